@@ -1,0 +1,63 @@
+//! Every bound of the program, each with the reason for its size. Settings may lower some of them;
+//! nothing may grow without one.
+
+use crate::base::units::Span;
+
+/// A request head longer than this is refused with 431. Browsers and API clients stay below 16 KiB;
+/// four times that leaves room for large tokens and keeps ten thousand slow heads under 1 GiB.
+pub const HEAD_BYTES_MAX: usize = 64 * 1_024;
+
+/// Field lines in one request head; what nginx and hyper accept by default.
+pub const HEAD_LINES_MAX: usize = 100;
+
+/// Field lines in one origin answer: frameworks that emit many cookies stay below it.
+pub const ORIGIN_HEAD_LINES_MAX: usize = 256;
+
+/// The origin's answer head in bytes.
+pub const ORIGIN_HEAD_BYTES_MAX: usize = 256 * 1_024;
+
+/// Ballast allowed in chunk extensions and trailers of one request body. Honest clients send none.
+pub const CHUNK_BALLAST_BYTES_MAX: usize = 16 * 1_024;
+
+/// Silence allowed before and between request heads on one connection.
+pub const HEAD_TIMEOUT: Span = Span::from_secs(30);
+
+/// Age, lifetime and every other count of seconds saturate here (RFC 9111, 1.2.2).
+pub const DELTA_SECONDS_MAX: u64 = 1 << 31;
+
+/// The longest heuristic freshness (RFC 9111, 4.2.2 leaves it to the cache).
+pub const HEURISTIC_MAX: Span = Span::from_secs(86_400);
+
+/// Variants kept under one key; the least used goes. Real APIs vary on language and coding.
+pub const VARIANTS_PER_KEY_MAX: usize = 16;
+
+/// Field names in one `Vary` that a key can follow; beyond them the answer is not stored.
+pub const VARY_NAMES_MAX: usize = 16;
+
+/// Ranges honoured in one request; beyond them the whole is sent (RFC 9110, 14.2).
+pub const RANGES_MAX: usize = 16;
+
+/// A body that selectors, `inject` or templates read as JSON, unless a rule says otherwise.
+pub const JSON_BYTES_MAX: u64 = 1_024 * 1_024;
+
+/// Nesting of JSON that is read; deeper bodies have no parts.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+/// The longest key, tag or selector. Longer ones would cost more to index than to fetch.
+pub const KEY_BYTES_MAX: usize = 8 * 1_024;
+
+/// Tags on one entry.
+pub const TAGS_PER_ENTRY_MAX: usize = 64;
+
+/// How long a key that turned out not shareable is fetched without waiting for others.
+pub const UNSHAREABLE_FOR: Span = Span::from_secs(60);
+
+/// Slots of the table that remembers unshareable keys: 8 bytes each, 512 KiB in all.
+pub const UNSHAREABLE_SLOTS: usize = 65_536;
+
+/// Orders remembered for fetches that are still running. When it overflows, what runs may not
+/// store: one lost store per fetch, never a stale one.
+pub const ORDERS_REMEMBERED_MAX: usize = 65_536;
+
+/// A background task that nobody waits for any more is told about after this long while draining.
+pub const DRAIN_POLL: Span = Span::from_millis(50);

@@ -1,0 +1,169 @@
+//! Why something was not served from the cache or not put into it. One word each, stable, the same
+//! in `Cache-Status`, logs, `explain` and documentation.
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident: $word:literal, $text:literal, $remedy:literal;)*) => {
+        /// A reason code: the word never changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// Every reason, for tables and tests.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable word.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// What happened, in words.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// What to change so that it does not happen.
+            pub const fn remedy(self) -> &'static str {
+                match self {
+                    $(Self::$name => $remedy,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The rule's `bypass` condition held.
+    BypassRule: "bypass-rule",
+        "the rule's bypass condition holds",
+        "change `bypass`";
+    /// The client asked for a fresh answer, and this client's wish counts.
+    ClientNoCache: "client-no-cache",
+        "the client asked the origin itself",
+        "take the client off `trust.clients`, or use profile safe";
+    /// The media type is not one that the rule stores.
+    ContentType: "content-type",
+        "the media type is not one the rule stores",
+        "add it to `content_type`";
+    /// The request carries credentials that the key does not separate.
+    Credentials: "credentials",
+        "credentials are present and the key has no identity part",
+        "add {identity} to the key, share = \"identity\", or share = \"public\" if all callers see the same";
+    /// A member that the rule requires is not in the body.
+    FieldMissing: "field-missing",
+        "a member that `require` names is not in the body",
+        "correct `require` or the origin";
+    /// The body ended early, or the origin's framing broke.
+    Incomplete: "incomplete",
+        "the origin's answer ended before its end",
+        "look at the origin";
+    /// A part of the key is not in the request.
+    KeyPartMissing: "key-part-missing",
+        "a part of the key is not in the request",
+        "give it a default(…)";
+    /// Neither a read nor anything the rules know how to store.
+    Method: "method",
+        "this method is not read from the cache",
+        "only GET, HEAD and reads that a rule names are";
+    /// The rule says `mode = "pass"`.
+    ModePass: "mode-pass",
+        "the rule says mode = \"pass\"",
+        "set mode = \"on\"";
+    /// The answer says `no-cache` and cannot be validated.
+    NoCache: "no-cache",
+        "the origin wants to be asked each time and gives no validator",
+        "send an ETag, or name no-cache in `override`";
+    /// Neither the origin nor a rule gives a lifetime.
+    NoLifetime: "no-lifetime",
+        "neither origin nor rule gives a lifetime",
+        "set `ttl` on a route, or send Cache-Control";
+    /// No origin serves this request.
+    NoOrigin: "no-origin",
+        "no origin serves this request",
+        "add an origin with these `hosts`, or [defaults] origin";
+    /// The answer, or a client whose wish counts, says `no-store`.
+    NoStore: "no-store",
+        "no-store forbids keeping it",
+        "name no-store in `override` if the rule knows better";
+    /// A rule needs JSON and the body is none.
+    NotJson: "not-json",
+        "the body is not JSON that can be read",
+        "correct the origin, or take `require` and `json:` off the rule";
+    /// The target is not in plain form (12.1.5).
+    OddTarget: "odd-target",
+        "the target is not in plain form",
+        "send it without dot segments, `//`, `;`, or encoded slashes";
+    /// The answer says `private`.
+    Private: "private",
+        "the origin says private",
+        "name private in `override` if the rule knows better";
+    /// A purge came while the answer was on its way.
+    PurgedDuringFetch: "purged-during-fetch",
+        "a purge came while it was fetched",
+        "nothing: the next request stores it";
+    /// A parameter of the key came twice.
+    QueryRepeated: "query-repeated",
+        "a parameter of the key comes twice",
+        "send it once";
+    /// A parameter came that nothing in the rule names.
+    QueryUnnamed: "query-unnamed",
+        "a parameter that nothing in the rule names",
+        "name it in the key or in `query.ignore`, or set `query.unnamed`";
+    /// The answer is a part, or the request asked for one that cannot be cut here.
+    Range: "range",
+        "a part of something that is not in the cache",
+        "ask for the whole once";
+    /// The answer sets cookies.
+    SetCookie: "set-cookie",
+        "the answer sets cookies",
+        "name them in `strip_cookies`";
+    /// The status is not stored without explicit freshness.
+    Status: "status",
+        "this status is not stored without explicit freshness",
+        "name it in `status` or `status_ttl`";
+    /// An endless or unbuffered stream.
+    Streaming: "streaming",
+        "an endless stream is not stored",
+        "nothing: it passes as it comes";
+    /// The body is longer than the level keeps.
+    TooLarge: "too-large",
+        "the body is longer than the level keeps",
+        "raise `max_object`";
+    /// This key's answers could not be shared a moment ago.
+    UncacheableLately: "uncacheable-lately",
+        "answers of this key could not be shared a moment ago",
+        "see why the last one was not stored";
+    /// The connection changes protocol.
+    Upgrade: "upgrade",
+        "the connection changes protocol",
+        "nothing: tunnels pass";
+    /// The answer varies on everything.
+    VaryStar: "vary-star",
+        "the answer varies on everything",
+        "name vary in `override` if the rule knows better";
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_distinct_and_plain() {
+        let mut words: Vec<_> = Reason::ALL.iter().map(|r| r.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Reason::ALL.len());
+        assert!(words.iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+    }
+}

@@ -1,0 +1,5 @@
+//! cistern, a transparent caching reverse proxy. The modules are floors: each imports only from
+//! floors below its own, and `tests/architecture.rs` enforces it.
+
+pub mod base;
+pub mod policy;

@@ -1,0 +1,3 @@
+//! The `cistern` binary.
+
+fn main() {}
