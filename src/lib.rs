@@ -2,5 +2,6 @@
 //! floors below its own, and `tests/architecture.rs` enforces it.
 
 pub mod base;
+pub mod origin;
 pub mod policy;
 pub mod telemetry;
