@@ -11,6 +11,7 @@ use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::base::units::Span;
 use crate::entry::{Entry, cost};
+use crate::policy::stamp::Stamp;
 
 /// The variants of one identity.
 #[derive(Debug)]
@@ -61,22 +62,23 @@ impl Bundle {
         Self { variants }
     }
 
-    /// This bundle without that very entry; `None` when nothing is left.
-    pub fn without(&self, entry: &Arc<Entry>) -> Option<Self> {
-        let left = |old: &&Arc<Entry>| !Arc::ptr_eq(old, entry);
-        let variants: SmallVec<_> = self.variants.iter().filter(left).cloned().collect();
+    /// This bundle without the variants that `covers` names; `None` when nothing is left.
+    pub fn without(&self, covers: impl Fn(&Arc<Entry>) -> bool) -> Option<Self> {
+        let variants: SmallVec<_> =
+            self.variants.iter().filter(|entry| !covers(entry)).cloned().collect();
         (!variants.is_empty()).then_some(Self { variants })
     }
 
-    /// Whether that very entry is in it.
-    pub fn holds(&self, entry: &Arc<Entry>) -> bool {
-        self.variants.iter().any(|old| Arc::ptr_eq(old, entry))
+    /// The type its variants were stored by. They share one: a store of another type takes the
+    /// place of all.
+    pub fn kind(&self) -> &str {
+        self.variants.first().map_or("", |entry| &entry.labels.place.kind)
     }
 
     /// How long it is of use from the time its newest variant was stored.
     pub fn useful_for(&self) -> Span {
         let stamps = || self.variants.iter().map(|entry| &entry.stamp);
-        let end = stamps().map(|stamp| stamp.useful_until()).max().unwrap_or_default();
+        let end = stamps().map(Stamp::useful_until).max().unwrap_or_default();
         let newest = stamps().map(|stamp| stamp.stored_at).max().unwrap_or_default();
         if end == Timestamp::NEVER { Span::FOREVER } else { end.since(newest) }
     }
@@ -84,6 +86,12 @@ impl Bundle {
     /// When any of its variants was used last, in seconds since the epoch.
     pub fn used_secs(&self) -> u32 {
         self.variants.iter().map(|entry| entry.used_secs()).max().unwrap_or_default()
+    }
+
+    /// When its newest variant was stored, in milliseconds since the epoch.
+    pub fn stored_millis(&self) -> u64 {
+        let times = self.variants.iter().map(|entry| entry.stamp.stored_at.as_millis());
+        times.max().unwrap_or_default()
     }
 
     /// Every byte it takes, its entries included.
@@ -174,10 +182,10 @@ mod tests {
     fn dropping_the_last_variant_leaves_nothing() {
         let (a, b) = (variant("1", "a", 10), variant("2", "b", 10));
         let both = Bundle::of(Arc::clone(&a)).with(Arc::clone(&b), u64::MAX);
-        let left = both.without(&a).unwrap();
-        assert!(left.holds(&b) && !left.holds(&a));
-        assert!(left.without(&b).is_none());
-        assert_eq!(left.without(&a).unwrap().variants().len(), 1);
+        let left = both.without(|entry| Arc::ptr_eq(entry, &a)).unwrap();
+        assert!(Arc::ptr_eq(&left.variants()[0], &b) && left.variants().len() == 1);
+        assert!(left.without(|entry| Arc::ptr_eq(entry, &b)).is_none());
+        assert_eq!(left.without(|_| false).unwrap().variants().len(), 1);
     }
 
     #[test]

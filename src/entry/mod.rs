@@ -58,6 +58,11 @@ impl Labels {
         Self { place, tags: tags.into(), target }
     }
 
+    /// How many there are that not every entry has.
+    pub fn count(&self) -> usize {
+        self.tags.len() + usize::from(self.target.is_some())
+    }
+
     /// Heap bytes they hold; the place is shared by all entries of a route.
     fn heap_bytes(&self) -> u64 {
         let tags: u64 = self.tags.iter().map(|tag| cost::text(tag.len())).sum();

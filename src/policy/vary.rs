@@ -14,7 +14,7 @@ pub struct Selecting {
 impl Selecting {
     /// What `request` says in the fields `names`.
     pub fn of(names: &[HeaderName], request: &HeaderMap) -> Self {
-        let values = names.iter().map(|n| combined(request, n).map(|v| v.into())).collect();
+        let values = names.iter().map(|n| combined(request, n).map(Into::into)).collect();
         Self { names: names.into(), values }
     }
 
