@@ -59,6 +59,13 @@ pub const UNSHAREABLE_SLOTS: usize = 65_536;
 /// store: one lost store per fetch, never a stale one.
 pub const ORDERS_REMEMBERED_MAX: usize = 65_536;
 
+/// Text of those orders, all together: ordinary keys never come near it, the longest allowed would.
+pub const ORDERS_REMEMBERED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Prefixes and patterns among those orders. Each is compared with each answer that is stored, so
+/// they bound the time of a store: about 50 microseconds.
+pub const WIDE_ORDERS_REMEMBERED_MAX: usize = 1_024;
+
 /// A background task that nobody waits for any more is told about after this long while draining.
 pub const DRAIN_POLL: Span = Span::from_millis(50);
 
