@@ -89,3 +89,13 @@ pub const ORIGIN_IDLE_MAX: usize = 256;
 
 /// One direction of a tunnel holds this much at a time.
 pub const TUNNEL_BUFFER_BYTES: usize = 16 * 1_024;
+
+/// Silence in both directions after which a tunnel is given up: longer than the pings of common
+/// WebSocket libraries are apart.
+pub const TUNNEL_IDLE: Span = Span::from_secs(3_600);
+
+/// Requests that may wait for an origin with `max_concurrent` where its `queue` says nothing.
+pub const ORIGIN_QUEUE_MAX: usize = 1_024;
+
+/// When a write of unknown outcome is purged again: late commits come within moments.
+pub const SETTLE_FIRST: Span = Span::from_secs(2);

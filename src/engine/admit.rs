@@ -12,9 +12,10 @@ use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::transit::{Account, Outcome, Transit};
-use crate::entry::Key;
+use crate::entry::{Key, Labels};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
-use crate::rules::{Captures, Mode, OriginSpec, RequestBody, Role, Route, Share};
+use crate::engine::book::Upstream;
+use crate::rules::{Captures, Mode, RequestBody, Role, Route, Share};
 
 /// What a request is.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub struct Routed {
     /// What its path gave.
     pub captures: Captures,
     /// Where it goes.
-    pub origin: Arc<OriginSpec>,
+    pub origin: Arc<Upstream>,
     /// More words on why it passes.
     pub note: String,
 }
@@ -71,6 +72,12 @@ impl Plan {
     /// What the rule says over the origin's head.
     pub fn law<'a>(&'a self, engine: &'a Engine) -> &'a Law {
         self.routed.route.as_ref().map_or(&engine.options.plain_law, |route| &route.law)
+    }
+
+    /// What the request alone tells of the entry that its answer would be.
+    pub fn labels(&self, transit: &Transit) -> Labels {
+        let place = transit.book.place(self.routed.route.as_deref());
+        Labels::new(Arc::clone(place), &self.tags, &transit.absolute(), &self.key)
     }
 
     /// What is said about it so far.
@@ -227,7 +234,7 @@ pub fn read(
 
 /// Scheme and authority, unless they cannot matter: the origin gets a fixed host, or the authority
 /// is the very address the connection arrived at, which names the node and no site.
-fn site(transit: &Transit, origin: &OriginSpec) -> String {
+fn site(transit: &Transit, origin: &Upstream) -> String {
     let node = || {
         let local = transit.caller.local;
         transit.authority.parse().is_ok_and(|named: std::net::SocketAddr| named == local)
@@ -246,7 +253,7 @@ fn identity(engine: &Engine, transit: &Transit, route: Option<&Route>) -> Option
         return None;
     }
     let fields = &transit.parts.headers;
-    let credentials = &transit.book.credentials;
+    let credentials = &transit.book.rules.credentials;
     if !credentials.seen(fields) {
         return None;
     }
@@ -266,7 +273,7 @@ fn sharing(
     let seen = if route.is_none() && !engine.options.manner.cookies_are_credentials {
         fields.contains_key(header::AUTHORIZATION)
     } else {
-        transit.book.credentials.seen(fields)
+        transit.book.rules.credentials.seen(fields)
     };
     let Some(route) = route else {
         return Ok(if seen { Credentials::ByAnswer } else { Credentials::Absent });

@@ -16,16 +16,14 @@ use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat, SharedHead};
+use crate::engine::pass::OutBody;
 use crate::engine::miss;
 use crate::engine::stream::Broken;
 use crate::engine::transit::Transit;
 use crate::engine::{Engine, Worker, lookup};
 use crate::entry::{Body, Entry, Head, Labels};
-use crate::origin::body::InBody;
-use crate::origin::{OriginFault, OutBody};
-use crate::policy::{self, Exchange, Keep, Law, Renewal, Selecting};
-use crate::store::fence::Birth;
-use crate::store::l1::Landed;
+use crate::origin::InBody;
+use crate::policy::{self, Exchange, Keep, Renewal, Selecting};
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
@@ -36,7 +34,7 @@ pub struct Errand {
     target: String,
     asked: HeaderMap,
     stale: Option<Arc<Entry>>,
-    birth: Birth,
+    labels: Labels,
 }
 
 impl Errand {
@@ -46,7 +44,6 @@ impl Errand {
         transit: &Transit,
         plan: &Plan,
         stale: Option<Arc<Entry>>,
-        birth: Birth,
     ) -> Self {
         let stored = stale.as_ref().map(|entry| entry.head.to_header_map());
         let head = miss::head_for_cache(worker, transit, plan, stored.as_ref());
@@ -58,7 +55,7 @@ impl Errand {
             target: transit.absolute(),
             asked: transit.parts.headers.clone(),
             stale,
-            birth,
+            labels: plan.labels(transit),
         }
     }
 }
@@ -82,8 +79,8 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.engine.flights.unlist(&self.flight);
-        if self.flight.landed().is_none() {
-            self.flight.land(Landing::Failed(Arc::new(OriginFault::abandoned())));
+        if !self.flight.has_landed() {
+            self.flight.land(Landing::Abandoned);
         }
         self.flight.stream.finish(Err(Broken::Origin("the fetch was given up".into())));
     }
@@ -96,9 +93,9 @@ pub fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, entry: &A
     let selecting = Some(entry.selecting.clone());
     let listed = FlightKey { key: plan.key.clone(), selecting };
     let more_tags = lookup::tags_from_answer(plan);
-    let flight = Flight::solo(listed, plan.facts(transit), more_tags, birth.tick());
-    if let Seat::Leader(flight) = engine.flights.seat(flight, &engine.fences) {
-        let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)), birth);
+    let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+    if let Seat::Leader(flight) = engine.flights.seat(flight) {
+        let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)));
         lead(worker, flight, errand);
     }
 }
@@ -111,8 +108,8 @@ async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
         let head = errand.head.clone();
         let conditional = errand.plain_head.is_some();
         let request = Request::from_parts(head, whole(errand.plan.body.clone()));
-        let answer = match worker.upstreams.ask(&errand.plan.routed.origin, request).await {
-            Ok(answer) => answer,
+        let answer = match worker.ask_for_cache(&errand.plan.routed, request).await {
+            Ok(answer) => answer.into_response(),
             Err(failed) => {
                 engine.flights.unlist(flight);
                 flight.land(Landing::Failed(Arc::new(failed)));
@@ -140,7 +137,7 @@ async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
 }
 
 fn whole(body: Bytes) -> OutBody {
-    Full::new(body).map_err(|never| match never {}).boxed()
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }
 
 #[derive(Clone, Copy)]
@@ -151,6 +148,7 @@ struct Times {
 }
 
 fn exchange<'a>(
+    flight: &Flight,
     errand: &'a Errand,
     status: StatusCode,
     response: &'a HeaderMap,
@@ -165,7 +163,7 @@ fn exchange<'a>(
         response,
         asked_at: times.asked_at,
         answered_at: times.answered_at,
-        born: errand.birth.tick(),
+        born: flight.birth.tick(),
         directives: errand.plan.wishes,
     }
 }
@@ -186,7 +184,7 @@ fn renew(
     }
     let merged = policy::merge(&stored, answer);
     let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
-    let exchange = exchange(errand, stale.head.status(), &merged, times);
+    let exchange = exchange(flight, errand, stale.head.status(), &merged, times);
     let judged = policy::storable(&exchange, law, manner);
     let (stamp, selecting, fields) = match &judged {
         Ok(keep) => {
@@ -204,13 +202,12 @@ fn renew(
     ));
     match judged {
         Ok(keep) => {
-            store(engine, errand, &entry, &keep);
+            engine.land(&errand.plan, &flight.birth, Arc::clone(&entry), &keep);
             engine.flights.unlist(flight);
             flight.land(Landing::Renewed(entry));
         }
         Err(reason) => {
-            engine.l1.remove_variant(errand.plan.kind, &errand.plan.key, &stale.selecting);
-            engine.unshareable.mark(&errand.plan.key, engine.clock.now());
+            forget(engine, errand, reason);
             engine.flights.unlist(flight);
             let status = stale.head.status();
             flight.leave(Own::Entry(entry));
@@ -230,7 +227,7 @@ async fn judge(
     let engine = &worker.engine;
     let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
     let status = answer.status();
-    let exchange = exchange(errand, status, answer.headers(), times);
+    let exchange = exchange(flight, errand, status, answer.headers(), times);
     let judged = policy::storable(&exchange, law, manner).and_then(|keep| {
         let limit = law.max_object.unwrap_or(engine.options.max_object);
         match declared_len(answer.headers()) {
@@ -241,7 +238,7 @@ async fn judge(
     match judged {
         Ok((keep, limit)) => {
             let fields = policy::stored_fields(&exchange, &keep, law, manner);
-            engine.unshareable.clear(&errand.plan.key);
+            engine.unshareable.clear(errand.plan.key.identity());
             fill(worker, flight, errand, answer, Filling { keep, fields, limit, times }).await;
         }
         Err(reason) => {
@@ -259,11 +256,16 @@ async fn judge(
 /// requests need not wait for each other.
 fn forget(engine: &Engine, errand: &Errand, reason: Reason) {
     if let Some(stale) = &errand.stale {
-        engine.l1.remove_variant(errand.plan.kind, &errand.plan.key, &stale.selecting);
+        engine.l1.drop_entry(&errand.plan.key, stale);
     }
     if reason != Reason::ClientNoCache {
-        engine.unshareable.mark(&errand.plan.key, engine.clock.now());
+        mark(engine, errand);
     }
+}
+
+fn mark(engine: &Engine, errand: &Errand) {
+    let until = engine.clock.now().plus(limits::UNSHAREABLE_FOR);
+    engine.unshareable.mark(errand.plan.key.identity(), until);
 }
 
 fn declared_len(fields: &HeaderMap) -> Option<u64> {
@@ -312,19 +314,10 @@ async fn fill(
     }
     let body = Body::from_chunks(flight.stream.take());
     flight.stream.put_back(body.segments());
-    let tags = tags(errand, &body, &fields);
-    if let Some(tags) = tags {
-        let route = errand.plan.routed.route.as_deref();
-        let labels = Labels::new(
-            route.map(|route| Arc::clone(&route.name)),
-            errand.plan.kind,
-            &errand.target,
-            tags,
-        );
-        let entry =
-            Arc::new(Entry::new(Head::new(head.status, &fields), body, keep.stamp, selecting, labels));
-        store(engine, errand, &entry, &keep);
-    }
+    let labels = Labels { tags: tags(errand, &body, &fields), ..errand.labels.clone() };
+    let head = Head::shaped(head.status, &fields, engine.l1.shapes());
+    let entry = Entry::new(head, body, keep.stamp, selecting, labels);
+    engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
     engine.flights.unlist(flight);
     flight.stream.finish(Ok(()));
 }
@@ -360,14 +353,14 @@ async fn pour(
         if !streaming && flight.stream.len() > limit {
             streaming = true;
             engine.flights.unlist(flight);
-            engine.unshareable.mark(&errand.plan.key, engine.clock.now());
+            mark(engine, errand);
             flight.stream.only_stream();
         }
     }
 }
 
 /// The entry's tags: those of the request, and those that the rule takes from the answer.
-fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Vec<Arc<str>>> {
+fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Box<[Arc<str>]> {
     let mut tags = errand.plan.tags.clone();
     if let Some(route) = &errand.plan.routed.route
         && route.tags_need_answer()
@@ -377,18 +370,5 @@ fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Vec<Arc<str>
         tags.extend(named.into_iter().map(|tag| Arc::from(&*tag)));
     }
     tags.truncate(limits::TAGS_PER_ENTRY_MAX);
-    Some(tags)
-}
-
-fn store(engine: &Engine, errand: &Errand, entry: &Arc<Entry>, keep: &Keep) {
-    let plan = &errand.plan;
-    let landed = engine.l1.land(&engine.fences, &errand.birth, plan.key.clone(), Arc::clone(entry));
-    if matches!(landed, Landed::Stored) {
-        engine.stored(plan.key.text(), plan.routed.route.as_deref(), keep.ttl, entry.cost());
-    }
-}
-
-/// Law by which an answer of `plan` is judged; for explaining.
-pub fn law_of<'a>(engine: &'a Engine, plan: &'a Plan) -> &'a Law {
-    plan.law(engine)
+    tags.into()
 }

@@ -1,24 +1,22 @@
 //! One fetch per key, however many wait. A flight is listed under what identifies its answer; the
 //! first to ask leads it, in a task of its own that no client's leaving can stop, all others follow.
-//! An order that could concern a flight detaches it: those who wait are served (they began before),
-//! nobody joins any more, and the next reader starts anew.
+//! A flight that an order has
+//! overtaken serves those who wait (they began before), but nobody joins it any more: the fences
+//! decide that at each seat, so there is no list of flights to tell.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
-use crate::base::ids::Tick;
 use crate::base::reason::Reason;
 use crate::engine::stream::Stream;
-use crate::entry::order::Order;
-use crate::entry::{Entry, Key};
-use crate::origin::OriginFault;
-use crate::origin::body::InBody;
+use crate::entry::{Entry, Key, Labels};
+use crate::origin::{InBody, OriginFault};
 use crate::policy::{Keep, Selecting};
-use crate::store::fence::{Facts, Fences};
+use crate::store::fence::{Birth, Facts};
 
 /// What a flight is listed under: the key, and the selecting values where they are known already.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +38,8 @@ pub enum Landing {
     Alone(Alone),
     /// There is no answer.
     Failed(Arc<OriginFault>),
+    /// The fetch was given up without an answer.
+    Abandoned,
 }
 
 /// An answer that may be shared.
@@ -84,29 +84,27 @@ pub enum Own {
 pub struct Flight {
     /// What it is listed under.
     pub listed: FlightKey,
-    /// What it will store, as far as the request tells.
-    pub facts: Facts,
-    /// Whether its tags are known only when the answer is: any tag order detaches it then.
-    pub more_tags: bool,
     /// Its body.
     pub stream: Stream,
-    /// When it began, in the process' order of things.
-    pub born: Tick,
-    attached: AtomicBool,
+    /// When it began in the order of things; what it brings is stored only if no order since then
+    /// names it, and joined only by who could be given what it stores.
+    pub birth: Birth,
+    labels: Labels,
+    /// Whether its tags are known only when the answer is: any order on a tag concerns it then.
+    more_tags: bool,
     landing: watch::Sender<Option<Landing>>,
     own: Mutex<Option<Own>>,
 }
 
 impl Flight {
-    /// A flight that is not listed: nobody joins it.
-    pub fn solo(listed: FlightKey, facts: Facts, more_tags: bool, born: Tick) -> Arc<Self> {
+    /// A flight that is not listed yet. `labels` are what the request alone tells of its answer.
+    pub fn new(listed: FlightKey, labels: Labels, more_tags: bool, birth: Birth) -> Arc<Self> {
         Arc::new(Self {
             listed,
-            facts,
-            more_tags,
             stream: Stream::default(),
-            born,
-            attached: AtomicBool::new(false),
+            birth,
+            labels,
+            more_tags,
             landing: watch::Sender::new(None),
             own: Mutex::new(None),
         })
@@ -127,26 +125,26 @@ impl Flight {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits for the head. `None` means that the fetch ended without one: its task was dropped.
-    pub async fn landing(self: &Arc<Self>) -> Option<Landing> {
+    /// Waits for the head. A fetch that is given up lands [`Landing::Abandoned`] on its way out.
+    pub async fn landing(&self) -> Landing {
         let mut seen = self.landing.subscribe();
-        // The sender is ours as long as `self` is; a leader that dies lands `Failed` on its way out.
-        let landing = seen.wait_for(Option::is_some).await.ok()?;
-        landing.clone()
+        match seen.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(landing)) => landing.clone(),
+            _ => Landing::Abandoned,
+        }
     }
 
-    /// What the head meant, if it has come.
-    pub fn landed(&self) -> Option<Landing> {
-        self.landing.borrow().clone()
+    /// Whether its head has come.
+    pub fn has_landed(&self) -> bool {
+        self.landing.borrow().is_some()
     }
 
-    /// Whether others may still join.
-    pub fn is_attached(&self) -> bool {
-        self.attached.load(Ordering::Acquire)
-    }
-
-    fn concerned_by(&self, order: &Order) -> bool {
-        self.facts.covered_by(order) || (self.more_tags && order.names_tags())
+    /// Whether a request that begins now may have what this fetch brings: no order since its birth
+    /// names it.
+    fn may_be_joined(&self) -> bool {
+        let facts = Facts::of(&self.listed.key, &self.labels);
+        let tags = if self.more_tags { None } else { facts.tags };
+        self.birth.admits(&Facts { tags, ..facts })
     }
 }
 
@@ -157,39 +155,35 @@ pub enum Seat {
     Leader(Arc<Flight>),
     /// Another fetch is under way.
     Follower(Arc<Flight>),
-    /// An order came between the look into the cache and the seat: look again.
-    Again,
 }
 
 const SHARDS: usize = 16;
 
+type Shard = HashMap<FlightKey, Arc<Flight>, foldhash::fast::RandomState>;
+
 /// All flights that may be joined.
 #[derive(Debug, Default)]
 pub struct Flights {
-    shards: [Mutex<HashMap<FlightKey, Arc<Flight>>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: foldhash::fast::RandomState,
 }
 
 impl Flights {
-    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<FlightKey, Arc<Flight>>> {
-        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(key);
-        let shard = self.shards.get(hash as usize % SHARDS).unwrap_or(&self.shards[0]);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        let [first, ..] = &self.shards;
+        let at = self.hasher.hash_one(key) as usize % SHARDS;
+        self.shards.get(at).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins the flight of `listed`, or lists `flight` there. The tick is compared under the lock
-    /// that detaching takes too: either the order's detaching sees the flight, or we see the order.
-    pub fn seat(&self, flight: Arc<Flight>, fences: &Fences) -> Seat {
+    /// Joins the flight that is listed where `flight` would be, or lists `flight` there. One that
+    /// an order has overtaken is joined no more: it serves those who wait and is forgotten.
+    pub fn seat(&self, flight: Arc<Flight>) -> Seat {
         let mut shard = self.shard(&flight.listed.key);
         if let Some(running) = shard.get(&flight.listed)
-            && running.is_attached()
+            && running.may_be_joined()
         {
             return Seat::Follower(Arc::clone(running));
         }
-        if fences.tick() != flight.born {
-            return Seat::Again;
-        }
-        flight.attached.store(true, Ordering::Release);
         shard.insert(flight.listed.clone(), Arc::clone(&flight));
         Seat::Leader(flight)
     }
@@ -197,33 +191,20 @@ impl Flights {
     /// The flight of `listed`, if one may be joined.
     pub fn running(&self, listed: &FlightKey) -> Option<Arc<Flight>> {
         let shard = self.shard(&listed.key);
-        shard.get(listed).filter(|flight| flight.is_attached()).cloned()
+        shard.get(listed).filter(|flight| flight.may_be_joined()).cloned()
     }
 
     /// Takes a flight off the list: it has ended, or may not be joined any longer.
     pub fn unlist(&self, flight: &Arc<Flight>) {
-        flight.attached.store(false, Ordering::Release);
         let mut shard = self.shard(&flight.listed.key);
         if shard.get(&flight.listed).is_some_and(|listed| Arc::ptr_eq(listed, flight)) {
             shard.remove(&flight.listed);
         }
     }
 
-    /// Detaches every flight that `order` names or could name.
-    pub fn detach(&self, order: &Order) {
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, flight| {
-                let stays = !flight.concerned_by(order);
-                flight.attached.store(stays, Ordering::Release);
-                stays
-            });
-        }
-    }
-
     /// How many fetches may be joined now.
     pub fn len(&self) -> usize {
-        let held = |shard: &Mutex<HashMap<FlightKey, Arc<Flight>>>| {
+        let held = |shard: &Mutex<Shard>| {
             shard.lock().unwrap_or_else(PoisonError::into_inner).len()
         };
         self.shards.iter().map(held).sum()

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, header};
 
-use crate::base::names;
 use crate::engine::Engine;
 use crate::engine::admit::Plan;
 use crate::engine::inject;
@@ -156,9 +155,4 @@ pub fn wants_part(fields: &HeaderMap, method: &Method) -> bool {
 /// Whether an answer's tags are known only from the answer.
 pub fn tags_from_answer(plan: &Plan) -> bool {
     plan.routed.route.as_ref().is_some_and(|route| route.tags_need_answer())
-}
-
-/// What a stored entry is called in events.
-pub fn shown(entry: &Entry) -> &str {
-    entry.labels.rule.as_deref().unwrap_or(names::SELF)
 }

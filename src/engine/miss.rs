@@ -49,7 +49,7 @@ pub async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
             }
             Look::Stale(entry, why) => {
                 variant = Some(entry.selecting.clone());
-                (Some(entry), why.fwd())
+                (Some(entry), pass::fwd_of(why))
             }
             Look::OtherVariant(selecting) => {
                 variant = Some(selecting);
@@ -71,22 +71,20 @@ pub async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
             return pass::read(worker, transit, plan, stale).await;
         }
         let more_tags = lookup::tags_from_answer(plan);
-        let flight = Flight::solo(listed, plan.facts(transit), more_tags, birth.tick());
-        let lately = engine.unshareable.is_marked(&plan.key, engine.clock.now());
+        let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+        let identity = plan.key.identity();
+        let lately = engine.unshareable.is_marked(identity, engine.clock.now());
         let (flight, leads) = if lately && stale.is_none() {
             (flight, true)
         } else {
-            match engine.flights.seat(flight, &engine.fences) {
+            match engine.flights.seat(flight) {
                 Seat::Leader(flight) => (flight, true),
                 Seat::Follower(running) => (running, false),
-                Seat::Again => continue,
             }
         };
         if leads {
-            let errand = Errand::new(worker, transit, plan, stale.clone(), birth);
+            let errand = Errand::new(worker, transit, plan, stale.clone());
             fetch::lead(worker, Arc::clone(&flight), errand);
-        } else {
-            drop(birth);
         }
         let seat = Seated { stale, fwd, leads, lately };
         match served(worker, transit, plan, &flight, seat).await {
@@ -133,7 +131,7 @@ async fn served(
         ..plan.account(outcome)
     };
     match flight.landing().await {
-        Some(Landing::Shared(head)) => {
+        Landing::Shared(head) => {
             if !seat.leads && !head.selecting.matches(&transit.parts.headers) {
                 let names = head.selecting.names();
                 return Next::Look(Selecting::of(names, &transit.parts.headers));
@@ -144,14 +142,14 @@ async fn served(
                 None => Next::Alone,
             }
         }
-        Some(Landing::Renewed(entry)) => {
+        Landing::Renewed(entry) => {
             if !entry.selecting.matches(&transit.parts.headers) {
                 let names = entry.selecting.names();
                 return Next::Look(Selecting::of(names, &transit.parts.headers));
             }
             renewed(worker, transit, plan, &entry, account).into()
         }
-        Some(Landing::Alone(why)) => {
+        Landing::Alone(why) => {
             if policy::is_error_for_stale(why.status)
                 && let Some(answer) =
                     on_error(worker, transit, plan, seat.stale.as_deref(), Some(why.status))
@@ -172,10 +170,10 @@ async fn served(
                 None => Next::Alone,
             }
         }
-        Some(Landing::Failed(failed)) => {
+        Landing::Failed(failed) => {
             failure(worker, transit, plan, seat.stale.as_deref(), &failed, account).into()
         }
-        None => Next::Alone,
+        Landing::Abandoned => Next::Alone,
     }
 }
 
@@ -271,7 +269,7 @@ fn own_answer(
 }
 
 /// The stale copy, where it may stand in for an origin that failed.
-fn on_error(
+pub fn on_error(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
@@ -317,8 +315,8 @@ async fn joined(
     running: &Arc<Flight>,
 ) -> Option<Answer> {
     let head = match running.landing().await {
-        Some(Landing::Shared(head)) => head,
-        Some(Landing::Renewed(_)) => return None,
+        Landing::Shared(head) => head,
+        Landing::Renewed(_) => return None,
         _ => return Some(pass::read(worker, transit, plan, None).await),
     };
     if !head.selecting.matches(&transit.parts.headers) {
@@ -348,8 +346,8 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let birth = engine.fences.begin();
     let listed = FlightKey { key: plan.key.clone(), selecting: None };
     let more_tags = lookup::tags_from_answer(plan);
-    let flight = Flight::solo(listed, plan.facts(transit), more_tags, birth.tick());
-    let errand = Errand::new(worker, transit, plan, None, birth);
+    let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+    let errand = Errand::new(worker, transit, plan, None);
     fetch::lead(worker, Arc::clone(&flight), errand);
     let seat = Seated { stale: None, fwd, leads: true, lately: false };
     match served(worker, transit, plan, &flight, seat).await {

@@ -7,8 +7,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::upgrade::OnUpgrade;
 
 use crate::base::reason::Reason;
-use crate::base::tasks;
-use crate::base::{fields, limits};
+use crate::base::{fields, limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{Plan, Routed};
 use crate::engine::lookup::{self, Look};
@@ -74,7 +73,7 @@ fn switch(inbound: Inbound, client: Option<OnUpgrade>, account: Account) -> Answ
     }
     if let (Some(client), Some(origin)) = (client, upgrade) {
         tasks::spawn(async move {
-            let Ok(client) = client.await else { return };
+            let (Ok(client), Ok(origin)) = (client.await, origin.complete().await) else { return };
             // How a tunnel ends is the two ends' affair.
             drop(origin::tunnel(client, origin, limits::TUNNEL_IDLE).await);
         });

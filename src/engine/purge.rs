@@ -22,8 +22,7 @@ pub fn carry_out(
     rule: Option<&str>,
     widened: bool,
 ) -> u64 {
-    engine.fences.raise(order);
-    let swept = engine.l1.remove(order);
+    let (_, swept) = engine.l1.sweep(&engine.fences, order);
     for selector in &order.selectors {
         if let Selector::Key(key) = selector {
             engine.unshareable.clear(crate::entry::Key::new(key, "", "").identity());

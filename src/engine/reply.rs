@@ -8,8 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::engine::stream::Reader;
-use crate::origin::BoxError;
-use crate::origin::body::InBody;
+use crate::origin::{BoxError, InBody, Resumed};
 
 /// What a client is sent.
 #[derive(Debug)]
@@ -26,7 +25,11 @@ pub enum Reply {
     /// The origin's own answer, untouched.
     Origin(Box<InBody>),
     /// What was read of the origin's answer already, then the rest of it.
-    Resumed(Pieces, Box<InBody>),
+    Resumed(Box<Resumed<InBody>>),
+    /// What was read of a running fetch already, then the rest of it.
+    Continued(Pieces, Reader),
+    /// A body that broke before its first byte could be sent.
+    Broken(Option<BoxError>),
 }
 
 /// Bytes at hand: segments of a stored body, parts of it, or a text of ours.
@@ -98,18 +101,25 @@ impl Body for Reply {
                 }))
             }
             Self::Origin(body) => Pin::new(&mut **body).poll_frame(context),
-            Self::Resumed(pieces, body) => match pieces.next() {
+            Self::Resumed(body) => Pin::new(&mut **body).poll_frame(context),
+            Self::Continued(pieces, reader) => match pieces.next() {
                 Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-                None => Pin::new(&mut **body).poll_frame(context),
+                None => {
+                    let next = std::task::ready!(reader.poll_next(context));
+                    Poll::Ready(next.map(|piece| Ok(Frame::data(piece?))))
+                }
             },
+            Self::Broken(error) => Poll::Ready(error.take().map(Err)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(pieces) => pieces.left == 0,
-            Self::Shared { .. } | Self::Resumed(..) => false,
+            Self::Shared { .. } | Self::Continued(..) => false,
             Self::Origin(body) => body.is_end_stream(),
+            Self::Resumed(body) => body.is_end_stream(),
+            Self::Broken(error) => error.is_none(),
         }
     }
 
@@ -120,10 +130,8 @@ impl Body for Reply {
                 len.or_else(|| reader.remaining()).map_or_else(SizeHint::default, SizeHint::with_exact)
             }
             Self::Origin(body) => body.size_hint(),
-            Self::Resumed(pieces, body) => match body.size_hint().exact() {
-                Some(rest) => SizeHint::with_exact(pieces.left + rest),
-                None => SizeHint::default(),
-            },
+            Self::Resumed(body) => body.size_hint(),
+            Self::Continued(..) | Self::Broken(_) => SizeHint::default(),
         }
     }
 }

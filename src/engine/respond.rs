@@ -203,7 +203,7 @@ fn write_line(
     complete: bool,
 ) {
     let client: IpAddr = transit.caller.peer.ip();
-    let kind = account.route.as_ref().and_then(|route| transit.book.kind_name(route.kind));
+    let kind = account.route.as_deref().map(|route| &*transit.book.place(Some(route)).kind);
     engine.telemetry.served(&Access {
         at: transit.at,
         id: transit.id,

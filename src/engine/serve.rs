@@ -121,13 +121,13 @@ async fn body_read(
 ) -> Answer {
     let engine = &worker.engine;
     let limit = routed.route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max);
-    let body = match crate::origin::whole(body, limit as usize).await {
-        Ok(Whole::Read { bytes, .. }) => bytes,
+    let body = match crate::origin::whole(body, limit).await {
         Ok(Whole::TooLong(rest)) => {
             let routed = Routed { note: "the body is longer than json_max".into(), ..routed };
             let body = rest.map_err(Into::into).boxed_unsync();
             return past(worker, transit, &routed, Reason::KeyPartMissing, body, None).await;
         }
+        Ok(whole) => whole.bytes().unwrap_or_default(),
         Err(broken) => {
             let fault = Fault::BadRequest(format!("the body broke off: {broken}"));
             return respond::fault(engine, transit, &fault, Account::default());

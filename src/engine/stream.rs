@@ -132,6 +132,15 @@ impl Stream {
         wake(wakers);
     }
 
+    /// Waits until the body is complete or broken.
+    pub async fn ended(&self) {
+        let Some(mut reader) = self.reader() else { return };
+        // Following to the end is waiting for it; the bytes are shared, not copied.
+        while let Some(Ok(_)) =
+            std::future::poll_fn(|context| reader.poll_next(context)).await
+        {}
+    }
+
     /// Whether the fetch may read on. Pending while the window is full; `false` when nobody reads
     /// any more and nothing will be stored.
     pub fn poll_room(&self, context: &mut Context<'_>) -> Poll<bool> {

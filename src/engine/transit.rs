@@ -13,7 +13,8 @@ use crate::base::reason::Reason;
 use crate::engine::reply::Reply;
 use crate::entry::Key;
 use crate::policy::Fwd;
-use crate::rules::{Asked, Route, Rulebook};
+use crate::engine::book::Book;
+use crate::rules::{Asked, Route};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ pub struct Transit {
     /// The authority asked for, in lower case.
     pub authority: Box<str>,
     /// The rules this request is served by, from beginning to end.
-    pub book: Arc<Rulebook>,
+    pub book: Arc<Book>,
 }
 
 impl Transit {

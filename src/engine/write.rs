@@ -13,13 +13,14 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
+use crate::base::fault::Fault;
 use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::Routed;
 use crate::engine::json;
 use crate::engine::outbound;
-use crate::engine::pass::{self, OutBody};
+use crate::engine::pass::OutBody;
 use crate::engine::purge;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::respond;
@@ -59,7 +60,7 @@ pub async fn write(worker: &Worker, transit: &Transit, routed: &Routed, body: Ou
         }
         Ok(Err(failed)) => respond::fault(engine, transit, &failed.fault(), account),
         Err(_) => {
-            let fault = OriginFault::abandoned().fault();
+            let fault = Fault::Overload("the write's task ended without an answer");
             respond::fault(engine, transit, &fault, account)
         }
     }
@@ -169,12 +170,13 @@ impl Task {
         fields: &HeaderMap,
         body: crate::origin::InBody,
     ) -> (Option<Json>, Reply) {
-        match crate::origin::whole(body, self.json_max as usize).await {
-            Ok(Whole::Read { bytes, .. }) => {
+        match crate::origin::whole(body, self.json_max).await {
+            Ok(Whole::TooLong(resumed)) => (None, Reply::Resumed(Box::new(resumed))),
+            Ok(whole) => {
+                let bytes = whole.bytes().unwrap_or_default();
                 let json = json::read(fields, &bytes, self.json_max);
                 (json, Reply::Whole(Pieces::one(bytes)))
             }
-            Ok(Whole::TooLong(resumed)) => (None, Reply::Resumed(Box::new(resumed))),
             Err(broken) => (None, Reply::Broken(Some(broken))),
         }
     }
@@ -383,11 +385,6 @@ impl Body for Tee {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// An answer that only passes, for writes that a rule does not concern.
-pub fn passed(inbound: Inbound, account: Account) -> Answer {
-    pass::answer_of(inbound.into_response(), account)
 }
 
 #[cfg(test)]
