@@ -2,4 +2,5 @@
 //! floors below its own, and `tests/architecture.rs` enforces it.
 
 pub mod base;
+pub mod edge;
 pub mod policy;
