@@ -2,6 +2,6 @@
 //! floors below its own, and `tests/architecture.rs` enforces it.
 
 pub mod base;
-pub mod entry;
+pub mod edge;
 pub mod policy;
 pub mod store;

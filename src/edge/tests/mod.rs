@@ -1,0 +1,1 @@
+//! Raw TCP clients against a small service.
