@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use crate::base::units::{ByteSize, Span};
+use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::node::file::{self, File};
 use crate::policy::Profile;
 use crate::store::l1::Eviction;
@@ -84,37 +85,6 @@ pub struct Settings {
     pub purge_token: Option<String>,
     /// Runs the sample API too.
     pub demo: bool,
-}
-
-/// Who gets `Cache-Status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Everybody.
-    All,
-    /// Peers and clients listed in `[trust]`.
-    Trusted,
-    /// Nobody.
-    Nobody,
-}
-
-/// How keys appear in answers; they may carry identifiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyShown {
-    /// As they are.
-    Plain,
-    /// As a digest.
-    Hash,
-    /// Not at all.
-    Off,
-}
-
-/// Which fields tell the origin where a request came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forwarding {
-    /// `X-Forwarded-For`, `-Proto` and `-Host`.
-    pub x_forwarded: bool,
-    /// `Forwarded` (RFC 7239).
-    pub forwarded: bool,
 }
 
 /// What is wrong with the settings, and where.
