@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderName, Method, header};
 
 use crate::base::fault::Fault;
-use crate::base::fields;
+use crate::base::forwarded;
 use crate::base::ids::KindId;
 use crate::base::names;
 use crate::base::reason::Reason;
@@ -132,7 +132,7 @@ pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
         let problem = "CONNECT asks for a forward proxy; this is a reverse proxy".to_owned();
         return Admission::Refuse(Fault::BadRequest(problem));
     }
-    if own_hops(transit) >= OWN_HOPS_MAX {
+    if forwarded::times_here(&parts.headers) >= OWN_HOPS_MAX {
         return Admission::Refuse(Fault::Loop);
     }
     let asked = transit.asked();
@@ -165,12 +165,6 @@ fn role(route: Option<&Route>, method: &Method) -> Role {
         Method::OPTIONS | Method::TRACE => Role::Pass,
         _ => Role::Write,
     }
-}
-
-fn own_hops(transit: &Transit) -> usize {
-    let via = fields::members(&transit.parts.headers, &header::VIA);
-    let own = |member: &&[u8]| member.rsplit(|b| *b == b' ').next() == Some(names::SELF.as_bytes());
-    via.filter(own).count()
 }
 
 fn pass(routed: Routed, reason: Reason, note: impl Into<String>) -> Admission {

@@ -103,16 +103,15 @@ impl Upstream {
             target = target.with_host(host).map_err(wrong)?;
         }
         let slots = origin.max_concurrent.map(|most| {
-            let queue = origin.queue.unwrap_or(limits::ORIGIN_QUEUE_MAX);
-            Arc::new(Slots::new(most, queue, origin.first_byte_timeout))
+            Arc::new(Slots::new(most, limits::ORIGIN_QUEUE_MAX, origin.first_byte_timeout))
         });
         let limits = PhaseLimits {
             connect: origin.connect_timeout,
             first_byte: origin.first_byte_timeout,
-            between_bytes: origin.timeout,
+            between_bytes: origin.idle_timeout,
             total: None,
         };
-        let keep = Keep { idle_timeout: origin.idle_timeout, ..Keep::default() };
+        let keep = Keep::default();
         Ok(Arc::new(Self {
             name: Arc::from(&*origin.name),
             spec: Spec { target, limits, keep, slots },

@@ -182,7 +182,7 @@ fn renew(
     if !matches!(policy::renewal(&stored, answer), Renewal::Renewed) {
         return false;
     }
-    let merged = policy::merge(&stored, answer);
+    let merged = policy::merge(&stored, answer, &engine.options.manner);
     let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
     let exchange = exchange(flight, errand, stale.head.status(), &merged, times);
     let judged = policy::storable(&exchange, law, manner);

@@ -12,7 +12,7 @@ use crate::rules::Json;
 /// carries a coding that is not known.
 pub fn read(head: &HeaderMap, body: &[u8], limit: u64) -> Option<Json> {
     let plain = decoded(head, body, limit)?;
-    Json::parse(&plain)
+    Json::read(&plain).ok()
 }
 
 /// The body without its content codings, if it stays within `limit` bytes.

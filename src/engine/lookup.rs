@@ -10,6 +10,7 @@ use crate::engine::inject;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Body, Entry};
+use crate::policy::answer::Multipart;
 use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
 
 /// What the cache says about a read.
@@ -33,7 +34,7 @@ pub fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
     let fields = &transit.parts.headers;
     let now = engine.clock.now();
     let Some(entry) = bundle.choose(fields, now) else {
-        return match bundle.newest() {
+        return match bundle.variants().last() {
             Some(other) => {
                 Look::OtherVariant(Selecting::of(other.selecting.names(), fields))
             }
@@ -80,7 +81,8 @@ pub fn from_entry(engine: &Engine, transit: &Transit, entry: &Entry, account: Ac
     }
     let wanted =
         policy::ranges(&parts.headers, &parts.method, status, &answer.fields, date, len);
-    ranged(answer, &entry.body, wanted)
+    let seed = multipart_seed(engine, transit);
+    ranged(answer, &entry.body, wanted, seed)
 }
 
 /// 304 where the client's own condition says that it has this already.
@@ -93,7 +95,7 @@ fn conditional(transit: &Transit, answer: Answer, date: crate::base::clock::Time
     }
     Answer {
         status: StatusCode::NOT_MODIFIED,
-        fields: policy::not_modified(&answer.fields),
+        fields: policy::answer::not_modified(&answer.fields),
         reply: Reply::empty(),
         ..answer
     }
@@ -118,33 +120,40 @@ pub fn pieces(body: &Body) -> Pieces {
     }
 }
 
-fn ranged(answer: Answer, body: &Body, wanted: Ranges) -> Answer {
+fn ranged(answer: Answer, body: &Body, wanted: Ranges, seed: u128) -> Answer {
     match wanted {
         Ranges::Whole => with_body(answer, body),
         Ranges::Unsatisfiable => Answer {
             status: StatusCode::RANGE_NOT_SATISFIABLE,
-            fields: policy::unsatisfiable_head(&answer.fields, body.len()),
+            fields: policy::answer::unsatisfiable(&answer.fields, body.len()),
             reply: Reply::empty(),
             ..answer
         },
         Ranges::One(range) => {
-            let fields = policy::partial_head(&answer.fields, &range, body.len());
+            let fields = policy::answer::partial_head(&answer.fields, &range, body.len());
             let reply = Reply::Whole(pieces(&body.slice(range)));
             Answer { status: StatusCode::PARTIAL_CONTENT, fields, reply, ..answer }
         }
         Ranges::Many(ranges) => {
-            let multipart = policy::Multipart::new(&answer.fields, &ranges, body.len());
+            let multipart = Multipart::new(&answer.fields, &ranges, body.len(), seed);
             let mut all = Vec::new();
-            for (head, range) in multipart.parts() {
-                all.push(head);
-                all.extend(body.slice(range).segments().iter().cloned());
+            for range in multipart.ranges() {
+                all.push(multipart.opening(range));
+                all.extend(body.slice(range.clone()).segments().iter().cloned());
             }
-            all.push(multipart.end());
-            let fields = multipart.head().clone();
+            all.push(multipart.closing());
+            let fields = multipart.head(&answer.fields);
             let reply = Reply::Whole(Pieces::many(all));
             Answer { status: StatusCode::PARTIAL_CONTENT, fields, reply, ..answer }
         }
     }
+}
+
+/// A boundary that nobody can place into a body beforehand: keyed by the process' own secret.
+fn multipart_seed(engine: &Engine, transit: &Transit) -> u128 {
+    let digest = blake3::keyed_hash(&engine.identity_key, &transit.id.to_le_bytes());
+    let half = digest.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
+    u128::from_le_bytes(half)
 }
 
 /// Whether the client wants a part only.

@@ -49,7 +49,7 @@ pub async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
             }
             Look::Stale(entry, why) => {
                 variant = Some(entry.selecting.clone());
-                (Some(entry), pass::fwd_of(why))
+                (Some(entry), why.fwd())
             }
             Look::OtherVariant(selecting) => {
                 variant = Some(selecting);
@@ -123,7 +123,6 @@ async fn served(
     flight: &Arc<Flight>,
     seat: Seated,
 ) -> Next {
-    let engine = &worker.engine;
     let outcome = if seat.leads { Outcome::Miss } else { Outcome::Coalesced };
     let account = Account {
         fwd: Some(seat.fwd),
@@ -218,7 +217,7 @@ async fn shared(
     if matches!(held, Condition::Unmodified) {
         return Some(Answer {
             status: StatusCode::NOT_MODIFIED,
-            fields: policy::not_modified(&answer.fields),
+            fields: policy::answer::not_modified(&answer.fields),
             reply: Reply::empty(),
             ..answer
         });

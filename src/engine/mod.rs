@@ -4,8 +4,9 @@
 
 pub mod admit;
 mod book;
+pub mod explain;
 mod fetch;
-mod flight;
+pub mod flight;
 mod inject;
 mod json;
 mod lookup;
@@ -17,7 +18,7 @@ pub mod purge;
 pub mod reply;
 mod respond;
 mod serve;
-mod stream;
+pub mod stream;
 pub mod transit;
 mod write;
 

@@ -7,9 +7,10 @@ use http::request::Parts;
 use http::{Method, Request, Uri, Version};
 
 use crate::base::fields;
-use crate::base::forwarded::{self, Arrival};
+use crate::base::forwarded::{self, Hop, Sent};
 use crate::engine::Engine;
 use crate::engine::admit::Routed;
+use crate::engine::options::Forwarding;
 use crate::engine::transit::Transit;
 
 /// Builds the head of the origin's request. `target` replaces path and query where a rule strips
@@ -43,21 +44,17 @@ pub fn head(engine: &Engine, transit: &Transit, routed: &Routed, target: Option<
 
 fn forward(engine: &Engine, transit: &Transit, routed: &Routed, fields: &mut HeaderMap) {
     let options = &engine.options;
-    let peer = transit.caller.peer.ip();
     // With a fixed host the authority is in no key, so the origin may not learn it either.
-    let host = if routed.origin.fixed_host.is_some() { None } else { Some(&*transit.authority) };
-    let arrival = Arrival {
-        peer,
-        trusted: options.trusts_peer(peer),
+    let host = HeaderValue::from_str(&transit.authority).ok();
+    let hop = Hop {
+        client: transit.caller.peer.ip(),
         scheme: transit.scheme,
-        host,
-        x_forwarded: options.forwarding.x_forwarded,
-        forwarded: options.forwarding.forwarded,
+        host: host.as_ref().filter(|_| routed.origin.fixed_host.is_none()),
     };
-    forwarded::rewrite(fields, &arrival);
+    let Forwarding { x_forwarded, forwarded } = options.forwarding;
+    forwarded::record(fields, &hop, &options.trust_peers, Sent { x_forwarded, forwarded });
     if options.via {
-        let version = if transit.parts.version == Version::HTTP_10 { "1.0" } else { "1.1" };
-        fields::append(fields, header::VIA, &format!("{version} {}", crate::base::names::SELF));
+        forwarded::add_via(fields, transit.parts.version);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Entry, Head};
 use crate::origin::{self, BoxError, Inbound, InBody};
-use crate::policy::{self, Fwd, HeadEffect, Why};
+use crate::policy::{self, Fwd, HeadEffect};
 
 /// A body on its way to the origin.
 pub type OutBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, BoxError>;
@@ -170,7 +170,7 @@ fn after_head(
         HeadEffect::Nothing => {}
         HeadEffect::Outdated => drop(engine.l1.drop_entry(&plan.key, &entry)),
         HeadEffect::Update => {
-            let merged = policy::merge(&stored, &answer.headers);
+            let merged = policy::merge(&stored, &answer.headers, &engine.options.manner);
             let now = engine.clock.now();
             let exchange = policy::Exchange {
                 method: &Method::GET,
@@ -199,13 +199,5 @@ fn after_head(
             );
             engine.land(plan, birth, std::sync::Arc::new(renewed), &keep);
         }
-    }
-}
-
-/// Why a stored answer was not enough, as RFC 9211 says it.
-pub fn fwd_of(why: Why) -> Fwd {
-    match why {
-        Why::Expired | Why::NoCache => Fwd::Stale,
-        Why::ClientAsked => Fwd::Request,
     }
 }

@@ -54,7 +54,7 @@ fn dress(
         fields.insert(header::AGE, HeaderValue::from(age));
     }
     if !fields.contains_key(header::DATE) && !status.is_informational() {
-        fields.insert(header::DATE, date::imf(engine.clock.now()));
+        fields.insert(header::DATE, date::write(engine.clock.now()));
     }
     let options = &engine.options;
     let told = match options.cache_status {
@@ -115,7 +115,7 @@ fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
         key,
         detail: &detail,
     }
-    .to_value()
+    .value()
 }
 
 fn tell(engine: &Engine, account: &Account) {

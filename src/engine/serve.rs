@@ -133,9 +133,8 @@ async fn body_read(
             return respond::fault(engine, transit, &fault, Account::default());
         }
     };
-    let given = RequestBody::new(&transit.parts.headers, &body, |head, body| {
-        crate::engine::json::decoded(head, body, limit).map(std::borrow::Cow::into_owned)
-    });
+    let plain = crate::engine::json::decoded(&transit.parts.headers, &body, limit);
+    let given = RequestBody::new(plain.map(|plain| plain.into_owned().into()).unwrap_or_default());
     match admit::read(engine, transit, routed, Some(&given)) {
         Admission::Read(plan) => read(worker, transit, &Plan { body, ..plan }).await,
         Admission::Pass(routed, reason) => {

@@ -42,20 +42,22 @@ pub fn prepare(settings: &mut Settings) -> std::io::Result<Option<Demo>> {
     if !settings.demo {
         return Ok(None);
     }
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let listener = Listener::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
     let shop = Arc::new(Mutex::new(Shop::new()));
     let quiet = edge::Settings {
         workers: std::num::NonZeroUsize::new(1),
         ..edge::Settings::new(Arc::new(Quiet))
     };
-    let edge = Edge::start(vec![listener], quiet, move |_| Api { shop: Arc::clone(&shop) })?;
+    let edge = Edge::start(listener, quiet, move |_| Api { shop: Arc::clone(&shop) })?;
     let origin = edge.addresses().first().map(ToString::to_string).unwrap_or_default();
     let folder = std::env::temp_dir().join(format!("cistern-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let rules = folder.join("rules.toml");
     std::fs::write(&rules, RULES.replace("127.0.0.1:8000", &origin))?;
     settings.rules = Some(rules);
-    settings.purge_networks.extend(["127.0.0.0/8", "::1/128"].iter().filter_map(|n| n.parse().ok()));
+    let loopback = ["127.0.0.0/8", "::1/128"];
+    let loopback = loopback.iter().filter_map(|text| text.parse::<ipnet::IpNet>().ok());
+    settings.purge_networks.extend(loopback);
     Ok(Some(Demo { edge, folder }))
 }
 

@@ -78,7 +78,7 @@ impl edge::Watch for Told {
     }
 
     fn refused(&self, peer: &Peer, refusal: edge::Refusal) {
-        let detail = format!("{}: {refusal}", peer.address);
+        let detail = format!("{}: {}", peer.address, refusal.text());
         let event = Event::Fault { code: "bad-request", detail: &detail };
         self.0.telemetry.tell(self.0.clock.now(), &event);
     }
@@ -148,10 +148,9 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
 }
 
 fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartError> {
-    let bind = |address: &SocketAddr| {
-        Listener::bind(*address).map_err(system(format!("listening on {address}")))
-    };
-    let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    let wanted = settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let listeners = Listener::bind(&settings.listen)
+        .map_err(system(format!("listening on {wanted}")))?;
     let watch = Arc::new(Told(Arc::clone(engine)));
     let options = edge::Settings {
         workers: NonZeroUsize::new(settings.workers),

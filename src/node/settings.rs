@@ -195,7 +195,7 @@ fn size(text: &str, place: &str) -> Result<u64, SettingsError> {
 
 fn networks(texts: &[String], place: &str) -> Result<Vec<IpNet>, SettingsError> {
     let parse = |text: &String| {
-        let host = || text.parse().map(IpNet::from).ok();
+        let host = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
         text.parse().ok().or_else(host).ok_or_else(|| {
             let problem = format!("`{text}` is not a network; write one as 10.0.0.0/8 or ::1");
             SettingsError::new(place, problem)
