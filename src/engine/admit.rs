@@ -11,10 +11,10 @@ use crate::base::ids::KindId;
 use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
+use crate::engine::book::Upstream;
 use crate::engine::transit::{Account, Outcome, Transit};
 use crate::entry::{Key, Labels};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
-use crate::engine::book::Upstream;
 use crate::rules::{Captures, Mode, RequestBody, Role, Route, Share};
 
 /// What a request is.

@@ -122,8 +122,8 @@ impl Upstream {
 
     fn given(url: &str) -> Result<Arc<Self>, BookError> {
         let name = "--origin";
-        let target = Target::parse(url)
-            .map_err(|problem| BookError { name: name.to_owned(), problem })?;
+        let target =
+            Target::parse(url).map_err(|problem| BookError { name: name.to_owned(), problem })?;
         let timeout = Span::from_secs(60);
         let spec = Spec::new(target);
         Ok(Arc::new(Self { name: name.into(), spec, fixed_host: None, timeout }))

@@ -152,8 +152,7 @@ fn nobody() -> Caller {
 fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
     let method = Method::from_bytes(question.method.as_bytes())
         .map_err(|_| NoQuestion::Method(question.method.to_owned()))?;
-    let uri: Uri =
-        question.url.parse().map_err(|_| NoQuestion::Url(question.url.to_owned()))?;
+    let uri: Uri = question.url.parse().map_err(|_| NoQuestion::Url(question.url.to_owned()))?;
     let mut request = Request::new(());
     for (name, value) in question.headers {
         let wrong = || NoQuestion::Header(name.clone());

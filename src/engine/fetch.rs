@@ -16,8 +16,8 @@ use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat, SharedHead};
-use crate::engine::pass::OutBody;
 use crate::engine::miss;
+use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
 use crate::engine::transit::Transit;
 use crate::engine::{Engine, Worker, lookup};
@@ -27,7 +27,7 @@ use crate::policy::{self, Exchange, Keep, Renewal, Selecting};
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
-pub struct Errand {
+pub(super) struct Errand {
     plan: Plan,
     head: Parts,
     plain_head: Option<Parts>,
@@ -38,8 +38,14 @@ pub struct Errand {
 }
 
 impl Errand {
+    /// For an answer that has come already, to a write.
+    pub(super) fn posted(plan: Plan, labels: Labels, target: String, asked: HeaderMap) -> Self {
+        let (head, ()) = Request::new(()).into_parts();
+        Self { plan, head, plain_head: None, target, asked, stale: None, labels }
+    }
+
     /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally.
-    pub fn new(
+    pub(super) fn new(
         worker: &Worker,
         transit: &Transit,
         plan: &Plan,
@@ -60,8 +66,29 @@ impl Errand {
     }
 }
 
+/// Stores the answer of a write that stands for later reads, and streams it on meanwhile.
+pub(super) fn fill_posted(
+    worker: &Worker,
+    flight: Arc<Flight>,
+    errand: Errand,
+    answer: Response<InBody>,
+    keep: Keep,
+    fields: HeaderMap,
+) {
+    let worker = worker.clone();
+    tasks::spawn(async move {
+        let ending = Ending { engine: Arc::clone(&worker.engine), flight };
+        let now = worker.engine.clock.now();
+        let times = Times { asked_at: now, answered_at: now, origin_micros: 0 };
+        let limit = worker.engine.options.max_object;
+        let filling = Filling { keep, fields, limit, times };
+        fill(&worker, &ending.flight, &errand, answer, filling).await;
+        drop(ending);
+    });
+}
+
 /// Starts the fetch.
-pub fn lead(worker: &Worker, flight: Arc<Flight>, errand: Errand) {
+pub(super) fn lead(worker: &Worker, flight: Arc<Flight>, errand: Errand) {
     let worker = worker.clone();
     tasks::spawn(async move {
         // Whatever ends this task, nobody may wait for ever.
@@ -87,7 +114,7 @@ impl Drop for Ending {
 }
 
 /// Renews an entry behind an answer that has been served already.
-pub fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, entry: &Arc<Entry>) {
+pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, entry: &Arc<Entry>) {
     let engine = &worker.engine;
     let birth = engine.fences.begin();
     let selecting = Some(entry.selecting.clone());
@@ -268,7 +295,7 @@ fn mark(engine: &Engine, errand: &Errand) {
     engine.unshareable.mark(errand.plan.key.identity(), until);
 }
 
-fn declared_len(fields: &HeaderMap) -> Option<u64> {
+pub(super) fn declared_len(fields: &HeaderMap) -> Option<u64> {
     fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

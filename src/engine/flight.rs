@@ -204,9 +204,8 @@ impl Flights {
 
     /// How many fetches may be joined now.
     pub fn len(&self) -> usize {
-        let held = |shard: &Mutex<Shard>| {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).len()
-        };
+        let held =
+            |shard: &Mutex<Shard>| shard.lock().unwrap_or_else(PoisonError::into_inner).len();
         self.shards.iter().map(held).sum()
     }
 

@@ -22,7 +22,7 @@ const OF_THE_BYTES: [HeaderName; 5] = [
 ];
 
 /// The answer of a stored entry with the member in it; `None` where it does not apply.
-pub fn stored(
+pub(super) fn stored(
     name: &str,
     entry: &Entry,
     fields: &HeaderMap,
@@ -37,7 +37,7 @@ pub fn stored(
 
 /// The answer of a running fetch with the member in it. The body is held back up to the limit; one
 /// that is longer or no object goes out as it is. `None`: the fetch broke before the first byte.
-pub async fn streamed(
+pub(super) async fn streamed(
     name: &str,
     _transit: &Transit,
     head: &SharedHead,

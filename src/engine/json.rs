@@ -10,13 +10,13 @@ use crate::rules::Json;
 
 /// Reads a body as JSON. `None` when it is none, too long, nested too deep, has a member twice, or
 /// carries a coding that is not known.
-pub fn read(head: &HeaderMap, body: &[u8], limit: u64) -> Option<Json> {
+pub(super) fn read(head: &HeaderMap, body: &[u8], limit: u64) -> Option<Json> {
     let plain = decoded(head, body, limit)?;
     Json::read(&plain).ok()
 }
 
 /// The body without its content codings, if it stays within `limit` bytes.
-pub fn decoded<'a>(
+pub(super) fn decoded<'a>(
     head: &HeaderMap,
     body: &'a [u8],
     limit: u64,

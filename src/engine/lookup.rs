@@ -15,7 +15,7 @@ use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
 
 /// What the cache says about a read.
 #[derive(Debug)]
-pub enum Look {
+pub(super) enum Look {
     /// It may be served as it is.
     Fresh(Arc<Entry>),
     /// It may be served now, and is to be renewed behind.
@@ -29,15 +29,13 @@ pub enum Look {
 }
 
 /// Looks a plan up.
-pub fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
+pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
     let Some(bundle) = engine.l1.find(plan.kind, plan.key.identity()) else { return Look::Absent };
     let fields = &transit.parts.headers;
     let now = engine.clock.now();
     let Some(entry) = bundle.choose(fields, now) else {
         return match bundle.variants().last() {
-            Some(other) => {
-                Look::OtherVariant(Selecting::of(other.selecting.names(), fields))
-            }
+            Some(other) => Look::OtherVariant(Selecting::of(other.selecting.names(), fields)),
             None => Look::Absent,
         };
     };
@@ -50,7 +48,7 @@ pub fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
 }
 
 /// What is said about an answer from `entry`.
-pub fn account(engine: &Engine, plan: &Plan, entry: &Entry, outcome: Outcome) -> Account {
+pub(super) fn account(engine: &Engine, plan: &Plan, entry: &Entry, outcome: Outcome) -> Account {
     let now = engine.clock.now();
     Account {
         ttl: Some(entry.stamp.left(now)),
@@ -60,7 +58,12 @@ pub fn account(engine: &Engine, plan: &Plan, entry: &Entry, outcome: Outcome) ->
 }
 
 /// The answer of a stored entry to this request: whole, a part, or only that nothing has changed.
-pub fn from_entry(engine: &Engine, transit: &Transit, entry: &Entry, account: Account) -> Answer {
+pub(super) fn from_entry(
+    engine: &Engine,
+    transit: &Transit,
+    entry: &Entry,
+    account: Account,
+) -> Answer {
     let fields = entry.head.to_header_map();
     let status = entry.head.status();
     let date = entry.stamp.date;
@@ -79,8 +82,7 @@ pub fn from_entry(engine: &Engine, transit: &Transit, entry: &Entry, account: Ac
     if !parts.headers.contains_key(header::RANGE) {
         return with_body(answer, &entry.body);
     }
-    let wanted =
-        policy::ranges(&parts.headers, &parts.method, status, &answer.fields, date, len);
+    let wanted = policy::ranges(&parts.headers, &parts.method, status, &answer.fields, date, len);
     let seed = multipart_seed(engine, transit);
     ranged(answer, &entry.body, wanted, seed)
 }
@@ -102,7 +104,7 @@ fn conditional(transit: &Transit, answer: Answer, date: crate::base::clock::Time
 }
 
 /// The same, for an answer that is not stored.
-pub fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer) -> Answer {
+pub(super) fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer) -> Answer {
     conditional(transit, answer, engine.clock.now())
 }
 
@@ -113,7 +115,7 @@ fn with_body(mut answer: Answer, body: &Body) -> Answer {
 }
 
 /// The segments of a body, to be sent.
-pub fn pieces(body: &Body) -> Pieces {
+pub(super) fn pieces(body: &Body) -> Pieces {
     match body.segments() {
         [one] => Pieces::one(one.clone()),
         many => Pieces::many(many.to_vec()),
@@ -157,11 +159,11 @@ fn multipart_seed(engine: &Engine, transit: &Transit) -> u128 {
 }
 
 /// Whether the client wants a part only.
-pub fn wants_part(fields: &HeaderMap, method: &Method) -> bool {
+pub(super) fn wants_part(fields: &HeaderMap, method: &Method) -> bool {
     *method == Method::GET && fields.contains_key(header::RANGE)
 }
 
 /// Whether an answer's tags are known only from the answer.
-pub fn tags_from_answer(plan: &Plan) -> bool {
+pub(super) fn tags_from_answer(plan: &Plan) -> bool {
     plan.routed.route.as_ref().is_some_and(|route| route.tags_need_answer())
 }

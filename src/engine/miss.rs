@@ -27,7 +27,7 @@ use crate::policy::{self, Condition, Fwd, Selecting};
 const ATTEMPTS: usize = 4;
 
 /// Answers a read whose first look found nothing to serve.
-pub async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
+pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
     let engine = &worker.engine;
     if plan.wishes.only_if_cached {
         let account = plan.account(Outcome::Error);
@@ -124,11 +124,7 @@ async fn served(
     seat: Seated,
 ) -> Next {
     let outcome = if seat.leads { Outcome::Miss } else { Outcome::Coalesced };
-    let account = Account {
-        fwd: Some(seat.fwd),
-        collapsed: !seat.leads,
-        ..plan.account(outcome)
-    };
+    let account = Account { fwd: Some(seat.fwd), collapsed: !seat.leads, ..plan.account(outcome) };
     match flight.landing().await {
         Landing::Shared(head) => {
             if !seat.leads && !head.selecting.matches(&transit.parts.headers) {
@@ -200,8 +196,7 @@ async fn shared(
     let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
     let reader = flight.stream.reader()?;
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
-        let answer =
-            inject::streamed(&name, transit, head, fields, reader, account).await?;
+        let answer = inject::streamed(&name, transit, head, fields, reader, account).await?;
         return Some(lookup::conditional_own(engine, transit, answer));
     }
     let reply = Reply::Shared { reader, len: head.len };
@@ -256,8 +251,7 @@ fn own_answer(
     match own {
         Own::Entry(entry) => {
             let answer = renewed(worker, transit, plan, &entry, account.clone());
-            let account =
-                Account { stored: false, reason: account.reason, ..answer.account };
+            let account = Account { stored: false, reason: account.reason, ..answer.account };
             Answer { account, ..answer }
         }
         Own::Stream(response) => {
@@ -268,7 +262,7 @@ fn own_answer(
 }
 
 /// The stale copy, where it may stand in for an origin that failed.
-pub fn on_error(
+pub(super) fn on_error(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
@@ -284,15 +278,13 @@ pub fn on_error(
         Some(status) => format!("stale-if-error; origin {}", status.as_u16()),
         None => "stale-if-error; origin failed".to_owned(),
     };
-    let account = Account {
-        note: note.into(),
-        ..lookup::account(engine, plan, entry, Outcome::Stale)
-    };
+    let account =
+        Account { note: note.into(), ..lookup::account(engine, plan, entry, Outcome::Stale) };
     Some(lookup::from_entry(engine, transit, entry, account))
 }
 
 /// The answer when the origin gave none: the stale copy, or the fault.
-pub fn failure(
+pub(super) fn failure(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
@@ -359,7 +351,7 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
 }
 
 /// The origin's request of a fetch for the cache.
-pub fn head_for_cache(
+pub(super) fn head_for_cache(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,

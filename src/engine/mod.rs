@@ -14,6 +14,7 @@ mod miss;
 pub mod options;
 mod outbound;
 mod pass;
+mod posted;
 pub mod purge;
 pub mod reply;
 mod respond;
@@ -133,8 +134,7 @@ impl Engine {
         let landed = self.l1.land(birth, plan.key.clone(), entry);
         if landed == Landed::Stored {
             let rule = plan.routed.route.as_ref().map(|route| &*route.name);
-            let event =
-                Event::Store { key: plan.key.text(), rule, ttl: keep.ttl.as_secs(), bytes };
+            let event = Event::Store { key: plan.key.text(), rule, ttl: keep.ttl.as_secs(), bytes };
             self.telemetry.tell(self.clock.now(), &event);
         }
         landed

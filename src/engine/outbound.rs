@@ -15,7 +15,12 @@ use crate::engine::transit::Transit;
 
 /// Builds the head of the origin's request. `target` replaces path and query where a rule strips
 /// parameters.
-pub fn head(engine: &Engine, transit: &Transit, routed: &Routed, target: Option<&str>) -> Parts {
+pub(super) fn head(
+    engine: &Engine,
+    transit: &Transit,
+    routed: &Routed,
+    target: Option<&str>,
+) -> Parts {
     let came = &transit.parts;
     let mut fields = came.headers.clone();
     let trailers = accepts_trailers(&fields);
@@ -77,7 +82,7 @@ fn origin_form(came: &Parts, target: Option<&str>) -> Uri {
 
 /// Changes a head into that of a fetch for the cache: a plain GET of the whole, with our own
 /// conditions where something stands there already.
-pub fn for_cache(mut head: Parts, conditions: Vec<(HeaderName, HeaderValue)>) -> Parts {
+pub(super) fn for_cache(mut head: Parts, conditions: Vec<(HeaderName, HeaderValue)>) -> Parts {
     if head.method == Method::HEAD {
         head.method = Method::GET;
     }

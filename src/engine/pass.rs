@@ -17,14 +17,14 @@ use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Entry, Head};
-use crate::origin::{self, BoxError, Inbound, InBody};
+use crate::origin::{self, BoxError, InBody, Inbound};
 use crate::policy::{self, Fwd, HeadEffect};
 
 /// A body on its way to the origin.
 pub type OutBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, BoxError>;
 
 /// Passes a request as it is.
-pub async fn pass(
+pub(super) async fn pass(
     worker: &Worker,
     transit: &Transit,
     routed: &Routed,
@@ -54,7 +54,7 @@ pub async fn pass(
 }
 
 /// The origin's answer as its client gets it.
-pub fn answer_of(response: Response<InBody>, account: Account) -> Answer {
+pub(super) fn answer_of(response: Response<InBody>, account: Account) -> Answer {
     let (head, body) = response.into_parts();
     let mut fields = head.headers;
     fields::strip_hop_by_hop(&mut fields);
@@ -116,7 +116,7 @@ fn lower_max_forwards(head: &mut Parts) {
 }
 
 /// A read that leads no fetch for others: HEAD, a part, or one with preconditions of its own.
-pub async fn read(
+pub(super) async fn read(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
@@ -168,7 +168,9 @@ fn after_head(
     let stored = entry.head.to_header_map();
     match policy::head_effect(&stored, entry.body.len(), answer.status, &answer.headers) {
         HeadEffect::Nothing => {}
-        HeadEffect::Outdated => drop(engine.l1.drop_entry(&plan.key, &entry)),
+        HeadEffect::Outdated => {
+            engine.l1.drop_entry(&plan.key, &entry);
+        }
         HeadEffect::Update => {
             let merged = policy::merge(&stored, &answer.headers, &engine.options.manner);
             let now = engine.clock.now();
@@ -186,7 +188,7 @@ fn after_head(
             };
             let (law, manner) = (plan.law(engine), &engine.options.manner);
             let Ok(keep) = policy::storable(&exchange, law, manner) else {
-                drop(engine.l1.drop_entry(&plan.key, &entry));
+                engine.l1.drop_entry(&plan.key, &entry);
                 return;
             };
             let fields = policy::stored_fields(&exchange, &keep, law, manner);

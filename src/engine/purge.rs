@@ -4,6 +4,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::base::fault::Fault;
+use crate::base::ids::Tick;
 use crate::base::{fields, names};
 use crate::engine::admit;
 use crate::engine::reply::Reply;
@@ -14,15 +15,15 @@ use crate::entry::order::{Order, Selector};
 use crate::rules::Asked;
 use crate::telemetry::event::Event;
 
-/// Carries an order out and says so. Gives back how many entries went.
+/// Carries an order out and says so. Gives back its tick and how many entries went.
 pub fn carry_out(
     engine: &Engine,
     order: &Order,
     by: &'static str,
     rule: Option<&str>,
     widened: bool,
-) -> u64 {
-    let (_, swept) = engine.l1.sweep(&engine.fences, order);
+) -> (Tick, u64) {
+    let (tick, swept) = engine.l1.sweep(&engine.fences, order);
     for selector in &order.selectors {
         if let Selector::Key(key) = selector {
             engine.unshareable.clear(crate::entry::Key::new(key, "", "").identity());
@@ -32,7 +33,7 @@ pub fn carry_out(
     let event =
         Event::Purge { selector: &named.join(" "), count: swept.entries, by, rule, widened };
     engine.telemetry.tell(engine.clock.now(), &event);
-    swept.entries
+    (tick, swept.entries)
 }
 
 /// What takes everything that a GET of this target finds, whoever asked: the URI that entries
@@ -69,7 +70,7 @@ pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
     } else {
         named
     });
-    let entries = carry_out(engine, &order, "purge", None, false);
+    let (_, entries) = carry_out(engine, &order, "purge", None, false);
     let missing = by_target && entries == 0;
     let body = serde_json::json!({
         "purged": { "entries": entries, "l1": entries },

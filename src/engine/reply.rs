@@ -126,9 +126,9 @@ impl Body for Reply {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(pieces) => SizeHint::with_exact(pieces.left),
-            Self::Shared { reader, len } => {
-                len.or_else(|| reader.remaining()).map_or_else(SizeHint::default, SizeHint::with_exact)
-            }
+            Self::Shared { reader, len } => len
+                .or_else(|| reader.remaining())
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Origin(body) => body.size_hint(),
             Self::Resumed(body) => body.size_hint(),
             Self::Continued(..) | Self::Broken(_) => SizeHint::default(),

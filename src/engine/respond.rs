@@ -24,7 +24,7 @@ use crate::telemetry::access::Access;
 use crate::telemetry::event::Event;
 
 /// Puts the last fields on an answer and accounts for it.
-pub fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> Response<Sent> {
+pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> Response<Sent> {
     let Answer { status, mut fields, reply, account } = answer;
     dress(engine, &transit, &account, status, &mut fields);
     tell(engine, &account);
@@ -81,7 +81,7 @@ fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
             detail.push_str("; ");
         }
         // Writing to a String cannot fail.
-        drop(detail.write_fmt(what));
+        let _ = detail.write_fmt(what);
     };
     if account.outcome.is_hit() || account.stored {
         say(format_args!("L1"));
@@ -130,7 +130,7 @@ fn tell(engine: &Engine, account: &Account) {
 }
 
 /// The answer to a fault: a problem document (RFC 9457) that nobody may store.
-pub fn fault(engine: &Engine, transit: &Transit, fault: &Fault, account: Account) -> Answer {
+pub(super) fn fault(engine: &Engine, transit: &Transit, fault: &Fault, account: Account) -> Answer {
     let status = fault.status();
     let problem = serde_json::json!({
         "type": "about:blank",

@@ -31,10 +31,8 @@ pub async fn serve(
     mut request: Request<Incoming>,
     caller: Caller,
 ) -> Response<Sent> {
-    let upgrade = request
-        .headers()
-        .contains_key(header::UPGRADE)
-        .then(|| hyper::upgrade::on(&mut request));
+    let upgrade =
+        request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
     let (transit, body) = begin(worker, request, caller);
     let engine = &worker.engine;
     let answer = match admit::admit(engine, &transit, !body.is_end_stream()) {
@@ -45,9 +43,7 @@ pub async fn serve(
         Admission::Pass(routed, reason) => {
             past(worker, &transit, &routed, reason, outgoing(body), upgrade).await
         }
-        Admission::Refuse(fault) => {
-            respond::fault(engine, &transit, &fault, Account::default())
-        }
+        Admission::Refuse(fault) => respond::fault(engine, &transit, &fault, Account::default()),
     };
     respond::finish(engine, transit, answer)
 }
@@ -113,12 +109,7 @@ async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
 }
 
 /// A read whose key comes from its body: the body is read first, up to the rule's limit.
-async fn body_read(
-    worker: &Worker,
-    transit: &Transit,
-    routed: Routed,
-    body: Incoming,
-) -> Answer {
+async fn body_read(worker: &Worker, transit: &Transit, routed: Routed, body: Incoming) -> Answer {
     let engine = &worker.engine;
     let limit = routed.route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max);
     let body = match crate::origin::whole(body, limit).await {
@@ -162,11 +153,7 @@ async fn past(
 }
 
 /// A request that is only looked at: its head as `explain` and PURGE see it.
-pub fn imagine(
-    worker: &crate::engine::Engine,
-    request: Request<()>,
-    caller: Caller,
-) -> Transit {
+pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Caller) -> Transit {
     let (parts, ()) = request.into_parts();
     let authority = parts
         .uri

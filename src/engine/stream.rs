@@ -136,9 +136,7 @@ impl Stream {
     pub async fn ended(&self) {
         let Some(mut reader) = self.reader() else { return };
         // Following to the end is waiting for it; the bytes are shared, not copied.
-        while let Some(Ok(_)) =
-            std::future::poll_fn(|context| reader.poll_next(context)).await
-        {}
+        while let Some(Ok(_)) = std::future::poll_fn(|context| reader.poll_next(context)).await {}
     }
 
     /// Whether the fetch may read on. Pending while the window is full; `false` when nobody reads

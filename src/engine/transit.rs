@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::reason::Reason;
+use crate::engine::book::Book;
 use crate::engine::reply::Reply;
 use crate::entry::Key;
 use crate::policy::Fwd;
-use crate::engine::book::Book;
 use crate::rules::{Asked, Route};
 
 /// Who is at the other end of a connection.
@@ -66,6 +66,16 @@ impl Transit {
             target: self.target(),
             fields: &self.parts.headers,
         }
+    }
+
+    /// A GET of the same target by the same client.
+    pub fn as_get(&self) -> Self {
+        let mut parts = self.parts.clone();
+        parts.method = http::Method::GET;
+        for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING] {
+            parts.headers.remove(name);
+        }
+        Self { parts, authority: self.authority.clone(), book: Arc::clone(&self.book), ..*self }
     }
 
     /// Microseconds since it began.

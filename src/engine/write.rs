@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
 use crate::base::fault::Fault;
+use crate::base::ids::Tick;
 use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
@@ -21,6 +22,7 @@ use crate::engine::admit::Routed;
 use crate::engine::json;
 use crate::engine::outbound;
 use crate::engine::pass::OutBody;
+use crate::engine::posted::Posted;
 use crate::engine::purge;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::respond;
@@ -30,7 +32,12 @@ use crate::origin::{BoxError, Inbound, OriginFault, Sent, Whole};
 use crate::rules::{Asked, Json, Route};
 
 /// Forwards a write and purges what it changed.
-pub async fn write(worker: &Worker, transit: &Transit, routed: &Routed, body: OutBody) -> Answer {
+pub(super) async fn write(
+    worker: &Worker,
+    transit: &Transit,
+    routed: &Routed,
+    body: OutBody,
+) -> Answer {
     let engine = &worker.engine;
     let account = routed.account(Reason::Method);
     let head = outbound::head(engine, transit, routed, None);
@@ -46,6 +53,7 @@ pub async fn write(worker: &Worker, transit: &Transit, routed: &Routed, body: Ou
         parts: WrittenParts::of(transit),
         copy,
         json_max,
+        posted: Posted::of(engine, transit),
     };
     let (tell, told) = oneshot::channel();
     tasks::spawn(async move {
@@ -68,7 +76,7 @@ pub async fn write(worker: &Worker, transit: &Transit, routed: &Routed, body: Ou
 
 /// What of the request the purge needs, free of the client.
 #[derive(Debug, Clone)]
-pub struct WrittenParts {
+pub(super) struct WrittenParts {
     method: Method,
     scheme: &'static str,
     authority: Box<str>,
@@ -106,6 +114,7 @@ struct Task {
     parts: WrittenParts,
     copy: Copied,
     json_max: u64,
+    posted: Option<Posted>,
 }
 
 struct Written {
@@ -130,7 +139,7 @@ impl Task {
         }
     }
 
-    async fn answered(&self, inbound: Inbound, micros: u64) -> Written {
+    async fn answered(mut self, inbound: Inbound, micros: u64) -> Written {
         let status = inbound.head.status;
         let gateway = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
         let route = self.routed.route.as_deref();
@@ -140,27 +149,41 @@ impl Task {
         };
         let (mut fields, body) = (inbound.head.headers, inbound.body);
         let mut note = String::new();
-        let mut reply = None;
+        let reply;
         if succeeded {
             let wants_body = route.is_some_and(Route::needs_response_json);
-            let (json, held) = if wants_body {
+            if wants_body {
                 let (json, held) = self.read_answer(&fields, body).await;
-                (json, held)
+                let (_, purged) = self.purge(Some(&fields), json.as_ref());
+                note = format!("purged {purged}");
+                reply = held;
             } else {
-                (None, Reply::Origin(Box::new(body)))
-            };
-            let purged = self.purge(Some(&fields), json.as_ref());
-            note = format!("purged {purged}");
-            reply = Some(held);
+                let posted = self.posted.take();
+                let undisturbed = posted.as_ref().is_some_and(Posted::undisturbed);
+                let (own, purged) = self.purge(Some(&fields), None);
+                note = format!("purged {purged}");
+                let engine = &self.worker.engine;
+                let birth = posted.as_ref().and_then(|one| one.birth(engine, undisturbed, own));
+                reply = match posted.zip(birth) {
+                    Some((posted, birth)) => {
+                        let mut answer = Response::new(body);
+                        *answer.status_mut() = status;
+                        *answer.headers_mut() = fields.clone();
+                        posted
+                            .keep(&self.worker, birth, answer)
+                            .unwrap_or_else(|answer| Reply::Origin(Box::new(answer.into_body())))
+                    }
+                    None => Reply::Origin(Box::new(body)),
+                };
+            }
         } else {
             if gateway {
                 self.unknown();
                 "purged, outcome unknown".clone_into(&mut note);
             }
-            reply.get_or_insert(Reply::Origin(Box::new(body)));
+            reply = Reply::Origin(Box::new(body));
         }
         crate::base::fields::strip_hop_by_hop(&mut fields);
-        let reply = reply.unwrap_or_else(Reply::empty);
         Written { status, fields, reply, note, micros }
     }
 
@@ -182,7 +205,7 @@ impl Task {
     }
 
     /// Purges what the write names; gives back how many entries went.
-    fn purge(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> u64 {
+    fn purge(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> (Tick, u64) {
         let engine = &self.worker.engine;
         let asked = self.parts.asked();
         let mut selectors = own_targets(&self.parts, answer);
@@ -213,6 +236,7 @@ impl Task {
                 parts: self.parts.clone(),
                 copy: self.copy.clone(),
                 json_max: self.json_max,
+                posted: None,
             };
             tasks::spawn(async move {
                 tokio::time::sleep(delay.to_duration()).await;
@@ -254,9 +278,9 @@ fn same_site(site: &str, target: &str, reference: &str) -> Option<String> {
     let path_of = |absolute: &str| {
         let uri: Uri = absolute.parse().ok()?;
         let named = format!("{}://{}", uri.scheme_str()?, uri.authority()?.as_str());
-        named.eq_ignore_ascii_case(site).then(|| {
-            uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
-        })
+        named
+            .eq_ignore_ascii_case(site)
+            .then(|| uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string))
     };
     if reference.contains("://") {
         return path_of(reference);

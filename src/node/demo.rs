@@ -74,9 +74,9 @@ struct Shop {
 impl Shop {
     fn new() -> Self {
         let named = [("Desk lamp", 39), ("Kettle", 25), ("Notebook", 4)];
-        let products = (1..).zip(named).map(|(id, (name, price))| {
-            (id, json!({ "id": id, "name": name, "price": price }))
-        });
+        let products = (1..)
+            .zip(named)
+            .map(|(id, (name, price))| (id, json!({ "id": id, "name": name, "price": price })));
         Self { products: products.collect(), next: 4, asked: 0 }
     }
 

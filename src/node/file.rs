@@ -149,9 +149,9 @@ pub(crate) fn read(
         let problem = "TLS is not built yet; terminate it in front and take `tls` out";
         return Err(SettingsError::new(format!("{place} listen.tls"), problem));
     }
-    Value::Table(table).try_into().map_err(|e: toml::de::Error| {
-        SettingsError::new(place, e.to_string().trim().to_owned())
-    })
+    Value::Table(table)
+        .try_into()
+        .map_err(|e: toml::de::Error| SettingsError::new(place, e.to_string().trim().to_owned()))
 }
 
 fn has_tls(listen: &Value) -> bool {

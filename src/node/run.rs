@@ -117,9 +117,7 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let admin = match settings.admin {
-        Some(address) => {
-            Some(start_admin(address, &engine, &reloader, &health).await?)
-        }
+        Some(address) => Some(start_admin(address, &engine, &reloader, &health).await?),
         None => None,
     };
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
@@ -135,11 +133,14 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
         .spawn(move || follow(&watch, &watcher))
         .map_err(system("the thread that watches rules"))?;
     tend(&engine);
+    let own = if admin.is_some() { 2 } else { 1 };
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
-    drain(&settings, &engine, &edge, &mut signals).await;
+    drain(&settings, &engine, &edge, &mut signals, own).await;
     // The watcher may be gone already when the channel has closed.
-    drop(nudge.send(Nudge::Stop));
+    {
+        let _ = nudge.send(Nudge::Stop);
+    };
     drop(watching.join());
     edge.close();
     engine.telemetry.tell(engine.clock.now(), &Event::Stop { detail: "drained" });
@@ -149,8 +150,8 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
 
 fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartError> {
     let wanted = settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let listeners = Listener::bind(&settings.listen)
-        .map_err(system(format!("listening on {wanted}")))?;
+    let listeners =
+        Listener::bind(&settings.listen).map_err(system(format!("listening on {wanted}")))?;
     let watch = Arc::new(Told(Arc::clone(engine)));
     let options = edge::Settings {
         workers: NonZeroUsize::new(settings.workers),
@@ -220,7 +221,14 @@ fn align(clock: &Clock) {
     clock.align();
 }
 
-async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {
+/// `own` tasks are the node's, and run as long as it does.
+async fn drain(
+    settings: &Settings,
+    engine: &Engine,
+    edge: &Edge,
+    signals: &mut Signals,
+    own: usize,
+) {
     let stopped = AtomicBool::new(false);
     let graceful = async {
         tokio::time::sleep(settings.drain_delay.to_duration()).await;
@@ -239,15 +247,14 @@ async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut 
         }
     }
     if !stopped.load(Ordering::Relaxed) {
-        background(settings.drain_timeout).await;
+        background(own, settings.drain_timeout).await;
     }
 }
 
 /// Fetches and writes that no connection waits for any more may end, within the time limit.
-async fn background(patience: Span) {
+async fn background(own: usize, patience: Span) {
     let until = tokio::time::Instant::now() + patience.to_duration();
-    // One task is our own, the one that tends.
-    while tasks::running() > 1 && tokio::time::Instant::now() < until {
+    while tasks::running() > own && tokio::time::Instant::now() < until {
         tokio::time::sleep(crate::base::limits::DRAIN_POLL.to_duration()).await;
     }
 }
@@ -275,13 +282,15 @@ impl Signals {
     async fn serve(&mut self, engine: &Engine, nudge: &Sender<Nudge>) {
         loop {
             tokio::select! {
-                _ = self.term.recv() => return,
-                _ = self.int.recv() => return,
-                _ = self.quit.recv() => return,
-                // The watcher is gone only when the node is.
-                _ = self.hup.recv() => drop(nudge.send(Nudge::Asked)),
-                _ = self.usr1.recv() => engine.telemetry.reopen(),
-            }
+                            _ = self.term.recv() => return,
+                            _ = self.int.recv() => return,
+                            _ = self.quit.recv() => return,
+                            // The watcher is gone only when the node is.
+                            _ = self.hup.recv() => {
+             let _ = nudge.send(Nudge::Asked);
+            },
+                            _ = self.usr1.recv() => engine.telemetry.reopen(),
+                        }
         }
     }
 

@@ -104,10 +104,7 @@ impl SettingsError {
 }
 
 /// Resolves settings. `environment` is the process environment, given so that tests need none.
-pub fn resolve(
-    flags: &Flags,
-    environment: &[(String, String)],
-) -> Result<Settings, SettingsError> {
+pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settings, SettingsError> {
     let file = file::read(flags.config.as_deref(), environment)?;
     let base = flags.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let at = |key: &str| match &flags.config {
@@ -126,19 +123,14 @@ pub fn resolve(
     let target = |text: &str| match text {
         "off" => Target::Off,
         "stdout" => Target::Stdout,
-        path => Target::File {
-            path: base.join(path),
-            rotate_bytes: rotate,
-            keep: file.log.keep,
-        },
+        path => Target::File { path: base.join(path), rotate_bytes: rotate, keep: file.log.keep },
     };
     if file.log.access_format != "json" {
         let problem = "only \"json\" is built; the other formats are not built yet";
         return Err(SettingsError::new(at("log.access_format"), problem));
     }
-    let span = |text: &str, key: &str| {
-        Span::parse(text).map_err(|e| SettingsError::new(at(key), e))
-    };
+    let span =
+        |text: &str, key: &str| Span::parse(text).map_err(|e| SettingsError::new(at(key), e));
     Ok(Settings {
         profile: word(profile, &at("profile"), &PROFILES)?,
         rules: flags.rules.clone().or_else(|| file.rules.as_ref().map(|path| base.join(path))),
@@ -168,8 +160,7 @@ pub fn resolve(
 }
 
 const PROFILES: [(&str, Profile); 2] = [("safe", Profile::Safe), ("rfc", Profile::Rfc)];
-const POLICIES: [(&str, Eviction); 2] =
-    [("tinylfu", Eviction::TinyLfu), ("lru", Eviction::Lru)];
+const POLICIES: [(&str, Eviction); 2] = [("tinylfu", Eviction::TinyLfu), ("lru", Eviction::Lru)];
 const TOLD: [(&str, Told); 3] =
     [("all", Told::All), ("trusted", Told::Trusted), ("off", Told::Nobody)];
 const KEYS: [(&str, KeyShown); 3] =
@@ -245,11 +236,7 @@ fn admin(flags: &Flags, file: &File) -> Result<Option<SocketAddr>, SettingsError
     }
 }
 
-fn token(
-    file: Option<&str>,
-    base: &Path,
-    place: &str,
-) -> Result<Option<String>, SettingsError> {
+fn token(file: Option<&str>, base: &Path, place: &str) -> Result<Option<String>, SettingsError> {
     let Some(file) = file else { return Ok(None) };
     let path = base.join(file);
     let text = std::fs::read_to_string(&path)

@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_secs(30);
 
 /// Why the rules are read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nudge {
+pub(super) enum Nudge {
     /// Something happened to the files.
     Files,
     /// SIGHUP or a call: read even if nothing seems to have changed.
@@ -27,7 +27,7 @@ pub enum Nudge {
 
 /// What can be waited for.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     nudges: Receiver<Nudge>,
     sender: Sender<Nudge>,
     // Events end when the watcher is dropped.
@@ -37,19 +37,19 @@ pub struct Watch {
 impl Watch {
     /// Watches a file or a directory of rules. A machine that gives no more watches is still
     /// polled.
-    pub fn new(path: Option<&Path>) -> Self {
+    pub(super) fn new(path: Option<&Path>) -> Self {
         let (sender, nudges) = channel();
         let watcher = path.and_then(|path| watcher(path, sender.clone()));
         Self { nudges, sender, _watcher: watcher }
     }
 
     /// A handle that asks for a reload, or for the end.
-    pub fn handle(&self) -> Sender<Nudge> {
+    pub(super) fn handle(&self) -> Sender<Nudge> {
         self.sender.clone()
     }
 
     /// Waits for the next reason to look; bursts of file events are one.
-    pub fn next(&self) -> Nudge {
+    pub(super) fn next(&self) -> Nudge {
         let first = match self.nudges.recv_timeout(POLL) {
             Ok(nudge) => nudge,
             Err(RecvTimeoutError::Timeout) => return Nudge::Files,
@@ -71,7 +71,7 @@ fn watcher(path: &Path, sender: Sender<Nudge>) -> Option<RecommendedWatcher> {
         // Reading rules makes access events of its own: they would never end.
         if event.is_ok_and(|event| !event.kind.is_access()) {
             // The receiver goes with the node; nobody needs to know then.
-            drop(sender.send(Nudge::Files));
+            let _ = sender.send(Nudge::Files);
         }
     };
     let mut watcher = notify::recommended_watcher(tell).ok()?;
