@@ -15,9 +15,18 @@ const PAYLOAD: usize = 1_024;
 
 #[test]
 fn the_accounted_cost_is_what_the_process_grows_by() {
+    alone("in_a_process_of_its_own");
+}
+
+#[test]
+fn a_process_under_hostile_variety_stays_near_its_budget() {
+    alone("ever_new_keys_and_large_bodies");
+}
+
+fn alone(name: &str) {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", "--test-threads=1"])
-        .arg("store::l1::tests::memory::in_a_process_of_its_own")
+        .arg(format!("store::l1::tests::memory::{name}"))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&child.stdout).into_owned();
@@ -75,4 +84,23 @@ fn in_a_process_of_its_own() {
         assert_eq!(level.stats()[0].entries, 2 * COUNT);
         std::mem::forget(level);
     }
+}
+
+#[test]
+#[ignore = "run by its sibling in a process of its own, where nothing else grows"]
+fn ever_new_keys_and_large_bodies() {
+    let level = level(32 * MIB);
+    let before = resident();
+    let large = "x".repeat(1_000_000);
+    for i in 0..60_000_u64 {
+        let body = if i % 300 == 0 { large.as_str() } else { "small" };
+        let tag = format!("tag:{i}");
+        store(&level, &key(&format!("https://h/?nonsense={i}")), samples::entry(body, &[&tag]));
+        if i % 1_000 == 0 {
+            let grown = resident().saturating_sub(before);
+            assert!(grown < 48 * MIB, "{grown} bytes for a budget of {} after {i}", 32 * MIB);
+        }
+    }
+    let grown = resident().saturating_sub(before);
+    println!("budget {}, said {}, grown {grown}", 32 * MIB, level.stats()[0].bytes);
 }
