@@ -114,8 +114,9 @@ fn what_is_of_no_more_use_is_not_found_and_goes() {
     assert!(level.peek(key("spent").identity()).is_none());
     // The cache drops it at the next turn of its timer, a second away; this is its report.
     let home = Arc::clone(&level.layout.load().homes[0]);
-    let bundle =
-        Arc::clone(&level.shard(key("spent").identity()).page("", 9).next().unwrap().bundle);
+    let shard = level.shard(key("spent").identity());
+    let bundle = Arc::clone(&shard.find(key("spent").identity()).unwrap().bundle);
+    drop(shard);
     home.pool.remove(key("spent").identity());
     let report = pool::Evicted { key: Arc::new(key("spent")), bundle, by_ttl: true };
     lock(&level.reports).push(report);
