@@ -164,8 +164,8 @@ impl L1 {
         if pool::weight(&key, &alone) > room {
             return Landed::TooLarge;
         }
-        // Asked and stored under one lock. An order raises its fence before it drops: raised before
-        // this line, it refuses here; raised later, its drop waits for the lock and finds the entry.
+        // Asked and stored under one lock. An order raises its fence before it drops: raised by
+        // now, it refuses here; raised later, its drop waits for the lock and finds the entry.
         if !birth.admits(&Facts::of(&key, &entry.labels)) {
             return Landed::Refused;
         }

@@ -16,7 +16,7 @@ use crate::entry::{Bundle, Key, cost};
 use crate::store::index;
 
 /// What moka takes for one identity: a table entry, key and value holders, list and timer nodes,
-/// the frequency sketch. Measured by `tests/memory`.
+/// the frequency sketch. `tests::memory` compares the sum with the growth of a process.
 const COST_PER_NODE: u64 = 416;
 
 /// Bytes written or dropped before moka is told to work off its log. What a log record still
@@ -160,5 +160,13 @@ impl Pool {
     pub(super) fn settle(&self) {
         self.unsettled.store(0, Ordering::Relaxed);
         self.cache.run_pending_tasks();
+    }
+}
+
+#[cfg(test)]
+impl Pool {
+    /// Everything that stands here.
+    pub(super) fn identities(&self) -> Vec<Arc<Key>> {
+        self.cache.iter().map(|(key, _)| key).collect()
     }
 }
