@@ -62,7 +62,7 @@ impl Admin {
         let listener = tokio::net::TcpListener::bind(address).await?;
         let taken = listener.local_addr()?;
         let router = api::router(self, taken);
-        crate::base::tasks::spawn(async move {
+        crate::base::tasks::tend(async move {
             // The listener fails only with the process.
             drop(axum::serve(listener, router).await);
         });

@@ -76,7 +76,8 @@ pub(super) fn fill_posted(
     fields: HeaderMap,
 ) {
     let worker = worker.clone();
-    tasks::spawn(async move {
+    // A drain waits for those who wait for this, not for the copy that L1 would lose with the process.
+    tasks::tend(async move {
         let ending = Ending { engine: Arc::clone(&worker.engine), flight };
         let now = worker.engine.clock.now();
         let times = Times { asked_at: now, answered_at: now, origin_micros: 0 };
@@ -90,7 +91,8 @@ pub(super) fn fill_posted(
 /// Starts the fetch.
 pub(super) fn lead(worker: &Worker, flight: Arc<Flight>, errand: Errand) {
     let worker = worker.clone();
-    tasks::spawn(async move {
+    // A drain waits for those who wait for this, not for the copy that L1 would lose with the process.
+    tasks::tend(async move {
         // Whatever ends this task, nobody may wait for ever.
         let ending = Ending { engine: Arc::clone(&worker.engine), flight };
         fly(&worker, &ending.flight, errand).await;

@@ -72,7 +72,8 @@ fn switch(inbound: Inbound, client: Option<OnUpgrade>, account: Account) -> Answ
         fields.insert(header::CONNECTION, http::HeaderValue::from_static("upgrade"));
     }
     if let (Some(client), Some(origin)) = (client, upgrade) {
-        tasks::spawn(async move {
+        // A drain knows tunnels by their connections.
+        tasks::tend(async move {
             let (Ok(client), Ok(origin)) = (client.await, origin.complete().await) else { return };
             // How a tunnel ends is the two ends' affair.
             drop(origin::tunnel(client, origin, limits::TUNNEL_IDLE).await);

@@ -238,7 +238,8 @@ impl Task {
                 json_max: self.json_max,
                 posted: None,
             };
-            tasks::spawn(async move {
+            // At the end of the process L1 ends too: nobody needs to wait for these.
+            tasks::tend(async move {
                 tokio::time::sleep(delay.to_duration()).await;
                 again.purge(None, None);
             });

@@ -133,10 +133,9 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
         .spawn(move || follow(&watch, &watcher))
         .map_err(system("the thread that watches rules"))?;
     tend(&engine);
-    let own = if admin.is_some() { 2 } else { 1 };
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
-    drain(&settings, &engine, &edge, &mut signals, own).await;
+    drain(&settings, &engine, &edge, &mut signals).await;
     // The watcher may be gone already when the channel has closed.
     {
         let _ = nudge.send(Nudge::Stop);
@@ -208,7 +207,7 @@ fn follow(watch: &Watch, reloader: &Reloader) {
 fn tend(engine: &Arc<Engine>) {
     const EVERY: Duration = Duration::from_secs(1);
     let engine = Arc::clone(engine);
-    tasks::spawn(async move {
+    tasks::tend(async move {
         loop {
             tokio::time::sleep(EVERY).await;
             engine.l1.tend();
@@ -221,14 +220,7 @@ fn align(clock: &Clock) {
     clock.align();
 }
 
-/// `own` tasks are the node's, and run as long as it does.
-async fn drain(
-    settings: &Settings,
-    engine: &Engine,
-    edge: &Edge,
-    signals: &mut Signals,
-    own: usize,
-) {
+async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {
     let stopped = AtomicBool::new(false);
     let graceful = async {
         tokio::time::sleep(settings.drain_delay.to_duration()).await;
@@ -247,14 +239,14 @@ async fn drain(
         }
     }
     if !stopped.load(Ordering::Relaxed) {
-        background(own, settings.drain_timeout).await;
+        background(settings.drain_timeout).await;
     }
 }
 
 /// Fetches and writes that no connection waits for any more may end, within the time limit.
-async fn background(own: usize, patience: Span) {
+async fn background(patience: Span) {
     let until = tokio::time::Instant::now() + patience.to_duration();
-    while tasks::running() > own && tokio::time::Instant::now() < until {
+    while tasks::running() > 0 && tokio::time::Instant::now() < until {
         tokio::time::sleep(crate::base::limits::DRAIN_POLL.to_duration()).await;
     }
 }
