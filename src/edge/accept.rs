@@ -114,8 +114,6 @@ pub(super) async fn run(acceptor: Acceptor) -> io::Result<()> {
 
 type Came = (TcpStream, SocketAddr, SocketAddr);
 
-type Came = (TcpStream, SocketAddr, SocketAddr);
-
 /// The next connection of any listener; which is asked first moves on, so that none starves.
 fn poll_accept(
     doors: &[(TcpListener, SocketAddr)],
