@@ -37,7 +37,7 @@ macro_rules! refusals {
 
 refusals! {
     /// Not `method SP target SP version` (RFC 9112, 3).
-    RequestLine: BAD_REQUEST, "the request line is not a method, a target and a version, each separated by one space";
+    RequestLine: BAD_REQUEST, "the request line is not method, target and version, one space apart";
     /// The method is not a token, or the bytes are not HTTP at all.
     Method: BAD_REQUEST, "the method is not a token";
     /// Neither HTTP/1.1 nor HTTP/1.0.

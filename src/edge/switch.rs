@@ -1,7 +1,7 @@
-//! What the service side tells the socket side of one connection: which requests were answered, and
-//! whether an answer ended HTTP here (101, or success to CONNECT). Until it is told, the socket side
-//! keeps what follows such a request to itself, so that the bytes of a refused upgrade are read as
-//! HTTP and those of a granted one never are.
+//! What the two sides of one connection tell each other: how far requests were taken in and
+//! answered, and whether an answer ended HTTP here (101, or success to CONNECT). Until it is told,
+//! the socket side keeps what follows such a request to itself: the bytes behind a refused upgrade
+//! are read as HTTP, those behind a granted one never are.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

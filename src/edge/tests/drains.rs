@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::client::Client;
-use super::service::Running;
+use super::service::{Running, until};
 use crate::base::units::Span;
 use crate::edge::Drained;
 
@@ -38,9 +38,8 @@ fn a_drain_finishes_what_is_under_way_and_closes_what_is_idle() {
     let drain = draining(&running, LONG);
     assert_eq!(idle.rest(), "");
     assert_eq!(silent.rest(), "");
-    while TcpStream::connect(running.address()).map_err(|e| e.kind()).err()
-        != Some(ErrorKind::ConnectionRefused)
-    {}
+    let refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    until(|| TcpStream::connect(running.address()).is_err_and(refused));
     running.notes.gate.add_permits(1);
     let last = busy.answer();
     assert_eq!((last.body.as_str(), last.field("connection")), ("GET /hold ", "close".into()));

@@ -1,7 +1,7 @@
 //! Heads that are refused, and odd ones that are not.
 
 use super::client::Client;
-use super::service::Running;
+use super::service::{Running, until};
 use crate::base::limits;
 
 const H: &str = "Host: h\r\n";
@@ -149,9 +149,7 @@ fn a_bad_head_gets_400_and_a_closed_connection_and_reaches_nobody() {
     }
     assert_eq!(running.notes.heads(), [""; 0]);
     // The last one is told of when its connection has closed on the other side.
-    while running.notes.refused.lock().unwrap().len() < BAD.len() {
-        std::thread::yield_now();
-    }
+    until(|| running.notes.refused.lock().unwrap().len() == BAD.len());
 }
 
 #[test]

@@ -173,6 +173,15 @@ impl Serve for Echo {
     }
 }
 
+/// Waits for what nobody can wake a test for; the limit turns a hang into a failure.
+pub(super) fn until(mut holds: impl FnMut() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never came about");
+        std::thread::yield_now();
+    }
+}
+
 /// A running edge with the service behind it.
 pub(super) struct Running {
     pub(super) edge: Edge,
@@ -220,9 +229,7 @@ impl Running {
     /// Waits until so many connections are left. Only the server's side knows when a socket is
     /// gone, and it tells nobody but its count.
     pub(super) fn until_left(&self, count: usize) {
-        while self.edge.connections() != count {
-            std::thread::yield_now();
-        }
+        until(|| self.edge.connections() == count);
     }
 
     pub(super) fn until_empty(&self) {

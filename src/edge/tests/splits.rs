@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -125,6 +126,40 @@ fn nothing_of_a_refused_head_is_handed_on() {
     assert!(refused.2.unwrap().contains("colon"));
     let broken = fate(vec![format!("{TALK}{}", ENDS[6]).into_bytes()], 65_536);
     assert!(broken.0.ends_with(b"3\r\nabc") && broken.1.unwrap().contains("CRLF"));
+}
+
+#[test]
+fn what_follows_an_undecided_upgrade_is_held_until_the_answer_wakes_it() {
+    struct Woken(AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let ask = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\n\r\n";
+    for (course, follows, handed) in [
+        (Course::Tunnel, &b"any\0thing"[..], &b"any\0thing"[..]),
+        (Course::Http, ask, ask),
+        (Course::Http, b"any\0thing", b""),
+    ] {
+        let switch = Arc::new(Switch::default());
+        let parts = VecDeque::from([[ask, follows].concat()]);
+        let mut guard = HeadGuard::new(Parts(parts), Arc::clone(&switch), None);
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let mut memory = [0; 256];
+        let mut buf = ReadBuf::new(&mut memory);
+        assert!(Pin::new(&mut guard).poll_read(&mut cx, &mut buf).is_ready());
+        assert_eq!(buf.filled(), ask);
+        buf.clear();
+        assert!(Pin::new(&mut guard).poll_read(&mut cx, &mut buf).is_pending());
+        assert!(!woken.0.load(Ordering::Relaxed));
+        switch.answer(1, course);
+        assert!(woken.0.load(Ordering::Relaxed));
+        assert!(Pin::new(&mut guard).poll_read(&mut cx, &mut buf).is_ready());
+        assert_eq!(buf.filled(), handed);
+    }
 }
 
 #[test]
