@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_a_trusted_peer_says_is_continued() {
-        let expected = "forwarded: for=1.1.1.1, for=10.0.0.7;host=\"shop.example:8080\";proto=http\n\
+        let expected = "forwarded: for=1.1.1.1, \
+                        for=10.0.0.7;host=\"shop.example:8080\";proto=http\n\
                         x-forwarded-for: 1.1.1.1, 2.2.2.2, 10.0.0.7\n\
                         x-forwarded-host: front.example\n\
                         x-forwarded-proto: https\n\

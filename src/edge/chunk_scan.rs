@@ -133,7 +133,6 @@ impl ChunkScan {
             return Ok(At::Size);
         }
         match (self.at, byte) {
-            (At::SizeStart, _) => Err(ChunkFault::Size),
             (At::Size | At::Extension, b'\r') => Ok(At::SizeLf),
             (At::Size | At::SizeSpace, b';') => self.ballast().map(|()| At::Extension),
             // White space before the semicolon is bad but has to be read (RFC 9110, 5.6.3).

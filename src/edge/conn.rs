@@ -11,20 +11,20 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::head_guard::HeadGuard;
 use super::serve::{Peer, Serve, Watch};
 use super::switch::{Course, Switch};
-use super::workers::{Arrival, House, Stage};
+use super::workers::{Arrival, House, Seat, Stage};
 use crate::base::{fields, limits};
 
 /// What all connections of one worker share.
@@ -71,9 +71,19 @@ struct Call<S> {
 /// drain.
 pub(super) async fn run<S: Serve>(arrival: Arrival, line: Line<S>) {
     let Arrival { stream, peer, seat } = arrival;
+    // A socket that cannot be registered is closed; the client sees that.
     let Ok(stream) = register(stream) else { return };
+    serve_on(stream, Some(seat), peer, line).await;
+}
+
+/// As [`run`], on any stream of bytes.
+pub(super) async fn serve_on<S, T>(io: T, seat: Option<Seat>, peer: Peer, line: Line<S>)
+where
+    S: Serve,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let switch = Arc::new(Switch::default());
-    let guard = HeadGuard::new(stream, Arc::clone(&switch), Some(seat));
+    let guard = HeadGuard::new(io, Arc::clone(&switch), seat);
     let end = {
         let call = Arc::new(Call { serve: line.serve, switch: Arc::clone(&switch), peer });
         let service = service_fn(move |request| {
@@ -107,7 +117,7 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, line: Line<S>) {
         Err(panic) => line.watch.panicked(&peer, words(&*panic)),
         // A failed connection has no one to tell: the client is gone, or was answered.
         Ok(Err(_)) => {}
-        Ok(Ok(())) => close_after_refused_upgrade(&switch).await,
+        Ok(Ok(())) => close_after_refused_upgrade::<T>(&switch).await,
     }
     if let Some(refusal) = switch.refusal() {
         line.watch.refused(&peer, refusal);
@@ -138,6 +148,11 @@ async fn answer<S: Serve>(
         call.switch.answer(turn, Course::Tunnel);
     } else {
         call.switch.answer(turn, Course::Http);
+        if !call.switch.has_received(turn) {
+            // An answer before the request's end: what is left of it may never be read, and the
+            // client is to know that nothing will be answered after it (RFC 9112, 9.6).
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
     if http10 {
         fit_http10(&mut response);
@@ -159,10 +174,13 @@ fn fit_http10<B: Body>(response: &mut Response<B>) {
 
 /// A connection that ever saw a refused upgrade ends in the library as if it were granted: the
 /// socket comes back this way, unclosed.
-async fn close_after_refused_upgrade(switch: &Switch) {
+async fn close_after_refused_upgrade<T>(switch: &Switch)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let Some(way_back) = switch.take_way_back() else { return };
     let Ok(upgraded) = way_back.await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<HeadGuard<TcpStream>>>() else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<HeadGuard<T>>>() else { return };
     let mut guard = parts.io.into_inner();
     // Closing reports nothing: see `closing`.
     poll_fn(|cx| Pin::new(&mut guard).poll_shutdown(cx)).await.unwrap_or_default();

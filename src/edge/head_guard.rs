@@ -130,6 +130,7 @@ impl<T> HeadGuard<T> {
     }
 
     fn behind_message(&self) -> State {
+        self.switch.receive(self.heads);
         if self.may_switch { State::Undecided } else { State::Head(HeadScan::default()) }
     }
 

@@ -2,12 +2,11 @@
 //! edge writes these answers itself: what it refuses never becomes a request, so nobody else could
 //! answer it. No byte that the client sent may appear in them.
 
-use std::fmt::Write as _;
-
 use http::StatusCode;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::names;
+use crate::policy::date;
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident: $status:ident, $text:literal;)*) => {
@@ -37,7 +36,7 @@ macro_rules! refusals {
 
 refusals! {
     /// Not `method SP target SP version` (RFC 9112, 3).
-    RequestLine: BAD_REQUEST, "the request line is not a method, a target and a version, each separated by one space";
+    RequestLine: BAD_REQUEST, "the request line is not method, target and version, one space apart";
     /// The method is not a token, or the bytes are not HTTP at all.
     Method: BAD_REQUEST, "the method is not a token";
     /// Neither HTTP/1.1 nor HTTP/1.0.
@@ -115,7 +114,7 @@ fn problem(status: StatusCode, code: &str, text: &str, more: &str, now: Timestam
         "HTTP/1.1 {} {title}\r\ndate: {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\
          cache-control: no-store\r\n{}: {}; detail=\"{code}\"\r\n{more}connection: close\r\n\r\n",
         status.as_u16(),
-        imf_date(now),
+        date::write(now).to_str().unwrap_or_default(),
         names::PROBLEM_JSON,
         body.len(),
         names::CACHE_STATUS,
@@ -124,52 +123,9 @@ fn problem(status: StatusCode, code: &str, text: &str, more: &str, now: Timestam
     [head.into_bytes(), body.into_bytes()].concat()
 }
 
-/// A date as RFC 9110, 5.6.7 wants it sent.
-fn imf_date(now: Timestamp) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let days = now.as_secs() / 86_400;
-    let clock = now.as_secs() % 86_400;
-    // Years are counted from March, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let era_day = shifted % 146_097;
-    let era_year = (era_day - era_day / 1_460 + era_day / 36_524 - era_day / 146_096) / 365;
-    let year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
-    let from_march = (5 * year_day + 2) / 153;
-    let day = year_day - (153 * from_march + 2) / 5 + 1;
-    let month = (from_march + 2) % 12;
-    let year = shifted / 146_097 * 400 + era_year + u64::from(month < 2);
-    let name = |names: &[&'static str], at: u64| names.get(at as usize).copied().unwrap_or("");
-    let mut date = String::with_capacity(29);
-    // Writing into a String cannot fail.
-    let written = write!(
-        date,
-        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
-        name(&DAYS, days % 7),
-        name(&MONTHS, month),
-        clock / 3_600,
-        clock / 60 % 60,
-        clock % 60
-    );
-    debug_assert!(written.is_ok());
-    date
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_right_across_leap_days_and_centuries() {
-        let shown = |secs| imf_date(Timestamp::from_secs(secs));
-        assert_eq!(shown(0), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(shown(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(shown(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
-        assert_eq!(shown(951_868_799), "Tue, 29 Feb 2000 23:59:59 GMT");
-        assert_eq!(shown(1_798_761_599), "Thu, 31 Dec 2026 23:59:59 GMT");
-        assert_eq!(shown(4_107_542_400), "Mon, 01 Mar 2100 00:00:00 GMT");
-    }
 
     #[test]
     fn the_answer_says_what_is_wrong_and_closes() {

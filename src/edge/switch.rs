@@ -1,7 +1,7 @@
-//! What the service side tells the socket side of one connection: which requests were answered, and
-//! whether an answer ended HTTP here (101, or success to CONNECT). Until it is told, the socket side
-//! keeps what follows such a request to itself, so that the bytes of a refused upgrade are read as
-//! HTTP and those of a granted one never are.
+//! What the two sides of one connection tell each other: how far requests were taken in and
+//! answered, and whether an answer ended HTTP here (101, or success to CONNECT). Until it is told,
+//! the socket side keeps what follows such a request to itself: the bytes behind a refused upgrade
+//! are read as HTTP, those behind a granted one never are.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,7 @@ pub(super) enum Course {
 #[derive(Debug, Default)]
 pub(super) struct Switch {
     begun: AtomicU64,
+    received: AtomicU64,
     answered: AtomicU64,
     tunnel: AtomicBool,
     waiting: AtomicBool,
@@ -36,6 +37,16 @@ impl Switch {
     /// The service side takes up the next request.
     pub(super) fn begin(&self) -> u64 {
         self.begun.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The socket side has taken in all of request `turn`.
+    pub(super) fn receive(&self, turn: u64) {
+        self.received.store(turn, Ordering::Release);
+    }
+
+    /// Whether all of request `turn` has been taken in.
+    pub(super) fn has_received(&self, turn: u64) -> bool {
+        self.received.load(Ordering::Acquire) >= turn
     }
 
     /// Request `turn` has its answer.

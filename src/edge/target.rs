@@ -21,6 +21,7 @@ pub(super) fn first_byte(line: &[u8]) -> Result<(), Refusal> {
     match line {
         [] | [b'\r'] | [b'\r', b'\n', ..] => Ok(()),
         [b'\r', ..] => Err(Refusal::Control),
+        [b'\n', ..] => Err(Refusal::BareLf),
         [byte, ..] if TOKEN[usize::from(*byte)] => Ok(()),
         _ => Err(Refusal::Method),
     }
