@@ -2,4 +2,6 @@
 //! floors below its own, and `tests/architecture.rs` enforces it.
 
 pub mod base;
+pub mod entry;
 pub mod policy;
+pub mod rules;
