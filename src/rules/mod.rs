@@ -2,6 +2,11 @@
 mod canonical;
 pub mod code;
 pub mod diagnostic;
+mod document;
 pub mod json;
+mod nearest;
 mod node;
+mod parse;
+mod read;
 mod render;
+mod values;
