@@ -1,12 +1,16 @@
 //! x
 mod canonical;
 pub mod code;
+mod credentials;
 pub mod diagnostic;
 mod document;
+mod host;
 pub mod json;
 mod nearest;
 mod node;
 mod parse;
+mod percent;
+mod query;
 mod read;
 mod render;
 mod values;
