@@ -2,7 +2,7 @@
 //! The descriptions here are those of the published JSON Schema, so they speak to operators. What a
 //! later version brings stands in the `later` lists and is refused by name.
 
-use super::read::{At, Free, FromNode, Maybe, Named, OneOrMany, Text, document, words};
+use super::read::{At, Free, Maybe, Named, OneOrMany, Text, document, words};
 use super::values::{Duration, OriginName, Size, StatusPattern, Statuses, TtlText};
 
 document! {

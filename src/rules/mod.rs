@@ -1,9 +1,11 @@
 //! x
 mod canonical;
+mod charset;
 pub mod code;
 mod credentials;
 pub mod diagnostic;
 mod document;
+mod extract;
 mod host;
 pub mod json;
 mod nearest;
