@@ -137,7 +137,8 @@ pub(super) struct Datum<'a> {
 }
 
 impl<'a> Datum<'a> {
-    fn plain(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+    /// A value without anything special.
+    pub(super) fn plain(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
         Self { bytes: bytes.into(), class: Class::Plain, coded_plus: Vec::new() }
     }
 
