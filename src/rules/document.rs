@@ -204,7 +204,7 @@ document! {
         /// Globs of names that never change the answer.
         ignore: Maybe<OneOrMany<Text>>,
         /// What happens with a parameter that nothing in the rule names. Default `bypass`.
-        unnamed: Maybe<UnnamedWord>,
+        unnamed: Maybe<At<UnnamedWord>>,
     } later []
 }
 

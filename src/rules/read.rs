@@ -247,6 +247,9 @@ macro_rules! document {
         #[schemars(deny_unknown_fields)]
         pub(super) struct $name {
             $($(#[$field_meta])* pub(super) $field: Option<$type>,)*
+            /// Whether a field that stands there could not be read: it is then not missing.
+            #[schemars(skip)]
+            pub(super) broken: bool,
         }
 
         impl $name {
@@ -267,8 +270,12 @@ macro_rules! document {
                     match member.name.as_str() {
                         $(name if name == $crate::rules::read::plain(stringify!($field)) => {
                             table.$field = $crate::rules::read::field(member, found);
+                            table.broken |= table.$field.is_none();
                         })*
-                        _ => $crate::rules::read::unknown_field(member, &Self::FIELDS, found),
+                        _ => {
+                            table.broken = true;
+                            $crate::rules::read::unknown_field(member, &Self::FIELDS, found);
+                        }
                     }
                 }
                 Some(table)
