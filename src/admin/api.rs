@@ -117,7 +117,7 @@ async fn rules(State(admin): State<Admin>) -> Json<Value> {
         .map(|route| {
             json!({
                 "rule": &*route.name,
-                "match": route.match_text(),
+                "key": route.key_template(),
                 "type": &*book.place(Some(route)).kind,
                 "share": route.share.as_str(),
             })

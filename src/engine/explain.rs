@@ -189,8 +189,9 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
     let own = purge::target_selectors(&transit.book, &asked);
     told.purges = own.iter().map(ToString::to_string).collect();
     if let Some(route) = &write.route {
-        let json = crate::rules::Json::read(body).ok();
-        for planned in route.write_selectors(&asked, &write.captures, json.as_ref(), None) {
+        let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
+        let planned = route.write_selectors(&asked, &write.captures, Some(&body), None, None);
+        for planned in planned {
             let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
             told.purges.push(format!("{}{widened}", planned.selector));
         }
@@ -203,7 +204,10 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
     told.key = Some(plan.key.text().to_owned());
     told.tags = plan.tags.iter().map(ToString::to_string).collect();
     if let Some(route) = &plan.routed.route {
-        let notes = route.key_notes(&transit.asked(), &plan.routed.captures);
+        let identity = admit::identity(engine, transit, Some(route));
+        let body = RequestBody::new(plan.body.clone());
+        let (asked, captures) = (transit.asked(), &plan.routed.captures);
+        let notes = route.key_parts(&asked, captures, Some(&body), identity.as_deref());
         told.parts = notes
             .into_iter()
             .map(|note| Part { text: note.text, value: note.value, from: note.from })

@@ -91,9 +91,9 @@ pub fn run(mut settings: Settings) -> Result<(), StartError> {
         .build()
         .map_err(system("the main runtime"))?;
     let demo = crate::node::demo::prepare(&mut settings).map_err(system("the sample API"))?;
-    let (book, loaded) = load::book(settings.rules.as_deref(), settings.origin.as_deref())?;
+    let (book, loaded) = load::book(settings.rules.as_deref(), &settings.context())?;
     for warning in &loaded.warnings {
-        eprintln!("{}", warning.render(&loaded.sources, false));
+        eprintln!("{}", warning.render(false));
     }
     let failed = crate::node::reload::failed_tests(&loaded.rules);
     if !failed.is_empty() {
@@ -112,8 +112,7 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
     let edge = start_edge(&settings, &engine)?;
     let watch = Watch::new(settings.rules.as_deref());
     let nudge = watch.handle();
-    let reloader =
-        Reloader::new(Arc::clone(&engine), settings.rules.clone(), settings.origin.clone());
+    let reloader = Reloader::new(Arc::clone(&engine), settings.rules.clone(), settings.context());
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let admin = match settings.admin {
