@@ -40,9 +40,14 @@ pub mod reference;
 pub mod semantics;
 pub mod stamp;
 pub mod storable;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod validate;
 pub mod vary;
 pub mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 pub use answer::{CacheStatus, Fwd};
 pub use directives::{RequestDirectives, ResponseDirectives};
