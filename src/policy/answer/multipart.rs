@@ -1,3 +1,6 @@
+//! Bodies of 206 answers with several parts: the text between the parts and its length, which must
+//! be known before the first byte is sent. The parts themselves are slices of the stored body.
+
 use std::ops::Range;
 
 use bytes::Bytes;

@@ -175,7 +175,7 @@ proptest! {
             panic!("not an item");
         };
         prop_assert_eq!(list.len(), 1);
-        prop_assert_eq!(bare_item.as_token().map(|token| token.as_str()), Some("cistern"));
+        prop_assert_eq!(bare_item.as_token().map(sfv::TokenRef::as_str), Some("cistern"));
         prop_assert_eq!(params.contains_key("hit"), hit);
         prop_assert_eq!(params.contains_key("fwd"), !hit);
         prop_assert!(params.contains_key("key") && params.contains_key("ttl"));
