@@ -165,7 +165,7 @@ where
         let (name, value) = field.split_once(": ").unwrap();
         request = request.header(name, value);
     }
-    request.body(body.boxed_unsync()).unwrap()
+    request.body(body.boxed_unsync()).unwrap_or_else(|cause| panic!("{line}: {cause}"))
 }
 
 /// Asks and reads the whole answer.
