@@ -127,9 +127,9 @@ async fn silence_in_the_body_has_its_limit_and_a_slow_reader_does_not_make_it() 
     let client = async {
         let ask = upstreams.ask(&spec, bare("GET /", &[]), within(1_000, 1_000, 1_000, None));
         let mut body = ask.await.unwrap().body;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let begun = Instant::now();
         let error = body.frame().await.unwrap().unwrap_err();
         assert_eq!(body_timeout_of(&error), (Phase::BetweenBytes, 1_000, 3));

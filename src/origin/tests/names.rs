@@ -118,9 +118,9 @@ async fn without_a_resolver_the_known_addresses_stay_in_use() {
     let client = async {
         ask().await.unwrap();
         names.say(&[]);
-        tokio::time::advance(Duration::from_secs(3_000)).await;
+        tokio::time::advance(Duration::from_mins(50)).await;
         while upstreams.idle() > 0 {
-            tokio::time::sleep(Duration::from_secs(600)).await;
+            tokio::time::sleep(Duration::from_mins(10)).await;
         }
         assert_eq!(ask().await.unwrap().status, 200);
     };
@@ -147,7 +147,7 @@ async fn many_at_once_share_one_lookup() {
             script.accept().await.answers(OK).await;
         }
     };
-    let (_, one, two, three) = join!(server, ask(), ask(), ask());
+    let ((), one, two, three) = join!(server, ask(), ask(), ask());
     assert!(one.is_ok() && two.is_ok() && three.is_ok());
     assert_eq!(names.asked(), 1);
 }

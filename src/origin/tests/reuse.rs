@@ -8,7 +8,7 @@ use tokio::join;
 
 use super::script::{Script, bare, fed, fetch, full, part, request};
 use crate::base::units::Span;
-use crate::origin::{AskOptions, OriginFault, Sent, Spec, Upstreams};
+use crate::origin::{AskOptions, OriginFault, Sent, Spec, Target, Upstreams};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -34,9 +34,9 @@ async fn a_safe_request_that_meets_a_dying_connection_is_sent_once_more() {
             let server = async {
                 let first = peer.head().await;
                 if reset {
-                    peer.resets()
+                    peer.resets();
                 } else {
-                    drop(peer)
+                    drop(peer);
                 }
                 let mut peer = script.accept().await;
                 assert_eq!(peer.head().await, first);
@@ -183,6 +183,83 @@ async fn bytes_that_nobody_asked_for_end_a_kept_connection() {
     let server = async { script.accept().await.answers(OK).await };
     let answer = join!(server, fetch(&upstreams, &spec, bare("GET /", &[]))).1.unwrap();
     assert_eq!((answer.status, answer.reused), (200, false));
+}
+
+#[tokio::test]
+async fn bytes_behind_an_answer_are_nobodys() {
+    let evil = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+    let answers = [
+        ("GET /", format!("{OK}{evil}")),
+        ("HEAD /", format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{evil}", evil.len())),
+        ("GET /", format!("HTTP/1.1 304 Not Modified\r\n\r\n{evil}")),
+        ("GET /", format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{evil}")),
+    ];
+    for (line, bytes) in answers {
+        let (script, upstreams) = (Script::open().await, Upstreams::new());
+        let spec = script.spec();
+        let server = async {
+            let mut peer = script.accept().await;
+            peer.answers(&bytes).await;
+            peer.is_left().await;
+            script.accept().await.answers(OK).await;
+        };
+        let client = async {
+            let first = fetch(&upstreams, &spec, bare(line, &[])).await.unwrap();
+            assert!(first.body.is_empty() || first.body == "ok");
+            assert_eq!(fetch(&upstreams, &spec, bare("GET /", &[])).await.unwrap().body, "ok");
+        };
+        join!(server, client);
+    }
+}
+
+#[tokio::test]
+async fn workers_do_not_share_and_tasks_of_one_worker_do() {
+    let script = Script::open().await;
+    let spec = std::sync::Arc::new(script.spec());
+    let (here, there) = (Upstreams::new(), Upstreams::new());
+    let server = async {
+        let mut one = script.accept().await;
+        one.answers(OK).await;
+        one.answers(OK).await;
+        script.accept().await.answers(OK).await;
+    };
+    let client = async {
+        for (upstreams, reused) in [(&here, false), (&here, true), (&there, false)] {
+            let (upstreams, spec) = (upstreams.clone(), std::sync::Arc::clone(&spec));
+            let (tell, told) = tokio::sync::oneshot::channel();
+            crate::base::tasks::spawn(async move {
+                let answer = fetch(&upstreams, &spec, bare("GET /", &[])).await.unwrap();
+                tell.send(answer.reused).unwrap();
+            });
+            assert_eq!(told.await.unwrap(), reused);
+        }
+    };
+    join!(server, client);
+}
+
+#[test]
+fn a_kept_connection_whose_runtime_ended_is_replaced() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let serve = |()| {
+            let (mut tcp, _) = listener.accept().unwrap();
+            let head = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
+            tcp.read_exact(&mut vec![0; head.len()]).unwrap();
+            tcp.write_all(OK.as_bytes()).unwrap();
+            tcp
+        };
+        [(); 2].map(serve)
+    });
+    let upstreams = Upstreams::new();
+    let spec = Spec::new(Target::parse(&format!("http://{address}")).unwrap());
+    for _ in 0..2 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(fetch(&upstreams, &spec, bare("GET /", &[]))).unwrap();
+        assert_eq!((answer.reused, upstreams.idle()), (false, 1));
+    }
+    server.join().unwrap();
 }
 
 #[tokio::test]

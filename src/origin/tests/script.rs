@@ -133,6 +133,7 @@ pub(super) fn fed() -> (Feeder, Fed) {
     (feeder, Fed(body))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a feeder takes")]
 pub(super) fn part(text: &'static str) -> Result<Frame<Bytes>, BoxError> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
