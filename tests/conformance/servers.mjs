@@ -32,7 +32,7 @@ export async function startProxy ({ binary, profile, originPort, workDir }) {
     '--admin-listen', 'off', '--profile', profile]
   const env = { ...process.env, CISTERN_DRAIN__DELAY: '0s' }
   const child = spawn(binary, args, { cwd: workDir, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const pattern = /^cistern \S+\s+proxy (\S+) -> /m
+  const pattern = /^cistern \S+\s+proxy (\S+)/m
   const log = path.join(workDir, 'cistern.log')
   const [, address] = await firstLine(child, pattern, log, 'cistern')
   return {

@@ -90,7 +90,7 @@ class Cistern(Program):
         super().__init__(
             f"cistern-{Cistern._count}",
             command,
-            r"^cistern \S+\s+proxy (\S+) -> ",
+            r"^cistern \S+\s+proxy (\S+)",
             {"CISTERN_DRAIN__DELAY": "0s", **(env or {})},
         )
         self.address = self.match.group(1)
