@@ -211,7 +211,7 @@ fn renew(
     let engine = &worker.engine;
     let Some(stale) = &errand.stale else { return false };
     let stored = stale.head.to_header_map();
-    if !matches!(policy::renewal(&stored, answer), Renewal::Renewed) {
+    if !matches!(policy::validate::renewal(&stored, answer), Renewal::Renewed) {
         return false;
     }
     let merged = policy::merge(&stored, answer, &engine.options.manner);

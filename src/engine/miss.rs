@@ -34,7 +34,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         return respond::fault(engine, transit, &Fault::OnlyIfCached, account);
     }
     let parts = &transit.parts;
-    if policy::has_preconditions(&parts.headers) {
+    if policy::validate::has_preconditions(&parts.headers) {
         return pass::read(worker, transit, plan, None).await;
     }
     let joins_only =

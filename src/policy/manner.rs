@@ -64,7 +64,10 @@ impl Manner {
             post_answers: free,
             cookies_are_credentials: !free,
             doubtful_age_is_stale: true,
-            targeted: vec![names::CDN_CACHE_CONTROL],
+            targeted: match profile {
+                Profile::Safe => vec![names::CDN_CACHE_CONTROL],
+                Profile::Rfc => vec![names::CDN_CACHE_CONTROL, names::SURROGATE_CONTROL],
+            },
         }
     }
 }
