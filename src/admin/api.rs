@@ -78,6 +78,7 @@ async fn health(State(admin): State<Admin>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "rules": rules,
         "flights": admin.engine.flights.len(),
+        "tasks": crate::base::tasks::running(),
     }))
 }
 
