@@ -165,6 +165,7 @@ async fn explain(
         url: &asked.url,
         headers: &asked.headers,
         body: asked.body.as_deref().unwrap_or_default().as_bytes(),
+        node: admin.proxy,
     };
     match explain::explain(&admin.engine, &question, true) {
         Ok(told) => Json(told).into_response(),

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use crate::cli::Exit;
 use crate::cli::args::{Check, Format, Test};
 use crate::node::load::{self, LoadError};
-use crate::rules::{Code, Diagnostic, LoadContext, Severity};
+use crate::rules::{Code, Diagnostic, LoadContext, Severity, testblock};
 
 /// Parses, compiles and lints.
 pub(super) fn check(check: &Check) -> Exit {
@@ -79,8 +79,7 @@ pub(super) fn test(test: &Test) -> Exit {
             return Exit::Configuration;
         }
     };
-    let results: Vec<_> =
-        loaded.rules.tests.iter().map(|test| loaded.rules.run_test(test)).collect();
+    let results = testblock::run(&loaded.rules);
     let failed = results.iter().filter(|result| !result.passed()).count();
     if test.json {
         let all: Vec<_> = results

@@ -104,7 +104,7 @@ fn offline(asked: &Explain, headers: &[(String, String)]) -> Result<Value, Exit>
         identity_key: [0; 32],
     });
     let body = asked.data.as_deref().unwrap_or_default().as_bytes();
-    let question = Question { method: &asked.method, url: &asked.url, headers, body };
+    let question = Question { method: &asked.method, url: &asked.url, headers, body, node: None };
     let told = explain::explain(&engine, &question, false).map_err(|wrong| {
         eprintln!("error: {wrong}");
         Exit::Usage

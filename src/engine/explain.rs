@@ -27,6 +27,8 @@ pub struct Question<'a> {
     pub headers: &'a [(String, String)],
     /// The request body.
     pub body: &'a [u8],
+    /// Where the node listens: the authority of a question that names none.
+    pub node: Option<std::net::SocketAddr>,
 }
 
 /// The whole decision.
@@ -112,7 +114,8 @@ pub fn explain(
     question: &Question<'_>,
     contents: bool,
 ) -> Result<Told, NoQuestion> {
-    let transit = imagine(engine, request(question)?, nobody());
+    let node = question.node.unwrap_or_else(nowhere);
+    let transit = imagine(engine, request(question)?, Caller { peer: nowhere(), local: node });
     let mut told = Told {
         request: format!("{} {}", transit.parts.method, transit.absolute()),
         ..Told::default()
@@ -144,9 +147,8 @@ pub fn explain(
     Ok(told)
 }
 
-fn nobody() -> Caller {
-    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    Caller { peer: nowhere, local: nowhere }
+fn nowhere() -> std::net::SocketAddr {
+    std::net::SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
@@ -161,7 +163,9 @@ fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
         request.headers_mut().append(name, value);
     }
     if uri.authority().is_none() && !request.headers().contains_key(header::HOST) {
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+        let host = question.node.map_or_else(|| "localhost".to_owned(), |node| node.to_string());
+        let host = HeaderValue::from_str(&host).map_err(|_| NoQuestion::Url(host))?;
+        request.headers_mut().insert(header::HOST, host);
     }
     *request.method_mut() = method;
     *request.uri_mut() = uri;

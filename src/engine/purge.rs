@@ -23,6 +23,16 @@ pub fn carry_out(
     rule: Option<&str>,
     widened: bool,
 ) -> (Tick, u64) {
+    let mut order = order.clone();
+    let mut seen: Vec<Selector> = Vec::new();
+    order.selectors.retain(|one| {
+        let first = !seen.contains(one);
+        if first {
+            seen.push(one.clone());
+        }
+        first
+    });
+    let order = &order;
     let (tick, swept) = engine.l1.sweep(&engine.fences, order);
     for selector in &order.selectors {
         if let Selector::Key(key) = selector {

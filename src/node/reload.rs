@@ -128,8 +128,8 @@ impl Reloader {
 
 /// The `[[test]]` blocks that do not hold, each as a text.
 pub fn failed_tests(rules: &rules::Rulebook) -> Vec<String> {
-    let run = |test| rules.run_test(test);
-    rules.tests.iter().map(run).filter(|result| !result.passed()).map(|r| r.to_string()).collect()
+    let results = rules::testblock::run(rules);
+    results.iter().filter(|result| !result.passed()).map(ToString::to_string).collect()
 }
 
 /// Routes added, changed and removed.

@@ -116,7 +116,8 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let admin = match settings.admin {
-        Some(address) => Some(start_admin(address, &engine, &reloader, &health).await?),
+        Some(address) => let proxy = edge.addresses().first().copied();
+            Some(start_admin(address, proxy, &engine, &reloader, &health).await?),
         None => None,
     };
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
@@ -164,6 +165,7 @@ fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartEr
 
 async fn start_admin(
     address: SocketAddr,
+    proxy: Option<SocketAddr>,
     engine: &Arc<Engine>,
     reloader: &Arc<Reloader>,
     health: &Arc<Health>,
@@ -173,6 +175,7 @@ async fn start_admin(
     let admin = Admin {
         engine: Arc::clone(engine),
         health: Arc::clone(health),
+        proxy,
         reload: Arc::new(move || reload.reload().into()),
         status: Arc::new(move || status.status().into()),
     };
