@@ -116,8 +116,10 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let admin = match settings.admin {
-        Some(address) => let proxy = edge.addresses().first().copied();
-            Some(start_admin(address, proxy, &engine, &reloader, &health).await?),
+        Some(address) => {
+            let proxy = edge.addresses().first().copied();
+            Some(start_admin(address, proxy, &engine, &reloader, &health).await?)
+        }
         None => None,
     };
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
