@@ -313,4 +313,6 @@ fn defaults_of(document: &RulesDocument) -> &Defaults {
 }
 
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod tests;

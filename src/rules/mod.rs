@@ -35,6 +35,7 @@ mod rulebook;
 #[cfg(test)]
 mod samples;
 mod scan;
+pub mod schema;
 mod selector;
 mod template;
 pub mod testblock;

@@ -7,7 +7,7 @@ mod read;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use super::diagnostic::{Place, Spot};
+use super::diagnostic::{Code, Diagnostic, Place, Severity, Spot};
 use super::document::OutcomeWord;
 use super::extract::{Asked, Captures, RequestBody};
 use super::json::Json;
@@ -75,6 +75,20 @@ impl TestResult {
     /// Whether everything is as expected.
     pub fn passed(&self) -> bool {
         self.differences.is_empty()
+    }
+
+    /// The failure as a finding; `None` when it passed.
+    pub fn failure(&self) -> Option<Diagnostic> {
+        (!self.passed()).then(|| Diagnostic {
+            severity: Severity::Error,
+            code: Code::TestFailed,
+            message: format!("`{}` is not what its test expects", self.request),
+            place: self.place.clone(),
+            label: String::new(),
+            related: Vec::new(),
+            help: None,
+            notes: self.differences.iter().map(Difference::to_string).collect(),
+        })
     }
 }
 
