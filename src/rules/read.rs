@@ -297,7 +297,7 @@ macro_rules! words {
 
         impl $name {
             /// The word in the file.
-            pub const fn as_str(self) -> &'static str {
+            $vis const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
                 }
@@ -310,8 +310,9 @@ macro_rules! words {
                 found: &mut $crate::rules::diagnostic::Findings,
             ) -> Option<Self> {
                 let word = String::from_node(node, found)?;
+                let known = [$(Self::$variant,)*].into_iter().find(|known| known.as_str() == word);
                 match word.as_str() {
-                    $($word => Some(Self::$variant),)*
+                    _ if known.is_some() => known,
                     $($later => {
                         $crate::rules::read::not_built($later, node.spot, found);
                         None

@@ -13,7 +13,7 @@ fn messages(text: &str) -> Vec<String> {
     let source = super::super::diagnostic::Source { name: "r.toml".into(), text: text.into() };
     let mut found = Findings::about(std::slice::from_ref(&source));
     let node = super::super::parse::parse(&source, 0, &mut found).unwrap();
-    drop(Sample::from_node(&node, &mut found));
+    assert!(Sample::from_node(&node, &mut found).is_some_and(|table| table.broken));
     let line = |one: super::super::diagnostic::Diagnostic| {
         format!("{} / {}", one.message, one.help.unwrap_or_default())
     };
