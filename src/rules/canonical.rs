@@ -173,7 +173,9 @@ mod tests {
             let mut out = String::new();
             write_number(number, &mut out);
             let same = out.parse::<f64>().unwrap();
-            prop_assert!(same == number, "{} became {}", number, out);
+            // Zero has two signs and one text.
+            let equal = same.to_bits() == number.to_bits() || number == 0.0;
+            prop_assert!(equal, "{} became {}", number, out);
         }
 
         #[test]

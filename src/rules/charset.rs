@@ -6,8 +6,6 @@
 pub(super) struct CharSet(u128);
 
 impl CharSet {
-    /// Nothing.
-    pub(super) const NONE: Self = Self(0);
     /// What every escaped value can hold.
     pub(super) const VALUE: Self =
         Self::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%");

@@ -16,7 +16,9 @@ pub(super) fn check(routes: &[Made], kinds: &[Kind], has_origin: bool, found: &m
     reach::check(routes, found);
     keys::check(routes, found);
     writes::check(routes, kinds, found);
-    if !has_origin && !routes.iter().all(|made| made.route.origin.is_some()) {
+    let all_named = !routes.is_empty() && routes.iter().all(|made| made.route.origin.is_some());
+    // While there are errors, an origin may only be missing because it could not be read.
+    if !has_origin && !all_named && found.errors() == 0 {
         found
             .warn(
                 Code::NoOrigin,

@@ -142,6 +142,10 @@ codes! {
     /// More than the program holds.
     TooMany: "C026", "more than this program holds",
         "Every list has a bound, so that a generated file cannot make the proxy slow.";
+    /// A test whose expectations are not met.
+    TestFailed: "C027", "a test that fails",
+        "The rules make something else of this request than its [[test]] expects. Rules whose tests \
+         fail are not taken by a reload.";
 }
 
 #[cfg(test)]

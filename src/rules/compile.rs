@@ -244,14 +244,12 @@ impl<'d> Scope<'d> {
     /// The type of this name, and its place among the kinds.
     fn kind(&self, name: &Text, found: &mut Findings) -> Option<(KindId, &'d TypeTable)> {
         let at = self.types.iter().position(|(known, _)| known.value == name.value);
-        match at.and_then(|at| Some((at, self.types.get(at)?))) {
-            Some((at, (_, table))) => Some((KindId(at as u16 + 1), table)),
-            None => {
-                let known = self.types.iter().map(|(name, _)| name.value.as_str());
-                unknown_name("type", &name.value, name.spot, known, found);
-                None
-            }
+        let known = at.and_then(|at| Some((KindId(at as u16 + 1), self.types.get(at)?.1)));
+        if known.is_none() {
+            let names = self.types.iter().map(|(name, _)| name.value.as_str());
+            unknown_name("type", &name.value, name.spot, names, found);
         }
+        known
     }
 
     /// The place of the origin of this name.
@@ -266,7 +264,7 @@ impl<'d> Scope<'d> {
 }
 
 /// The first level that says something: a value, or `"none"`.
-fn inherited<'a, T>(levels: [Option<&'a Maybe<T>>; 3]) -> Option<&'a T> {
+fn inherited<T>(levels: [Option<&Maybe<T>>; 3]) -> Option<&T> {
     match levels.into_iter().flatten().next() {
         Some(Maybe::Just(value)) => Some(value),
         Some(Maybe::Nothing) | None => None,
@@ -312,5 +310,7 @@ fn defaults_of(document: &RulesDocument) -> &Defaults {
     document.defaults.as_ref().unwrap_or(&NONE)
 }
 
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod tests;

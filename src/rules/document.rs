@@ -339,7 +339,7 @@ words! {
 
 words! {
     /// What happens with a parameter that nothing in the rule names.
-    pub UnnamedWord {
+    pub(super) UnnamedWord {
         /// The request passes uncached.
         Bypass = "bypass",
         /// It is sent, and taken to change nothing.
@@ -351,7 +351,7 @@ words! {
 
 words! {
     /// What happens to a selector of which a part is missing.
-    pub MissingWord {
+    pub(super) MissingWord {
         /// A star stands for the part.
         Widen = "widen",
         /// The selector is left out.
@@ -361,7 +361,7 @@ words! {
 
 words! {
     /// What becomes of a request when the cache is empty.
-    pub OutcomeWord {
+    pub(super) OutcomeWord {
         /// It is looked up and not found.
         Miss = "miss",
         /// It is not looked up.

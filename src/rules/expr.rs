@@ -7,7 +7,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::charset::{self, CharSet};
-use super::extract::{Class, Datum, Given, QueryShape, ValueOf};
+use super::extract::{Datum, Given, QueryShape, ValueOf};
 use super::names::Names;
 
 /// A value with its filters.
@@ -210,7 +210,7 @@ fn end_of_characters(bytes: &[u8], count: usize) -> usize {
     text.char_indices().nth(count).map_or(bytes.len(), |(at, _)| at)
 }
 
-fn cut<'a>(value: Datum<'a>, range: impl Fn(&[u8]) -> std::ops::Range<usize>) -> Datum<'a> {
+fn cut(value: Datum<'_>, range: impl Fn(&[u8]) -> std::ops::Range<usize>) -> Datum<'_> {
     let range = range(&value.bytes);
     let start = range.start as u32;
     let bytes = match value.bytes {
@@ -218,12 +218,12 @@ fn cut<'a>(value: Datum<'a>, range: impl Fn(&[u8]) -> std::ops::Range<usize>) ->
         Cow::Owned(bytes) => Cow::Owned(bytes.get(range).unwrap_or_default().to_vec()),
     };
     let coded_plus = value.coded_plus.iter().filter_map(|at| at.checked_sub(start)).collect();
-    let class = if value.class == Class::Tail { Class::Tail } else { value.class };
-    Datum { bytes, class, coded_plus }
+    Datum { bytes, class: value.class, coded_plus }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::extract::Class;
     use super::*;
 
     fn through(step: &Step, text: &str) -> Option<String> {

@@ -16,6 +16,8 @@ mod condition;
 mod credentials;
 pub mod diagnostic;
 mod document;
+#[cfg(test)]
+mod examples;
 mod expr;
 mod extract;
 mod host;
@@ -35,6 +37,7 @@ mod rulebook;
 #[cfg(test)]
 mod samples;
 mod scan;
+pub mod schema;
 mod selector;
 mod template;
 pub mod testblock;
@@ -46,9 +49,7 @@ pub use extract::{Asked, Captures, RequestBody};
 pub use host::HostPattern;
 pub use json::{Json, JsonError};
 pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags, header_tags};
-pub use rulebook::{
-    Kind, Missing, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share,
-};
+pub use rulebook::{Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share};
 
 /// What the rest of the program tells the rules.
 #[derive(Clone, Debug, Default)]

@@ -66,13 +66,13 @@ fn toml_node(node: &Spanned<DeValue<'_>>, file: u16, found: &mut Findings) -> Op
             };
             Value::Int(number.to_string().into())
         }
-        DeValue::Float(number) => match number.as_str().parse::<f64>() {
-            Ok(number) => Value::Float(number),
-            Err(_) => {
+        DeValue::Float(number) => {
+            let Ok(number) = number.as_str().parse::<f64>() else {
                 found.error(Code::WrongValue, spot, "this number cannot be held");
                 return None;
-            }
-        },
+            };
+            Value::Float(number)
+        }
         DeValue::Datetime(_) => {
             found
                 .error(Code::WrongValue, spot, "no field of the rules takes a date")

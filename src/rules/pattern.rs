@@ -49,14 +49,6 @@ impl Methods {
             }
         }
     }
-
-    /// Whether every method that fits `other` fits this too.
-    pub(super) fn cover(&self, other: &Self) -> bool {
-        match other {
-            Self::All => *self == Self::All,
-            Self::These(list) => list.iter().all(|method| self.fit(method)),
-        }
-    }
 }
 
 /// Methods whose lower-case spelling is a slip and not another method.
@@ -197,7 +189,7 @@ impl PathPattern {
             return Err(slip(0..path.len(), "a path begins with a slash"));
         };
         let (mut segments, mut tail, mut at) = (Vec::new(), None, 1);
-        for text in split_segments(rest) {
+        for text in rest.split('/') {
             let here = at..at + text.len();
             at = here.end + 1;
             if tail.is_some() {
@@ -250,11 +242,6 @@ impl PathPattern {
     }
 }
 
-/// Splits at slashes outside of braces: a part's name may be followed by anything but a slash.
-fn split_segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/')
-}
-
 enum Parsed {
     Segment(Segment),
     Tail(Box<str>),
@@ -262,10 +249,10 @@ enum Parsed {
 
 fn parse_segment(text: &str) -> Result<Parsed, String> {
     let Some((before, rest)) = text.split_once('{') else {
-        return match text.contains('}') {
-            true => Err("this brace closes nothing".to_owned()),
-            false => literal(text).map(|text| Parsed::Segment(Segment::Text(text))),
-        };
+        if text.contains('}') {
+            return Err("this brace closes nothing".to_owned());
+        }
+        return literal(text).map(|text| Parsed::Segment(Segment::Text(text)));
     };
     let Some((inside, after)) = rest.split_once('}') else {
         return Err("a brace is not closed in this segment".to_owned());

@@ -290,3 +290,6 @@ fn describe(of: &ValueOf, route: &Route) -> String {
         ValueOf::AnswerJson(_) => "the answer's JSON".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

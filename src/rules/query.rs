@@ -62,7 +62,7 @@ impl<'a> Query<'a> {
         sorted: bool,
         keep: impl Fn(&Parameter<'_>) -> bool,
     ) -> Option<String> {
-        let mut kept: SmallVec<[(Cow<'_, [u8]>, &Parameter<'_>); 8]> = self
+        let mut kept: SmallVec<[Decoded<'_>; 8]> = self
             .0
             .iter()
             .filter(|one| keep(one))
@@ -85,6 +85,9 @@ impl<'a> Query<'a> {
         (!kept.is_empty()).then_some(out)
     }
 }
+
+/// A parameter and its decoded name.
+type Decoded<'a> = (Cow<'a, [u8]>, &'a Parameter<'a>);
 
 /// Keeps what RFC 3986, 2.3 calls unreserved and a raw `+`; every other byte becomes `%XX`.
 fn push_canonical(raw: &str, out: &mut String) {

@@ -9,7 +9,7 @@ use http::{HeaderName, Method, StatusCode};
 use super::condition::Condition;
 use super::credentials::CredentialNames;
 pub(super) use super::document::UnnamedWord as Unnamed;
-pub use super::document::{MissingWord as Missing, ModeWord as Mode, ShareWord as Share};
+pub use super::document::{ModeWord as Mode, ShareWord as Share};
 use super::extract::{Asked, Captures, ValueOf};
 use super::host::HostPattern;
 use super::matcher::{Matcher, Table};

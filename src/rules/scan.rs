@@ -226,28 +226,29 @@ impl<'a> Scanner<'a> {
             Step::Or(self.source(names)?)
         } else {
             let text = self.take_while(|c| c != ')');
-            self.filter_with(word, text).map_err(|what| self.slip(start, what))?
+            filter_with(word, text).map_err(|what| self.slip(start, what))?
         };
         if !self.take(")") {
             return Err(self.slip(start, format!("`{word}(` has no closing parenthesis")));
         }
         Ok(step)
     }
+}
 
-    fn filter_with(&self, word: &str, text: &str) -> Result<Step, &'static str> {
-        let some = |text: &str| match text {
-            "" => Err("before and after take the text to look for"),
-            text => Ok(text.as_bytes().into()),
-        };
-        match word {
-            "take" => match text.parse() {
-                Ok(count) if count > 0 => Ok(Step::Take(count)),
-                _ => Err("take takes a number of characters, from 1 up"),
-            },
-            "before" => some(text).map(Step::Before),
-            "after" => some(text).map(Step::After),
-            _ => Ok(Step::Default(text.into())),
-        }
+/// A filter with its argument, or what is wrong with that.
+fn filter_with(word: &str, text: &str) -> Result<Step, &'static str> {
+    let some = |text: &str| match text {
+        "" => Err("before and after take the text to look for"),
+        text => Ok(text.as_bytes().into()),
+    };
+    match word {
+        "take" => match text.parse() {
+            Ok(count) if count > 0 => Ok(Step::Take(count)),
+            _ => Err("take takes a number of characters, from 1 up"),
+        },
+        "before" => some(text).map(Step::Before),
+        "after" => some(text).map(Step::After),
+        _ => Ok(Step::Default(text.into())),
     }
 }
 

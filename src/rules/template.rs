@@ -162,7 +162,7 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => {
-                    steps.extend(text.bytes().map(|byte| charset::Step::One(CharSet::of(&[byte]))))
+                    steps.extend(text.bytes().map(|byte| charset::Step::One(CharSet::of(&[byte]))));
                 }
                 Piece::Value(value) => steps.extend(value.texts(names)),
             }

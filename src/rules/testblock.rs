@@ -7,7 +7,7 @@ mod read;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use super::diagnostic::{Place, Spot};
+use super::diagnostic::{Code, Diagnostic, Place, Severity, Spot};
 use super::document::OutcomeWord;
 use super::extract::{Asked, Captures, RequestBody};
 use super::json::Json;
@@ -49,8 +49,8 @@ struct Response {
 /// What a test says; `None`: nothing about it.
 #[derive(Clone, Debug, Default)]
 struct Expected {
-    /// `Some(None)`: no route.
-    route: Option<Option<String>>,
+    /// `none` is no route: no route can be called so.
+    route: Option<String>,
     key: Option<String>,
     tags: Option<Vec<String>>,
     share: Option<Share>,
@@ -75,6 +75,20 @@ impl TestResult {
     /// Whether everything is as expected.
     pub fn passed(&self) -> bool {
         self.differences.is_empty()
+    }
+
+    /// The failure as a finding; `None` when it passed.
+    pub fn failure(&self) -> Option<Diagnostic> {
+        (!self.passed()).then(|| Diagnostic {
+            severity: Severity::Error,
+            code: Code::TestFailed,
+            message: format!("`{}` is not what its test expects", self.request),
+            place: self.place.clone(),
+            label: String::new(),
+            related: Vec::new(),
+            help: None,
+            notes: self.differences.iter().map(Difference::to_string).collect(),
+        })
     }
 }
 
@@ -136,9 +150,9 @@ impl TestCase {
             }
         };
         let wanted = &self.expected;
-        let route = made.route.map(|route| route.name.to_string());
-        let name = |route: &Option<String>| route.clone().unwrap_or_else(|| "none".to_owned());
-        expect("route", wanted.route.as_ref().map(name), &|| name(&route));
+        expect("route", wanted.route.clone(), &|| {
+            made.route.map_or_else(|| "none".to_owned(), |route| route.name.to_string())
+        });
         expect("key", wanted.key.clone(), &|| match &made.key {
             Ok(key) => key.clone(),
             Err((reason, detail)) => format!("no key: {reason} {detail}").trim_end().to_owned(),

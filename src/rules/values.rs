@@ -85,8 +85,8 @@ impl FromNode for TtlText {
                 u64::from_node(node, found).map(|secs| Self::For(Span::from_secs(secs)))
             }
             Value::Table(members) => {
-                let how = members.iter().map(|member| member.name.as_str());
-                let how = how.filter(|name| ["from", "by", "adaptive"].contains(name)).last();
+                let mut how = members.iter().map(|member| member.name.as_str());
+                let how = how.rfind(|name| ["from", "by", "adaptive"].contains(name));
                 match how {
                     Some(how) => not_built(&format!("ttl = {{ {how} = … }}"), node.spot, found),
                     None => not_built("a table as a lifetime", node.spot, found),

@@ -163,12 +163,11 @@ fn check_fields(
     }
     if let Some(Maybe::Just(table)) = status_ttl {
         for (name, ttl) in &table.0 {
-            match name.value.parse() {
-                Ok(code) => check_status(code, name.spot, found),
-                Err(_) => {
-                    let message = format!("`{}` is not a status", name.value);
-                    found.error(Code::Status, name.spot, message);
-                }
+            if let Ok(code) = name.value.parse() {
+                check_status(code, name.spot, found);
+            } else {
+                let message = format!("`{}` is not a status", name.value);
+                found.error(Code::Status, name.spot, message);
             }
             if read_ttl(ttl, scope, found) == Ttl::Origin {
                 found.error(Code::WrongValue, ttl.spot, "a status gets a lifetime of its own here");

@@ -30,7 +30,8 @@ pub(super) fn origins(
             not_a_word("an origin", name, found);
         } else if claim(&mut taken, &name.value, name.spot, "origin", found) {
             let name: Arc<str> = name.value.as_str().into();
-            all.extend(origin(&name, table, found).map(|spec| (name, spec)));
+            let spec = origin(&name, table, found);
+            all.push((name, spec));
         }
     }
     if let Some(url) = &ctx.origin {
@@ -64,7 +65,7 @@ fn plain(name: Arc<str>, url: OriginUrl) -> OriginSpec {
 }
 
 /// An origin keeps its name although its address is wrong: what refers to it is then not unknown.
-fn origin(name: &Arc<str>, table: &OriginTable, found: &mut Findings) -> Option<OriginSpec> {
+fn origin(name: &Arc<str>, table: &OriginTable, found: &mut Findings) -> OriginSpec {
     let nowhere = || OriginUrl { scheme: "http".into(), host: String::new(), port: 80 };
     let url = match &table.url {
         None if table.broken => nowhere(),
@@ -91,7 +92,7 @@ fn origin(name: &Arc<str>, table: &OriginTable, found: &mut Findings) -> Option<
         Some(span) => span.value.0,
         None => built_in,
     };
-    Some(OriginSpec {
+    OriginSpec {
         hosts: hosts(table.hosts.as_ref(), found),
         fixed_host: table.host.as_ref().and_then(|text| fixed_host(text, found)),
         timeout: limit(&table.timeout, spec.timeout, found),
@@ -101,7 +102,7 @@ fn origin(name: &Arc<str>, table: &OriginTable, found: &mut Findings) -> Option<
         retries: count(table.retries.as_ref(), 0, found).unwrap_or(spec.retries),
         max_concurrent: count(table.max_concurrent.as_ref(), 1, found),
         ..spec
-    })
+    }
 }
 
 /// Host patterns, each told when it is wrong.

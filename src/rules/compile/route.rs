@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use http::header::COOKIE;
 
+use super::super::charset::CharSet;
 use super::super::condition::{Condition, whole_regex};
 use super::super::diagnostic::{Code, Findings, Spot};
 use super::super::document::{MissingWord, QueryTable, RouteTable, RulesDocument, ShareWord};
@@ -11,13 +12,13 @@ use super::super::expr::{Expr, Step};
 use super::super::extract::ValueOf;
 use super::super::matcher::{Match, Matcher, PathMatch};
 use super::super::names::Names;
-use super::super::pattern::{PathPattern, check_name, parse_methods};
+use super::super::pattern::{Methods, PathPattern, check_name, parse_methods};
 use super::super::read::{At, Maybe, Text};
 use super::super::rulebook::{KeyIdentity, Mode, OnWrite, QueryRule, Route};
 use super::super::scan::Slip;
 use super::super::selector::SelectorTemplate;
 use super::super::template::{Purpose, Template};
-use super::super::values::StatusPattern;
+use super::super::values::{OriginName, StatusPattern};
 use super::law::{Levels, check_defaults, law, level, level_without_type};
 use super::origin::hosts;
 use super::{Scope, claim, defaults_of, inherited};
@@ -109,7 +110,7 @@ fn route(
         name: name.into(),
         kind,
         kind_name: kind_name.filter(|_| kind.0 > 0).map_or("", |name| name.value.as_str()).into(),
-        origin: origin(&written.origin, scope, found),
+        origin: origin(written.origin.as_ref(), scope, found),
         default_origin: file_origin(document, scope),
         law: law(&levels, scope, found),
         share: level_without_type!(levels, share).copied().unwrap_or(ShareWord::Auto),
@@ -161,7 +162,7 @@ fn query_spot(table: &QueryTable) -> Option<Spot> {
 }
 
 fn origin(
-    field: &Option<Maybe<At<super::super::values::OriginName>>>,
+    field: Option<&Maybe<At<OriginName>>>,
     scope: &Scope<'_>,
     found: &mut Findings,
 ) -> Option<usize> {
@@ -219,7 +220,7 @@ fn matches(table: &RouteTable, spot: Spot, found: &mut Findings) -> (Vec<(Match,
 }
 
 struct Draft {
-    methods: super::super::pattern::Methods,
+    methods: Methods,
     path: PathMatch,
 }
 
@@ -239,9 +240,8 @@ fn draft(text: &str, is_regex: bool) -> Result<Draft, Slip> {
 }
 
 /// The named groups. Whether one takes part in every fit is not known, so each may be missing.
-fn regex_parts(regex: &regex::bytes::Regex) -> Vec<(&str, super::super::charset::CharSet, bool)> {
-    let value = super::super::charset::CharSet::VALUE;
-    regex.capture_names().flatten().map(|name| (name, value, false)).collect()
+fn regex_parts(regex: &regex::bytes::Regex) -> Vec<(&str, CharSet, bool)> {
+    regex.capture_names().flatten().map(|name| (name, CharSet::VALUE, false)).collect()
 }
 
 fn query_rule(

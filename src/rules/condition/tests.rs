@@ -1,4 +1,4 @@
-use proptest::prelude::*;
+use proptest::prelude::{any as arbitrary, proptest};
 
 use super::*;
 use crate::rules::samples::{Request, book};
@@ -116,7 +116,7 @@ fn an_expression_cannot_take_all_memory() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text in any::<String>()) {
+    fn no_text_panics(text in arbitrary::<String>()) {
         drop(Condition::parse(&text, &Names::default()));
     }
 

@@ -149,7 +149,7 @@ fn expected(
         ttl
     });
     Expected {
-        route: test.route.as_ref().map(|name| (name.value != "none").then(|| name.value.clone())),
+        route: test.route.as_ref().map(|name| name.value.clone()),
         key: test.key.as_ref().map(|key| key.value.clone()),
         tags: test.tags.as_ref().map(|list| list.iter().map(|tag| tag.value.clone()).collect()),
         share: test.share.as_ref().map(|word| word.value),
