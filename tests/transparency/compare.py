@@ -143,14 +143,21 @@ def echoed(body):
 def _renewed(direct, proxied):
     """Fields that are not the first answer's because the cache did as RFC 9111 says."""
     skipped = set()
-    if proxied.is_validated():
-        # A 304 replaces the fields it has (3.2), and this one may have seen fewer reasons to vary.
-        skipped.add("vary")
     own = proxied.is_hit() or proxied.is_validated() or proxied.is_stored()
     if proxied.status == 304 and own:
         # A 304 of the cache's own has what a client needs to go on (RFC 9110, 15.4.5), no more.
         skipped |= {name.lower() for name, _ in direct.fields} - IN_EVERY_304
+    if (proxied.status == 304 and own) or proxied.is_validated():
+        # Origins often name fewer reasons to vary in a 304 than in the 200. One of the two is what
+        # the cache must tell: the 200's, or the 304's once that has replaced it (RFC 9111, 3.2).
+        before, after = (_members(answer.get("vary")) for answer in (direct, proxied))
+        if after and (before <= after or before >= after):
+            skipped.add("vary")
     return skipped
+
+
+def _members(value):
+    return {member.strip().lower() for member in (value or "").split(",") if member.strip()}
 
 
 def _field_differences(direct, proxied, skipped):
