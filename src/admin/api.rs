@@ -78,6 +78,7 @@ async fn health(State(admin): State<Admin>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "rules": rules,
         "flights": admin.engine.flights.len(),
+        "tasks": crate::base::tasks::running(),
     }))
 }
 
@@ -117,7 +118,7 @@ async fn rules(State(admin): State<Admin>) -> Json<Value> {
         .map(|route| {
             json!({
                 "rule": &*route.name,
-                "match": route.match_text(),
+                "key": route.key_template(),
                 "type": &*book.place(Some(route)).kind,
                 "share": route.share.as_str(),
             })
@@ -164,6 +165,7 @@ async fn explain(
         url: &asked.url,
         headers: &asked.headers,
         body: asked.body.as_deref().unwrap_or_default().as_bytes(),
+        node: admin.proxy,
     };
     match explain::explain(&admin.engine, &question, true) {
         Ok(told) => Json(told).into_response(),

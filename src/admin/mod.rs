@@ -44,6 +44,8 @@ pub struct Admin {
     pub engine: Arc<Engine>,
     /// Whether the node serves.
     pub health: Arc<Health>,
+    /// Where the proxy listens.
+    pub proxy: Option<SocketAddr>,
     /// Reads the rules again.
     pub reload: RulesCall,
     /// How the last reading went.

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use crate::cli::Exit;
 use crate::cli::args::{Check, Format, Test};
 use crate::node::load::{self, LoadError};
-use crate::rules::{Diagnostic, LoadContext, Source, explain_code as explained};
+use crate::rules::{Code, Diagnostic, LoadContext, Severity, testblock};
 
 /// Parses, compiles and lints.
 pub(super) fn check(check: &Check) -> Exit {
@@ -17,7 +17,7 @@ pub(super) fn check(check: &Check) -> Exit {
             return Exit::Configuration;
         }
     };
-    let (found, routes) = match load::compile(sources.clone(), &LoadContext::default()) {
+    let (found, routes) = match load::compile(&sources, &LoadContext::default()) {
         Ok(loaded) => (loaded.warnings, Some(loaded.rules.routes.len())),
         Err(LoadError::Rules(found)) => (found, None),
         Err(wrong) => {
@@ -26,8 +26,8 @@ pub(super) fn check(check: &Check) -> Exit {
         }
     };
     let format = if check.json { Format::Json } else { check.format };
-    print(&found, &sources, format);
-    let errors = found.iter().filter(|one| one.is_error()).count();
+    print(&found, format);
+    let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
     if format == Format::Human {
         let warnings = found.len() - errors;
         match routes {
@@ -43,22 +43,22 @@ pub(super) fn check(check: &Check) -> Exit {
     }
 }
 
-fn print(found: &[Diagnostic], sources: &[Source], format: Format) {
+fn print(found: &[Diagnostic], format: Format) {
     match format {
         Format::Human => {
             let colour = std::io::stdout().is_terminal()
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             for one in found {
-                println!("{}", one.render(sources, colour));
+                println!("{}", one.render(colour));
             }
         }
         Format::Json => {
-            let all: Vec<_> = found.iter().map(|one| one.to_json(sources)).collect();
+            let all: Vec<_> = found.iter().map(|one| one.to_json()).collect();
             println!("{}", serde_json::Value::from(all));
         }
         Format::Github => {
             for one in found {
-                println!("{}", one.to_github(sources));
+                println!("{}", one.to_github());
             }
         }
     }
@@ -67,12 +67,11 @@ fn print(found: &[Diagnostic], sources: &[Source], format: Format) {
 /// Runs the `[[test]]` blocks.
 pub(super) fn test(test: &Test) -> Exit {
     let loaded = load::sources(&test.files)
-        .and_then(|sources| load::compile(sources, &LoadContext::default()));
+        .and_then(|sources| load::compile(&sources, &LoadContext::default()));
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(LoadError::Rules(found)) => {
-            let sources = load::sources(&test.files).unwrap_or_default();
-            print(&found, &sources, if test.json { Format::Json } else { Format::Human });
+            print(&found, if test.json { Format::Json } else { Format::Human });
             return Exit::Configuration;
         }
         Err(wrong) => {
@@ -80,8 +79,7 @@ pub(super) fn test(test: &Test) -> Exit {
             return Exit::Configuration;
         }
     };
-    let results: Vec<_> =
-        loaded.rules.tests.iter().map(|test| loaded.rules.run_test(test)).collect();
+    let results = testblock::run(&loaded.rules);
     let failed = results.iter().filter(|result| !result.passed()).count();
     if test.json {
         let all: Vec<_> = results
@@ -100,8 +98,9 @@ pub(super) fn test(test: &Test) -> Exit {
 
 /// Explains a code.
 pub(super) fn explain_code(code: &str) -> Exit {
-    if let Some(text) = explained(code) {
-        println!("{text}");
+    let known = Code::ALL.iter().find(|known| known.as_str().eq_ignore_ascii_case(code));
+    if let Some(known) = known {
+        println!("{}: {}\n\n{}", known.as_str(), known.title(), known.explanation());
         return Exit::Done;
     }
     eprintln!("error: {code} is no code of `cistern check`; they run from C001");

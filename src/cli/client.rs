@@ -82,7 +82,7 @@ pub(super) fn show(node: &Node) -> Exit {
         Ok((200, rules)) => {
             for rule in rules["rules"].as_array().into_iter().flatten() {
                 let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
-                println!("{:24} {:10} {}", text("rule"), text("share"), text("match"));
+                println!("{:24} {:10} {}", text("rule"), text("share"), text("key"));
             }
             Exit::Done
         }

@@ -11,6 +11,7 @@ use crate::engine::options::{Forwarding, KeyShown, Options};
 use crate::engine::{Engine, Parts};
 use crate::node::load;
 use crate::policy::{Law, Manner, Profile};
+use crate::rules::LoadContext;
 use crate::store::l1::Eviction;
 use crate::telemetry::Telemetry;
 
@@ -74,7 +75,8 @@ fn offline(asked: &Explain, headers: &[(String, String)]) -> Result<Value, Exit>
             return Err(Exit::Usage);
         }
     };
-    let (book, _) = load::book(asked.rules.as_deref(), None).map_err(|wrong| {
+    let context = LoadContext { origin: None, authorization_only: profile == Profile::Rfc };
+    let (book, _) = load::book(asked.rules.as_deref(), &context).map_err(|wrong| {
         eprintln!("error: {wrong}");
         eprintln!("help: `cistern check` shows every error with its place");
         Exit::Configuration
@@ -102,7 +104,7 @@ fn offline(asked: &Explain, headers: &[(String, String)]) -> Result<Value, Exit>
         identity_key: [0; 32],
     });
     let body = asked.data.as_deref().unwrap_or_default().as_bytes();
-    let question = Question { method: &asked.method, url: &asked.url, headers, body };
+    let question = Question { method: &asked.method, url: &asked.url, headers, body, node: None };
     let told = explain::explain(&engine, &question, false).map_err(|wrong| {
         eprintln!("error: {wrong}");
         Exit::Usage

@@ -30,15 +30,14 @@ pub(super) fn run(run: &Run) -> Exit {
         }
     };
     if run.check_only {
-        return match load::book(settings.rules.as_deref(), settings.origin.as_deref()) {
+        return match load::book(settings.rules.as_deref(), &settings.context()) {
             Ok(_) => Exit::Done,
-            Err(wrong) => told(&wrong, settings.rules.as_deref()),
+            Err(wrong) => told(&wrong),
         };
     }
-    let rules = settings.rules.clone();
     match node::run(settings) {
         Ok(()) => Exit::Done,
-        Err(StartError::Rules(wrong)) => told(&wrong, rules.as_deref()),
+        Err(StartError::Rules(wrong)) => told(&wrong),
         Err(wrong @ StartError::Tests(_)) => {
             eprintln!("error: {wrong}");
             Exit::Configuration
@@ -50,12 +49,10 @@ pub(super) fn run(run: &Run) -> Exit {
     }
 }
 
-fn told(wrong: &LoadError, rules: Option<&std::path::Path>) -> Exit {
+fn told(wrong: &LoadError) -> Exit {
     if let LoadError::Rules(all) = wrong {
-        let paths: Vec<_> = rules.map(std::path::Path::to_owned).into_iter().collect();
-        let sources = load::sources(&paths).unwrap_or_default();
         for one in all {
-            eprintln!("{}", one.render(&sources, false));
+            eprintln!("{}", one.render(false));
         }
     } else {
         eprintln!("error: {wrong}");

@@ -161,7 +161,7 @@ fn turn_away(stream: TcpStream, at_once: &Arc<AtomicUsize>) {
         return;
     }
     let at_once = Arc::clone(at_once);
-    tasks::spawn(async move {
+    tasks::tend(async move {
         let told = tokio::time::timeout(limits::LINGER_TIMEOUT.to_duration(), tell(stream)).await;
         // Told or not, it closes now.
         drop(told);

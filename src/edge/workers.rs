@@ -180,7 +180,7 @@ async fn receive<S: Serve>(mut arrivals: UnboundedReceiver<Arrival>, line: Line<
             biased;
             () = house.reached(Stage::Over) => return,
             arrival = arrivals.recv() => match arrival {
-                Some(arrival) => tasks::spawn(conn::run(arrival, line.clone())),
+                Some(arrival) => tasks::tend(conn::run(arrival, line.clone())),
                 // No more can come; those that are here go on until the end.
                 None => return house.reached(Stage::Over).await,
             },

@@ -213,7 +213,10 @@ pub fn read(
         Some(text) => Key::new(text, &site(transit, &routed.origin), caller),
         None => Key::new(&transit.absolute(), "", caller),
     };
-    let tags = planned.iter().flat_map(|planned| &planned.tags).map(|tag| Arc::from(&**tag));
+    let named = route.map(|route| {
+        route.tags(&transit.asked(), &routed.captures, body, identity.as_deref(), None).tags
+    });
+    let tags = named.into_iter().flatten().map(Arc::from);
     Admission::Read(Plan {
         key,
         kind: route.map_or(KindId(0), |route| route.kind),
@@ -241,9 +244,13 @@ fn site(transit: &Transit, origin: &Upstream) -> String {
 }
 
 /// The keyed digest of all credentials of a request, where the rule needs one.
-fn identity(engine: &Engine, transit: &Transit, route: Option<&Route>) -> Option<String> {
+pub(super) fn identity(
+    engine: &Engine,
+    transit: &Transit,
+    route: Option<&Route>,
+) -> Option<String> {
     let route = route?;
-    if route.share != Share::Identity && !route.wants_identity() {
+    if route.share != Share::Identity && !route.has_identity_part() {
         return None;
     }
     let fields = &transit.parts.headers;
@@ -277,7 +284,7 @@ fn sharing(
         _ if !seen => Ok(Credentials::Absent),
         Share::Never => Err("share = \"never\""),
         Share::Auto if has_identity => Ok(Credentials::Allowed),
-        Share::Auto if route.follows_origin() => Ok(Credentials::ByAnswer),
+        Share::Auto if !route.has_key() && !route.law.ruled => Ok(Credentials::ByAnswer),
         Share::Auto => Err("key has no identity part"),
     }
 }

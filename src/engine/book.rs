@@ -15,7 +15,6 @@ pub struct Book {
     /// As compiled.
     pub rules: Rulebook,
     upstreams: Vec<Arc<Upstream>>,
-    given: Option<Arc<Upstream>>,
     places: Vec<Arc<Place>>,
     plain: Arc<Place>,
 }
@@ -47,25 +46,20 @@ impl Book {
         Self {
             rules: Rulebook::empty(),
             upstreams: Vec::new(),
-            given: None,
             places: Vec::new(),
             plain: Arc::default(),
         }
     }
 
-    /// Makes compiled rules ready to run. `given` is the origin named on the command line.
-    pub fn new(rules: Rulebook, given: Option<&str>) -> Result<Self, BookError> {
+    /// Makes compiled rules ready to run.
+    pub fn new(rules: Rulebook) -> Result<Self, BookError> {
         let upstreams = rules.origins.iter().map(Upstream::new).collect::<Result<_, _>>()?;
-        let given = given.map(Upstream::given).transpose()?;
         let place = |route: &Arc<Route>| {
-            let kind = rules.kinds.get(usize::from(route.kind.0));
-            Arc::new(Place {
-                rule: Some(Arc::clone(&route.name)),
-                kind: kind.map(|kind| Arc::from(&*kind.name)).unwrap_or_default(),
-            })
+            let (rule, kind) = (Some(Arc::clone(&route.name)), Arc::clone(&route.kind_name));
+            Arc::new(Place { rule, kind })
         };
         let places = rules.routes.iter().map(place).collect();
-        Ok(Self { rules, upstreams, given, places, plain: Arc::default() })
+        Ok(Self { rules, upstreams, places, plain: Arc::default() })
     }
 
     /// The route of a request.
@@ -73,15 +67,10 @@ impl Book {
         self.rules.route(asked)
     }
 
-    /// Where a request goes: the route's origin, else the one whose hosts fit, else the default,
-    /// else the one given on the command line, else the only one.
+    /// Where a request goes, by its route, its host, and the defaults.
     pub fn origin_for(&self, route: Option<&Route>, asked: &Asked<'_>) -> Option<&Arc<Upstream>> {
-        let named = self.rules.origin_for(route, asked);
-        let found = named.and_then(|at| self.upstreams.get(at));
-        found.or(self.given.as_ref()).or(match self.upstreams.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        })
+        let found = self.rules.origin_for(route, asked)?;
+        self.upstreams.iter().find(|upstream| *upstream.name == *found.name)
     }
 
     /// Where in the rules an entry of this route came from.
@@ -90,20 +79,20 @@ impl Book {
     }
 
     /// All origins, for telling what runs.
-    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        self.given.iter().chain(&self.upstreams)
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
     }
 }
 
 impl Upstream {
     fn new(origin: &OriginSpec) -> Result<Arc<Self>, BookError> {
         let wrong = |problem| BookError { name: origin.name.to_string(), problem };
-        let mut target = Target::parse(&origin.url).map_err(wrong)?;
+        let mut target = Target::parse(&origin.url.to_string()).map_err(wrong)?;
         if let Some(host) = &origin.fixed_host {
             target = target.with_host(host).map_err(wrong)?;
         }
         let slots = origin.max_concurrent.map(|most| {
-            Arc::new(Slots::new(most, limits::ORIGIN_QUEUE_MAX, origin.first_byte_timeout))
+            Arc::new(Slots::new(most as usize, limits::ORIGIN_QUEUE_MAX, origin.first_byte_timeout))
         });
         let limits = PhaseLimits {
             connect: origin.connect_timeout,
@@ -118,14 +107,5 @@ impl Upstream {
             fixed_host: origin.fixed_host.as_deref().map(Into::into),
             timeout: origin.timeout,
         }))
-    }
-
-    fn given(url: &str) -> Result<Arc<Self>, BookError> {
-        let name = "--origin";
-        let target =
-            Target::parse(url).map_err(|problem| BookError { name: name.to_owned(), problem })?;
-        let timeout = Span::from_secs(60);
-        let spec = Spec::new(target);
-        Ok(Arc::new(Self { name: name.into(), spec, fixed_host: None, timeout }))
     }
 }

@@ -27,6 +27,8 @@ pub struct Question<'a> {
     pub headers: &'a [(String, String)],
     /// The request body.
     pub body: &'a [u8],
+    /// Where the node listens: the authority of a question that names none.
+    pub node: Option<std::net::SocketAddr>,
 }
 
 /// The whole decision.
@@ -112,7 +114,8 @@ pub fn explain(
     question: &Question<'_>,
     contents: bool,
 ) -> Result<Told, NoQuestion> {
-    let transit = imagine(engine, request(question)?, nobody());
+    let node = question.node.unwrap_or_else(nowhere);
+    let transit = imagine(engine, request(question)?, Caller { peer: nowhere(), local: node });
     let mut told = Told {
         request: format!("{} {}", transit.parts.method, transit.absolute()),
         ..Told::default()
@@ -144,9 +147,8 @@ pub fn explain(
     Ok(told)
 }
 
-fn nobody() -> Caller {
-    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    Caller { peer: nowhere, local: nowhere }
+fn nowhere() -> std::net::SocketAddr {
+    std::net::SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
@@ -161,7 +163,9 @@ fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
         request.headers_mut().append(name, value);
     }
     if uri.authority().is_none() && !request.headers().contains_key(header::HOST) {
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+        let host = question.node.map_or_else(|| "localhost".to_owned(), |node| node.to_string());
+        let host = HeaderValue::from_str(&host).map_err(|_| NoQuestion::Url(host))?;
+        request.headers_mut().insert(header::HOST, host);
     }
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -189,8 +193,9 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
     let own = purge::target_selectors(&transit.book, &asked);
     told.purges = own.iter().map(ToString::to_string).collect();
     if let Some(route) = &write.route {
-        let json = crate::rules::Json::read(body).ok();
-        for planned in route.write_selectors(&asked, &write.captures, json.as_ref(), None) {
+        let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
+        let planned = route.write_selectors(&asked, &write.captures, Some(&body), None, None);
+        for planned in planned {
             let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
             told.purges.push(format!("{}{widened}", planned.selector));
         }
@@ -203,7 +208,10 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
     told.key = Some(plan.key.text().to_owned());
     told.tags = plan.tags.iter().map(ToString::to_string).collect();
     if let Some(route) = &plan.routed.route {
-        let notes = route.key_notes(&transit.asked(), &plan.routed.captures);
+        let identity = admit::identity(engine, transit, Some(route));
+        let body = RequestBody::new(plan.body.clone());
+        let (asked, captures) = (transit.asked(), &plan.routed.captures);
+        let notes = route.key_parts(&asked, captures, Some(&body), identity.as_deref());
         told.parts = notes
             .into_iter()
             .map(|note| Part { text: note.text, value: note.value, from: note.from })

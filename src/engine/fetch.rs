@@ -16,14 +16,16 @@ use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat, SharedHead};
+use crate::engine::json;
 use crate::engine::miss;
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
-use crate::engine::transit::Transit;
+use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, lookup};
 use crate::entry::{Body, Entry, Head, Labels};
 use crate::origin::InBody;
 use crate::policy::{self, Exchange, Keep, Renewal, Selecting};
+use crate::rules::{RequestBody, Role};
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
@@ -32,16 +34,17 @@ pub(super) struct Errand {
     head: Parts,
     plain_head: Option<Parts>,
     target: String,
-    asked: HeaderMap,
+    gist: Gist,
     stale: Option<Arc<Entry>>,
     labels: Labels,
 }
 
 impl Errand {
     /// For an answer that has come already, to a write.
-    pub(super) fn posted(plan: Plan, labels: Labels, target: String, asked: HeaderMap) -> Self {
+    pub(super) fn posted(plan: Plan, labels: Labels, gist: Gist) -> Self {
         let (head, ()) = Request::new(()).into_parts();
-        Self { plan, head, plain_head: None, target, asked, stale: None, labels }
+        let target = gist.absolute();
+        Self { plan, head, plain_head: None, target, gist, stale: None, labels }
     }
 
     /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally.
@@ -59,7 +62,7 @@ impl Errand {
             head,
             plain_head,
             target: transit.absolute(),
-            asked: transit.parts.headers.clone(),
+            gist: transit.gist(),
             stale,
             labels: plan.labels(transit),
         }
@@ -208,7 +211,7 @@ fn renew(
     let engine = &worker.engine;
     let Some(stale) = &errand.stale else { return false };
     let stored = stale.head.to_header_map();
-    if !matches!(policy::renewal(&stored, answer), Renewal::Renewed) {
+    if !matches!(policy::validate::renewal(&stored, answer), Renewal::Renewed) {
         return false;
     }
     let merged = policy::merge(&stored, answer, &engine.options.manner);
@@ -218,7 +221,7 @@ fn renew(
     let (stamp, selecting, fields) = match &judged {
         Ok(keep) => {
             let fields = policy::stored_fields(&exchange, keep, law, manner);
-            (keep.stamp, Selecting::of(&keep.vary, &errand.asked), fields)
+            (keep.stamp, Selecting::of(&keep.vary, &errand.gist.fields), fields)
         }
         Err(_) => (stale.stamp, stale.selecting.clone(), merged.clone()),
     };
@@ -318,7 +321,7 @@ async fn fill(
 ) {
     let engine = &worker.engine;
     let Filling { keep, fields, limit, times } = filling;
-    let selecting = Selecting::of(&keep.vary, &errand.asked);
+    let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
     let (head, mut body) = answer.into_parts();
     let mut own_fields = head.headers;
     crate::base::fields::strip_hop_by_hop(&mut own_fields);
@@ -390,14 +393,13 @@ async fn pour(
 
 /// The entry's tags: those of the request, and those that the rule takes from the answer.
 fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Box<[Arc<str>]> {
-    let mut tags = errand.plan.tags.clone();
-    if let Some(route) = &errand.plan.routed.route
-        && route.tags_need_answer()
-    {
-        let json = crate::engine::json::read(fields, &body.to_bytes(), route.json_max);
-        let named = route.response_tags(&errand.plan.routed.captures, json.as_ref());
-        tags.extend(named.into_iter().map(|tag| Arc::from(&*tag)));
-    }
-    tags.truncate(limits::TAGS_PER_ENTRY_MAX);
-    tags.into()
+    let plan = &errand.plan;
+    let route = plan.routed.route.as_ref().filter(|route| route.needs_response_json(Role::Read));
+    let Some(route) = route else { return plan.tags.clone().into() };
+    let answer = json::read(fields, &body.to_bytes(), route.json_max);
+    let request = RequestBody::new(plan.body.clone());
+    let caller = Some(plan.key.caller()).filter(|caller| !caller.is_empty());
+    let asked = errand.gist.asked();
+    let named = route.tags(&asked, &plan.routed.captures, Some(&request), caller, answer.as_ref());
+    named.tags.into_iter().map(Arc::from).collect()
 }

@@ -12,6 +12,7 @@ use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Body, Entry};
 use crate::policy::answer::Multipart;
 use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
+use crate::rules::Role;
 
 /// What the cache says about a read.
 #[derive(Debug)]
@@ -165,5 +166,5 @@ pub(super) fn wants_part(fields: &HeaderMap, method: &Method) -> bool {
 
 /// Whether an answer's tags are known only from the answer.
 pub(super) fn tags_from_answer(plan: &Plan) -> bool {
-    plan.routed.route.as_ref().is_some_and(|route| route.tags_need_answer())
+    plan.routed.route.as_ref().is_some_and(|route| route.needs_response_json(Role::Read))
 }

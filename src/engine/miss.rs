@@ -34,7 +34,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         return respond::fault(engine, transit, &Fault::OnlyIfCached, account);
     }
     let parts = &transit.parts;
-    if policy::has_preconditions(&parts.headers) {
+    if policy::validate::has_preconditions(&parts.headers) {
         return pass::read(worker, transit, plan, None).await;
     }
     let joins_only =
@@ -184,7 +184,9 @@ async fn shared(
     let engine = &worker.engine;
     let now = engine.clock.now();
     let stamp = &head.keep.stamp;
-    let (age, ttl) = (stamp.age(now), stamp.left(now));
+    // The leader's answer is as old as its head; those who join later count from then.
+    let at = if leads { stamp.stored_at } else { now };
+    let (age, ttl) = (stamp.age(at), stamp.left(at));
     let from = head.keep.ttl_by.as_str();
     let account = Account {
         stored: true,

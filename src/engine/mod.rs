@@ -144,7 +144,7 @@ impl Engine {
 fn kinds(rules: &Rulebook) -> Vec<KindSpec> {
     let spec = |kind: &crate::rules::Kind| KindSpec {
         name: kind.name.to_string(),
-        max_bytes: kind.max_size,
+        max_bytes: kind.max_bytes,
         max_entries: kind.max_entries,
     };
     rules.kinds.iter().map(spec).collect()

@@ -86,7 +86,7 @@ pub(super) fn for_cache(mut head: Parts, conditions: Vec<(HeaderName, HeaderValu
     if head.method == Method::HEAD {
         head.method = Method::GET;
     }
-    crate::policy::strip_conditions(&mut head.headers);
+    crate::policy::validate::strip_conditions(&mut head.headers);
     for (name, value) in conditions {
         head.headers.insert(name, value);
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Response};
+use http::{Method, Response};
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
@@ -13,7 +13,7 @@ use crate::engine::admit::{self, Admission, Plan};
 use crate::engine::fetch;
 use crate::engine::flight::{Flight, FlightKey};
 use crate::engine::reply::Reply;
-use crate::engine::transit::Transit;
+use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, lookup};
 use crate::entry::Labels;
 use crate::origin::InBody;
@@ -25,8 +25,7 @@ use crate::store::fence::{Birth, Facts};
 pub(super) struct Posted {
     plan: Plan,
     labels: Labels,
-    target: String,
-    asked: HeaderMap,
+    gist: Gist,
     before: Birth,
     asked_at: Timestamp,
 }
@@ -42,8 +41,7 @@ impl Posted {
         let Admission::Read(plan) = admit::admit(engine, &twin, false) else { return None };
         Some(Self {
             labels: plan.labels(&twin),
-            target: twin.absolute(),
-            asked: twin.parts.headers,
+            gist: twin.gist(),
             plan,
             before,
             asked_at: engine.clock.now(),
@@ -70,10 +68,11 @@ impl Posted {
         answer: Response<InBody>,
     ) -> Result<Reply, Response<InBody>> {
         let engine = &worker.engine;
+        let target = self.gist.absolute();
         let exchange = Exchange {
             method: &Method::POST,
-            target: &self.target,
-            request: &self.asked,
+            target: &target,
+            request: &self.gist.fields,
             credentials: self.plan.credentials,
             status: answer.status(),
             response: answer.headers(),
@@ -90,7 +89,7 @@ impl Posted {
         let flight = Flight::new(listed, self.labels.clone(), more_tags, birth);
         let Some(reader) = flight.stream.reader() else { return Err(answer) };
         let len = fetch::declared_len(answer.headers());
-        let errand = fetch::Errand::posted(self.plan, self.labels, self.target, self.asked);
+        let errand = fetch::Errand::posted(self.plan, self.labels, self.gist);
         fetch::fill_posted(worker, Arc::clone(&flight), errand, answer, keep, fields);
         Ok(Reply::Shared { reader, len })
     }

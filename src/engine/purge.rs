@@ -23,6 +23,16 @@ pub fn carry_out(
     rule: Option<&str>,
     widened: bool,
 ) -> (Tick, u64) {
+    let mut order = order.clone();
+    let mut seen: Vec<Selector> = Vec::new();
+    order.selectors.retain(|one| {
+        let first = !seen.contains(one);
+        if first {
+            seen.push(one.clone());
+        }
+        first
+    });
+    let order = &order;
     let (tick, swept) = engine.l1.sweep(&engine.fences, order);
     for selector in &order.selectors {
         if let Selector::Key(key) = selector {
@@ -42,10 +52,12 @@ pub fn target_selectors(book: &Book, asked: &Asked<'_>) -> Vec<Selector> {
     let absolute = format!("{}://{}{}", asked.scheme, asked.authority, asked.target);
     let mut selectors = vec![Selector::Url(absolute)];
     let get = Asked { method: &http::Method::GET, ..*asked };
-    if let Some((route, captures)) = book.rules.route(&get)
-        && let Some(selector) = route.read_selector(&get, &captures)
+    // A key that only its caller could build is found by the URI that its entries remember.
+    if let Some((route, captures)) = book.route(&get)
+        && let Ok(planned) = route.read_plan(&get, &captures, None, None)
+        && let Some(key) = planned.key
     {
-        selectors.push(selector);
+        selectors.push(Selector::Key(key));
     }
     selectors
 }

@@ -123,7 +123,7 @@ fn tell(engine: &Engine, account: &Account) {
     let rule = account.route.as_ref().map(|route| &*route.name);
     let event = match account.outcome {
         Outcome::Hit | Outcome::Stale => Event::Hit { key, rule, ttl: account.ttl.unwrap_or(0) },
-        Outcome::Error => return,
+        Outcome::Error | Outcome::Bypass => return,
         _ => Event::Miss { key, rule, reason: account.reason.map(|reason| reason.as_str()) },
     };
     engine.telemetry.tell(engine.clock.now(), &event);

@@ -68,6 +68,18 @@ impl Transit {
         }
     }
 
+    /// What tasks need of the request that outlive it.
+    pub fn gist(&self) -> Gist {
+        Gist {
+            method: self.parts.method.clone(),
+            scheme: self.scheme,
+            authority: self.authority.clone(),
+            target: self.target().to_owned(),
+            fields: self.parts.headers.clone(),
+            book: Arc::clone(&self.book),
+        }
+    }
+
     /// A GET of the same target by the same client.
     pub fn as_get(&self) -> Self {
         let mut parts = self.parts.clone();
@@ -81,6 +93,41 @@ impl Transit {
     /// Microseconds since it began.
     pub fn micros(&self) -> u64 {
         self.began.elapsed().as_micros() as u64
+    }
+}
+
+/// A request without its client: what a fetch or a write knows of the one that caused it.
+#[derive(Clone, Debug)]
+pub struct Gist {
+    /// The method.
+    pub method: http::Method,
+    /// The scheme.
+    pub scheme: &'static str,
+    /// The authority.
+    pub authority: Box<str>,
+    /// Path and query.
+    pub target: String,
+    /// The fields, as the client sent them.
+    pub fields: HeaderMap,
+    /// The rules it is served by.
+    pub book: Arc<Book>,
+}
+
+impl Gist {
+    /// As the rules look at it.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            scheme: self.scheme,
+            authority: &self.authority,
+            target: &self.target,
+            fields: &self.fields,
+        }
+    }
+
+    /// The absolute URI.
+    pub fn absolute(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.target)
     }
 }
 

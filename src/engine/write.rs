@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
@@ -18,7 +18,7 @@ use crate::base::ids::Tick;
 use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
-use crate::engine::admit::Routed;
+use crate::engine::admit::{self, Routed};
 use crate::engine::json;
 use crate::engine::outbound;
 use crate::engine::pass::OutBody;
@@ -26,10 +26,10 @@ use crate::engine::posted::Posted;
 use crate::engine::purge;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::respond;
-use crate::engine::transit::{Account, Answer, Transit};
+use crate::engine::transit::{Account, Answer, Gist, Transit};
 use crate::entry::order::{Order, Selector};
 use crate::origin::{BoxError, Inbound, OriginFault, Sent, Whole};
-use crate::rules::{Asked, Json, Route};
+use crate::rules::{Asked, Json, RequestBody, Role};
 
 /// Forwards a write and purges what it changed.
 pub(super) async fn write(
@@ -42,7 +42,7 @@ pub(super) async fn write(
     let account = routed.account(Reason::Method);
     let head = outbound::head(engine, transit, routed, None);
     let route = routed.route.clone();
-    let needs_request = route.as_ref().is_some_and(|route| route.needs_request_json());
+    let needs_request = route.as_ref().is_some_and(|route| route.needs_request_body(Role::Write));
     let json_max = route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max);
     let copy = Copied::new(needs_request.then_some(json_max));
     let body = Tee { body, copy: copy.clone() }.boxed_unsync();
@@ -50,10 +50,11 @@ pub(super) async fn write(
     let task = Task {
         worker: worker.clone(),
         routed: routed.clone(),
-        parts: WrittenParts::of(transit),
+        parts: transit.gist(),
         copy,
         json_max,
         posted: Posted::of(engine, transit),
+        identity: admit::identity(engine, transit, routed.route.as_deref()),
     };
     let (tell, told) = oneshot::channel();
     tasks::spawn(async move {
@@ -74,47 +75,14 @@ pub(super) async fn write(
     }
 }
 
-/// What of the request the purge needs, free of the client.
-#[derive(Debug, Clone)]
-pub(super) struct WrittenParts {
-    method: Method,
-    scheme: &'static str,
-    authority: Box<str>,
-    target: String,
-    fields: HeaderMap,
-    book: Arc<crate::engine::Book>,
-}
-
-impl WrittenParts {
-    fn of(transit: &Transit) -> Self {
-        Self {
-            method: transit.parts.method.clone(),
-            scheme: transit.scheme,
-            authority: transit.authority.clone(),
-            target: transit.target().to_owned(),
-            fields: transit.parts.headers.clone(),
-            book: Arc::clone(&transit.book),
-        }
-    }
-
-    fn asked(&self) -> Asked<'_> {
-        Asked {
-            method: &self.method,
-            scheme: self.scheme,
-            authority: &self.authority,
-            target: &self.target,
-            fields: &self.fields,
-        }
-    }
-}
-
 struct Task {
     worker: Worker,
     routed: Routed,
-    parts: WrittenParts,
+    parts: Gist,
     copy: Copied,
     json_max: u64,
     posted: Option<Posted>,
+    identity: Option<String>,
 }
 
 struct Written {
@@ -144,14 +112,14 @@ impl Task {
         let gateway = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
         let route = self.routed.route.as_deref();
         let succeeded = match route {
-            Some(route) => route.on_write.succeeded(status),
+            Some(route) => route.on_write.is_success(status),
             None => status.is_success() || status.is_redirection(),
         };
         let (mut fields, body) = (inbound.head.headers, inbound.body);
         let mut note = String::new();
         let reply;
         if succeeded {
-            let wants_body = route.is_some_and(Route::needs_response_json);
+            let wants_body = route.is_some_and(|route| route.needs_response_json(Role::Write));
             if wants_body {
                 let (json, held) = self.read_answer(&fields, body).await;
                 let (_, purged) = self.purge(Some(&fields), json.as_ref());
@@ -212,9 +180,11 @@ impl Task {
         let mut widened = false;
         let route = self.routed.route.as_deref();
         if let Some(route) = route {
-            let request = self.copy.json(&self.parts.fields);
+            let body = self.copy.body(&self.parts.fields);
+            let captures = &self.routed.captures;
+            let identity = self.identity.as_deref();
             let planned =
-                route.write_selectors(&asked, &self.routed.captures, request.as_ref(), response);
+                route.write_selectors(&asked, captures, body.as_ref(), identity, response);
             for one in planned {
                 widened |= one.widened;
                 selectors.push(one.selector);
@@ -237,6 +207,7 @@ impl Task {
                 copy: self.copy.clone(),
                 json_max: self.json_max,
                 posted: None,
+                identity: self.identity.clone(),
             };
             // At the end of the process L1 ends too: nobody needs to wait for these.
             tasks::tend(async move {
@@ -249,7 +220,7 @@ impl Task {
 
 /// The written target, and those that `Location` and `Content-Location` of the same site name
 /// (RFC 9111, 4.4): by the URI that entries remember, and by the key a GET of it uses here.
-fn own_targets(parts: &WrittenParts, answer: Option<&HeaderMap>) -> Vec<Selector> {
+fn own_targets(parts: &Gist, answer: Option<&HeaderMap>) -> Vec<Selector> {
     let site = format!("{}://{}", parts.scheme, parts.authority);
     let mut targets = vec![parts.target.clone()];
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
@@ -362,10 +333,12 @@ impl Copied {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
     }
 
-    fn json(&self, head: &HeaderMap) -> Option<Json> {
+    /// The body, if all of it was copied.
+    fn body(&self, head: &HeaderMap) -> Option<RequestBody> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = state.limit.filter(|_| state.ended)?;
-        json::read(head, &state.bytes, limit)
+        let plain = json::decoded(head, &state.bytes, limit)?;
+        Some(RequestBody::new(plain.into_owned().into()))
     }
 }
 

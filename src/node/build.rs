@@ -64,7 +64,8 @@ pub fn banner(
 ) -> String {
     let list = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>().join(",");
     let listens = list(&mut proxy.iter().map(ToString::to_string));
-    let origins = list(&mut book.upstreams().map(|up| up.spec.target.authority().to_owned()));
+    let origins =
+        list(&mut book.upstreams().iter().map(|up| up.spec.target.authority().to_owned()));
     let origins = if origins.is_empty() { "no origin".to_owned() } else { origins };
     let admin = admin.map_or_else(|| "off".to_owned(), |admin| admin.to_string());
     let version = env!("CARGO_PKG_VERSION");

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::Book;
-use crate::rules::{self, Diagnostic, LoadContext, Rulebook, Source};
+use crate::rules::{self, Diagnostic, LoadContext, Rulebook, Severity, Source};
 
 /// Why rules were not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +26,9 @@ pub enum LoadError {
 }
 
 fn summary(all: &[Diagnostic]) -> String {
-    let errors = all.iter().filter(|one| one.is_error()).count();
-    let first = all.iter().find(|one| one.is_error()).map(|one| one.message.as_str());
+    let errors = all.iter().filter(|one| one.severity == Severity::Error).count();
+    let first =
+        all.iter().find(|one| one.severity == Severity::Error).map(|one| one.message.as_str());
     format!("{errors} errors, the first: {}", first.unwrap_or("unknown"))
 }
 
@@ -38,8 +39,6 @@ pub struct Loaded {
     pub rules: Rulebook,
     /// What is allowed and dangerous.
     pub warnings: Vec<Diagnostic>,
-    /// The texts, for printing diagnostics.
-    pub sources: Vec<Source>,
 }
 
 /// The files of a path: itself, or of a directory every `*.toml` except `cistern.toml`, and every
@@ -85,16 +84,15 @@ pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, LoadError> {
 }
 
 /// Compiles the rules of these texts.
-pub fn compile(sources: Vec<Source>, context: &LoadContext) -> Result<Loaded, LoadError> {
-    let loaded = rules::load(&sources, context).map_err(LoadError::Rules)?;
-    Ok(Loaded { rules: loaded.book, warnings: loaded.warnings, sources })
+pub fn compile(sources: &[Source], context: &LoadContext) -> Result<Loaded, LoadError> {
+    let loaded = rules::load(sources, context).map_err(LoadError::Rules)?;
+    Ok(Loaded { rules: loaded.book, warnings: loaded.warnings })
 }
 
 /// The book of a path; without one, the book that has no rules.
-pub fn book(path: Option<&Path>, origin: Option<&str>) -> Result<(Book, Loaded), LoadError> {
+pub fn book(path: Option<&Path>, context: &LoadContext) -> Result<(Book, Loaded), LoadError> {
     let paths: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
-    let context = LoadContext { origin_given: origin.is_some() };
-    let loaded = compile(sources(&paths)?, &context)?;
-    let book = Book::new(loaded.rules.clone(), origin)?;
+    let loaded = compile(&sources(&paths)?, context)?;
+    let book = Book::new(loaded.rules.clone())?;
     Ok((book, loaded))
 }

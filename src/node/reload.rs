@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::base::clock::Timestamp;
 use crate::engine::Engine;
 use crate::node::load::{self, LoadError};
-use crate::rules::{self, TestCase};
+use crate::rules::{self, LoadContext};
 use crate::telemetry::event::Event;
 
 /// How the last reading went.
@@ -30,7 +30,7 @@ pub struct Status {
 pub struct Reloader {
     engine: Arc<Engine>,
     path: Option<PathBuf>,
-    origin: Option<String>,
+    context: LoadContext,
     state: Mutex<State>,
 }
 
@@ -42,7 +42,7 @@ struct State {
 
 impl Reloader {
     /// For rules that are in force already.
-    pub fn new(engine: Arc<Engine>, path: Option<PathBuf>, origin: Option<String>) -> Self {
+    pub fn new(engine: Arc<Engine>, path: Option<PathBuf>, context: LoadContext) -> Self {
         let status = Status {
             ok: true,
             detail: "first rules".to_owned(),
@@ -51,7 +51,7 @@ impl Reloader {
             generation: 1,
         };
         let reloader =
-            Self { engine, path, origin, state: Mutex::new(State { seen: None, status }) };
+            Self { engine, path, context, state: Mutex::new(State { seen: None, status }) };
         let seen = reloader.digest();
         reloader.state.lock().unwrap_or_else(PoisonError::into_inner).seen = seen;
         reloader
@@ -94,13 +94,10 @@ impl Reloader {
     }
 
     fn read(&self) -> Result<String, (String, Vec<String>)> {
-        let loaded = load::book(self.path.as_deref(), self.origin.as_deref());
+        let loaded = load::book(self.path.as_deref(), &self.context);
         let (book, loaded) = loaded.map_err(|error| {
             let all = match &error {
-                LoadError::Rules(all) => {
-                    let sources = self.sources();
-                    all.iter().map(|one| one.render(&sources, false)).collect()
-                }
+                LoadError::Rules(all) => all.iter().map(|one| one.render(false)).collect(),
                 other => vec![other.to_string()],
             };
             (error.to_string(), all)
@@ -112,11 +109,6 @@ impl Reloader {
         let detail = difference(&self.engine.book.load().rules, &loaded.rules);
         self.engine.apply(book);
         Ok(detail)
-    }
-
-    fn sources(&self) -> Vec<rules::Source> {
-        let paths: Vec<PathBuf> = self.path.iter().cloned().collect();
-        load::sources(&paths).unwrap_or_default()
     }
 
     /// A digest of every file's name and bytes; modification times say nothing on some systems.
@@ -136,8 +128,8 @@ impl Reloader {
 
 /// The `[[test]]` blocks that do not hold, each as a text.
 pub fn failed_tests(rules: &rules::Rulebook) -> Vec<String> {
-    let run = |test: &TestCase| rules.run_test(test);
-    rules.tests.iter().map(run).filter(|result| !result.passed()).map(|r| r.to_string()).collect()
+    let results = rules::testblock::run(rules);
+    results.iter().filter(|result| !result.passed()).map(ToString::to_string).collect()
 }
 
 /// Routes added, changed and removed.

@@ -91,9 +91,9 @@ pub fn run(mut settings: Settings) -> Result<(), StartError> {
         .build()
         .map_err(system("the main runtime"))?;
     let demo = crate::node::demo::prepare(&mut settings).map_err(system("the sample API"))?;
-    let (book, loaded) = load::book(settings.rules.as_deref(), settings.origin.as_deref())?;
+    let (book, loaded) = load::book(settings.rules.as_deref(), &settings.context())?;
     for warning in &loaded.warnings {
-        eprintln!("{}", warning.render(&loaded.sources, false));
+        eprintln!("{}", warning.render(false));
     }
     let failed = crate::node::reload::failed_tests(&loaded.rules);
     if !failed.is_empty() {
@@ -112,12 +112,14 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
     let edge = start_edge(&settings, &engine)?;
     let watch = Watch::new(settings.rules.as_deref());
     let nudge = watch.handle();
-    let reloader =
-        Reloader::new(Arc::clone(&engine), settings.rules.clone(), settings.origin.clone());
+    let reloader = Reloader::new(Arc::clone(&engine), settings.rules.clone(), settings.context());
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let admin = match settings.admin {
-        Some(address) => Some(start_admin(address, &engine, &reloader, &health).await?),
+        Some(address) => {
+            let proxy = edge.addresses().first().copied();
+            Some(start_admin(address, proxy, &engine, &reloader, &health).await?)
+        }
         None => None,
     };
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
@@ -165,6 +167,7 @@ fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartEr
 
 async fn start_admin(
     address: SocketAddr,
+    proxy: Option<SocketAddr>,
     engine: &Arc<Engine>,
     reloader: &Arc<Reloader>,
     health: &Arc<Health>,
@@ -174,6 +177,7 @@ async fn start_admin(
     let admin = Admin {
         engine: Arc::clone(engine),
         health: Arc::clone(health),
+        proxy,
         reload: Arc::new(move || reload.reload().into()),
         status: Arc::new(move || status.status().into()),
     };

@@ -10,6 +10,7 @@ use crate::base::units::{ByteSize, Span};
 use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::node::file::{self, File};
 use crate::policy::Profile;
+use crate::rules::LoadContext;
 use crate::store::l1::Eviction;
 use crate::telemetry::sink::Target;
 
@@ -85,6 +86,16 @@ pub struct Settings {
     pub purge_token: Option<String>,
     /// Runs the sample API too.
     pub demo: bool,
+}
+
+impl Settings {
+    /// What the rules are told of the settings.
+    pub fn context(&self) -> LoadContext {
+        LoadContext {
+            origin: self.origin.clone(),
+            authorization_only: self.profile == Profile::Rfc,
+        }
+    }
 }
 
 /// What is wrong with the settings, and where.

@@ -88,9 +88,8 @@ pub(super) fn failure(
     let cause = told(error);
     if error.is_parse() {
         OriginFault::BadAnswer(cause)
-    } else if error.is_user() {
-        OriginFault::Request { sent, cause }
     } else {
+        // Also when the connection's own task is gone, with the runtime that drove it.
         OriginFault::Reset { sent, cause }
     }
 }

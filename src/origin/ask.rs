@@ -103,8 +103,8 @@ struct Failed {
 impl Asking<'_> {
     async fn converse(&self, outbound: Outbound, once: bool) -> Result<Inbound, OriginFault> {
         let mut outbound = outbound;
-        if let Some(link) = self.place.take() {
-            let copy = if once { None } else { outbound.copy() };
+        let copy = if once { None } else { outbound.copy() };
+        if let Some(link) = self.kept(copy.is_some()).await {
             match self.exchange(link, outbound, copy).await {
                 Ok(inbound) => return Ok(inbound),
                 Err(Failed { again: Some(again), .. }) if !once => outbound = again,
@@ -113,6 +113,22 @@ impl Asking<'_> {
         }
         let link = self.connect().await?;
         self.exchange(link, outbound, None).await.map_err(|failed| failed.fault)
+    }
+
+    /// A kept connection, as surely alive as can be known when the request is not `repeatable`.
+    async fn kept(&self, repeatable: bool) -> Option<Link> {
+        loop {
+            let link = self.place.take()?;
+            if repeatable {
+                return Some(link);
+            }
+            // One turn of the runtime: an end that has arrived already is noticed before the
+            // request leaves, not after.
+            tokio::task::yield_now().await;
+            if link.is_ready() {
+                return Some(link);
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Link, OriginFault> {

@@ -2,8 +2,6 @@
 //! the weekday's name but not its truth, `GMT` alone as the zone, single spaces. Whatever does not
 //! fit is no date at all: a guess would make something fresh that is not.
 
-use std::fmt::Write as _;
-
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::base::clock::Timestamp;
@@ -43,12 +41,8 @@ pub fn write(moment: Timestamp) -> HeaderValue {
     let weekday = usize::try_from(days % 7).ok().and_then(|at| DAYS.get(at)).unwrap_or(&"");
     let month = usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).unwrap_or(&"");
     let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    let mut text = String::with_capacity(29);
-    // Writing to a String cannot fail.
-    let _ = write!(
-        text,
-        "{weekday:.3}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
-    );
+    let text =
+        format!("{weekday:.3}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT");
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
 
@@ -141,7 +135,7 @@ impl<'a> Reader<'a> {
             let day = if length == 3 { day.get(..3).unwrap_or(day) } else { day };
             day.as_bytes().eq_ignore_ascii_case(name)
         };
-        DAYS.iter().any(|day| fits(&day)).then_some(())
+        DAYS.iter().any(fits).then_some(())
     }
 
     fn month(&mut self) -> Option<i64> {

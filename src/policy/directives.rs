@@ -253,8 +253,8 @@ enum Argument<'a> {
 }
 
 impl<'a> Argument<'a> {
-    /// Splits one member into its name and what follows. White space before `=` is forgiven, so
-    /// that a slip cannot hide what forbids; after it, it stays part of the value and spoils it.
+    /// Splits one member into its name and what follows. White space beside `=` is an error: it
+    /// spoils the value, but hides nothing that forbids.
     fn of(member: &'a [u8]) -> (&'a [u8], Self) {
         let Some(equals) = member.iter().position(|byte| *byte == b'=') else {
             let argument = if member.contains(&b'"') { Self::Broken } else { Self::None };
@@ -262,9 +262,11 @@ impl<'a> Argument<'a> {
         };
         let (name, value) = member.split_at(equals);
         let value = value.get(1..).unwrap_or_default();
+        let is_odd = |byte: &u8| matches!(byte, b'"' | b' ' | b'\t');
         let argument = match value.strip_prefix(b"\"") {
+            _ if name.iter().any(is_odd) => Self::Broken,
             Some(inside) => Self::quoted(inside),
-            None if value.contains(&b'"') || name.contains(&b'"') => Self::Broken,
+            None if value.contains(&b'"') => Self::Broken,
             None => Self::Text(value),
         };
         (name.trim_ascii_end(), argument)

@@ -94,8 +94,11 @@ pub(crate) fn initial_age(response: &HeaderMap, times: Times, manner: &Manner) -
 /// The value of `Age` (RFC 9111, 5.1). By default one that is not a single number counts as very
 /// old; see [`Manner::doubtful_age_is_stale`].
 fn age_value(response: &HeaderMap, manner: &Manner) -> Span {
+    if !response.contains_key(header::AGE) {
+        return Span::ZERO;
+    }
     let mut members = fields::members(response, &header::AGE);
-    let Some(first) = members.next() else { return Span::ZERO };
+    let first = members.next().unwrap_or_default();
     let value = delta_seconds(first);
     if !manner.doubtful_age_is_stale {
         return value.unwrap_or(Span::ZERO);

@@ -40,9 +40,14 @@ pub mod reference;
 pub mod semantics;
 pub mod stamp;
 pub mod storable;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod validate;
 pub mod vary;
 pub mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 pub use answer::{CacheStatus, Fwd};
 pub use directives::{RequestDirectives, ResponseDirectives};
@@ -52,9 +57,6 @@ pub use manner::{Manner, Profile};
 pub use range::{Ranges, ranges};
 pub use stamp::{Stamp, StampFlags};
 pub use storable::{Credentials, Exchange, Keep, storable, stored_fields};
-pub use validate::{
-    Condition, HeadEffect, Renewal, condition, conditions, has_preconditions, head_effect, merge,
-    renewal, strip_conditions,
-};
+pub use validate::{Condition, HeadEffect, Renewal, condition, conditions, head_effect, merge};
 pub use vary::{Selecting, vary_names};
 pub use verdict::{Verdict, Why, is_error_for_stale, judge, serves_on_error};

@@ -165,17 +165,24 @@ pub fn merge(stored: &HeaderMap, answer: &HeaderMap, manner: &Manner) -> HeaderM
     if !manner.store_set_cookie {
         news.remove(header::SET_COOKIE);
     }
-    let mut merged = stored.clone();
     // The age restarts with this exchange: an old `Date` would make it look as old as the first.
-    merged.remove(header::DATE);
-    merged.remove(header::AGE);
-    for name in news.keys() {
-        merged.remove(name);
+    let outlives = |name: &HeaderName| *name != header::DATE && *name != header::AGE;
+    let mut merged = HeaderMap::with_capacity(stored.keys_len() + news.keys_len());
+    for name in stored.keys().filter(|name| outlives(name) || news.contains_key(*name)) {
+        let source = if news.contains_key(name) { &news } else { stored };
+        append_all(&mut merged, name, source);
     }
-    for (name, value) in &news {
-        merged.append(name, value.clone());
+    for name in news.keys().filter(|name| !stored.contains_key(*name)) {
+        append_all(&mut merged, name, &news);
     }
     merged
+}
+
+/// Takes over all lines of one field, in order.
+pub(super) fn append_all(fields: &mut HeaderMap, name: &HeaderName, source: &HeaderMap) {
+    for value in source.get_all(name) {
+        fields.append(name, value.clone());
+    }
 }
 
 /// How a client's condition stands to the stored answer.
@@ -247,7 +254,8 @@ pub fn head_effect(
     let length = answer.get(header::CONTENT_LENGTH).map(|value| value.to_str().ok());
     let same_length = length
         .is_none_or(|length| length.and_then(|length| length.parse().ok()) == Some(stored_len));
-    let same_coding = answer.get(header::CONTENT_ENCODING) == stored.get(header::CONTENT_ENCODING);
+    let coding = answer.get(header::CONTENT_ENCODING);
+    let same_coding = coding.is_none() || coding == stored.get(header::CONTENT_ENCODING);
     if same_tag && same_date && same_length && same_coding {
         HeadEffect::Update
     } else {

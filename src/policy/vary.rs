@@ -2,9 +2,8 @@
 //! values are the same when the field's own definition says so, never because they look alike. Only
 //! values that `Vary` names are kept, and those that could be secrets only as digests.
 
-use std::borrow::Cow;
-
 use http::header::{self, HeaderMap, HeaderName};
+use smallvec::SmallVec;
 
 use super::law::Law;
 use crate::base::fields;
@@ -111,7 +110,7 @@ impl Value {
         if is_secret(name) || text.len() > TEXT_BYTES_MAX {
             Self::Digest(*blake3::hash(&text).as_bytes())
         } else {
-            Self::Text(text.into())
+            Self::Text(text.as_slice().into())
         }
     }
 
@@ -121,55 +120,40 @@ impl Value {
             Self::Digest(digest) => {
                 normal(name, request).is_some_and(|text| blake3::hash(&text) == *digest)
             }
-            Self::Text(known) => {
-                is_single(name, request, known)
-                    || normal(name, request).is_some_and(|text| *text == **known)
-            }
+            Self::Text(known) => normal(name, request).is_some_and(|text| *text == **known),
         }
     }
-}
-
-/// The common case of a hit: one line, already in its normal form.
-fn is_single(name: &HeaderName, request: &HeaderMap, known: &[u8]) -> bool {
-    let mut lines = request.get_all(name).into_iter();
-    lines.next().is_some_and(|line| line.as_bytes() == known) && lines.next().is_none()
 }
 
 fn is_secret(name: &HeaderName) -> bool {
     [header::COOKIE, header::AUTHORIZATION].contains(name)
 }
 
-/// The value in the form that is compared; normal forms are their own normal form.
-fn normal<'a>(name: &HeaderName, request: &'a HeaderMap) -> Option<Cow<'a, [u8]>> {
+/// Every hit on an answer that varies compares: usual values stay off the heap.
+type Text = SmallVec<[u8; TEXT_BYTES_MAX]>;
+
+/// The value in the form that is compared; a normal form is its own normal form.
+fn normal(name: &HeaderName, request: &HeaderMap) -> Option<Text> {
     if is_preference(name) {
-        return request.contains_key(name).then(|| Cow::Owned(preferences(name, request)));
+        return request.contains_key(name).then(|| preferences(name, request));
     }
-    // White space around commas and the division into lines mean nothing in any field (RFC 9110,
-    // 5.3 and 5.6.1). Empty members stay: not every field is a list.
-    let value = fields::combined(request, name)?;
-    Some(if value.contains(&b',') { Cow::Owned(squeezed(&value)) } else { trimmed(value) })
+    fields::combined(request, name).map(|value| squeezed(&value, b","))
 }
 
-fn trimmed(value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    match value {
-        Cow::Borrowed(value) => Cow::Borrowed(value.trim_ascii()),
-        Cow::Owned(value) => Cow::Owned(value.trim_ascii().to_vec()),
-    }
-}
-
-/// The value without white space at its ends and around commas that are not quoted.
-fn squeezed(value: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(value.len());
-    let (mut quoted, mut escaped, mut after_comma) = (false, false, true);
-    for &byte in value {
-        let is_space = byte == b' ' || byte == b'\t';
-        if !quoted && after_comma && is_space {
+/// The value without white space at its ends and beside bytes of `around` that are not quoted. White
+/// space beside a comma means nothing in any field, nor does the division into lines (RFC 9110, 5.3
+/// and 5.6.1). Empty members stay, for not every field is a list.
+fn squeezed<const N: usize>(value: &[u8], around: &[u8]) -> SmallVec<[u8; N]> {
+    let mut text = SmallVec::new();
+    let (mut quoted, mut escaped, mut after) = (false, false, false);
+    for &byte in value.trim_ascii() {
+        if after && is_space(byte) {
             continue;
         }
-        if !quoted && byte == b',' {
-            text.truncate(text.trim_ascii_end().len());
+        after = !quoted && around.contains(&byte);
+        while after && text.last().is_some_and(|last| is_space(*last)) {
+            text.pop();
         }
-        after_comma = !quoted && byte == b',';
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
@@ -178,43 +162,48 @@ fn squeezed(value: &[u8]) -> Vec<u8> {
         }
         text.push(byte);
     }
-    text.truncate(text.trim_ascii_end().len());
     text
 }
 
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
 /// Lists of alternatives with weights, where neither case nor order says anything (RFC 9110,
-/// 12.4.2, 12.5.3 and 12.5.4).
+/// 12.4.2, 12.5.2, 12.5.3 and 12.5.4).
 fn is_preference(name: &HeaderName) -> bool {
     [header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE, header::ACCEPT_CHARSET].contains(name)
 }
 
-fn preferences(name: &HeaderName, request: &HeaderMap) -> Vec<u8> {
-    let mut all: Vec<Vec<u8>> = fields::members(request, name).map(preference).collect();
+fn preferences(name: &HeaderName, request: &HeaderMap) -> Text {
+    let mut all: SmallVec<[SmallVec<[u8; 24]>; 8]> =
+        fields::members(request, name).map(preference).collect();
     all.sort_unstable();
-    all.join(&b',')
+    let mut text = Text::new();
+    for (at, one) in all.iter().enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(one);
+    }
+    text
 }
 
-/// One alternative in lower case without white space, its weight without idle digits.
-fn preference(member: &[u8]) -> Vec<u8> {
-    let mut text: Vec<u8> = member
-        .iter()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    if let Some(at) = text.windows(3).position(|part| part == b";q=") {
-        let weight = text.split_off(at);
-        let digits = weight.get(3..).unwrap_or_default();
-        let is_fraction = digits.starts_with(b"0.") || digits.starts_with(b"1.");
-        let mut digits = digits.to_vec();
-        if is_fraction && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
-            digits
-                .truncate(digits.iter().rposition(|byte| *byte != b'0').map_or(0, |last| last + 1));
-            digits.truncate(digits.strip_suffix(b".").map_or(digits.len(), <[u8]>::len));
-        }
-        if digits != b"1" {
-            text.extend_from_slice(b";q=");
-            text.extend_from_slice(&digits);
-        }
+/// One alternative in lower case, its weight without white space and idle digits.
+fn preference(member: &[u8]) -> SmallVec<[u8; 24]> {
+    let mut text: SmallVec<[u8; 24]> = squeezed(member, b";=");
+    text.make_ascii_lowercase();
+    let Some(at) = text.windows(3).position(|part| part == b";q=") else { return text };
+    let weight = text.get(at + 3..).unwrap_or_default();
+    let digits = weight.strip_prefix(b"0.").or_else(|| weight.strip_prefix(b"1."));
+    if let Some(digits) = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit)) {
+        // Idle zeros go, and then the point when nothing follows it.
+        let idle = digits.iter().rev().take_while(|digit| **digit == b'0').count();
+        let point = usize::from(idle == digits.len());
+        text.truncate(text.len() - idle - point);
+    }
+    if text.ends_with(b";q=1") {
+        text.truncate(text.len() - 4);
     }
     text
 }

@@ -64,14 +64,11 @@ impl Why {
 
 /// Judges a stored answer by RFC 9111, 4 and 5.2.1, and RFC 5861, 3.
 pub fn judge(stamp: &Stamp, wishes: &RequestDirectives, now: Timestamp) -> Verdict {
-    if wishes.no_cache || wishes.no_store {
+    if asks_for_origin(stamp, wishes, now) {
         return Verdict::Validate(Why::ClientAsked);
     }
     if stamp.flags.has(StampFlags::ALWAYS_VALIDATE) {
         return Verdict::Validate(Why::NoCache);
-    }
-    if is_too_old(stamp, wishes, now) || !stays_fresh(stamp, wishes, now) {
-        return Verdict::Validate(Why::ClientAsked);
     }
     if stamp.is_fresh(now) {
         return Verdict::Fresh;
@@ -94,11 +91,8 @@ pub fn judge(stamp: &Stamp, wishes: &RequestDirectives, now: Timestamp) -> Verdi
 /// [an error](is_error_for_stale) (RFC 5861, 4; RFC 9111, 4.2.4). Who asked for the origin's own
 /// word gets its error.
 pub fn serves_on_error(stamp: &Stamp, wishes: &RequestDirectives, now: Timestamp) -> bool {
-    let refused = wishes.no_cache
-        || wishes.no_store
-        || is_too_old(stamp, wishes, now)
-        || !stays_fresh(stamp, wishes, now)
-        || stamp.flags.has(StampFlags::ALWAYS_VALIDATE);
+    let refused =
+        asks_for_origin(stamp, wishes, now) || stamp.flags.has(StampFlags::ALWAYS_VALIDATE);
     let allowed = stamp.is_fresh(now)
         || (!stamp.flags.has(StampFlags::NEVER_STALE) && now < stamp.error_until);
     !refused && allowed
@@ -109,13 +103,14 @@ pub fn is_error_for_stale(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }
 
-/// `max-age=0` is how browsers reload, whatever the age.
-fn is_too_old(stamp: &Stamp, wishes: &RequestDirectives, now: Timestamp) -> bool {
-    wishes.max_age.is_some_and(|most| most == Span::ZERO || stamp.age(now) > most)
-}
-
-fn stays_fresh(stamp: &Stamp, wishes: &RequestDirectives, now: Timestamp) -> bool {
-    wishes.min_fresh.is_none_or(|least| stamp.is_fresh(now.plus(least)))
+/// Whether the client's wishes (RFC 9111, 5.2.1) exclude this answer, as old or as fresh as it is.
+fn asks_for_origin(stamp: &Stamp, wishes: &RequestDirectives, now: Timestamp) -> bool {
+    // `max-age=0` is how browsers reload, whatever the age.
+    let too_old = |most| most == Span::ZERO || stamp.age(now) > most;
+    wishes.no_cache
+        || wishes.no_store
+        || wishes.max_age.is_some_and(too_old)
+        || wishes.min_fresh.is_some_and(|least| !stamp.is_fresh(now.plus(least)))
 }
 
 #[cfg(test)]

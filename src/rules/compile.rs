@@ -98,7 +98,7 @@ fn compile(documents: &[RulesDocument], ctx: &LoadContext, found: &mut Findings)
     let kinds = kinds(&scope, found);
     let default_origin = origin::default_origin(documents, &scope, found);
     let routes = route::routes(documents, &scope, found);
-    check::check(&routes, default_origin.is_some(), found);
+    check::check(&routes, &kinds, default_origin.is_some(), found);
     let routes: Vec<_> = routes.into_iter().map(|made| Arc::new(made.route)).collect();
     let tests = documents
         .iter()

@@ -133,7 +133,7 @@ impl Serve for Echo {
             "/panic" => panic!("as told"),
             "/tunnel" => {
                 let way = hyper::upgrade::on(&mut request);
-                tasks::spawn(tunnel(way));
+                tasks::tend(tunnel(way));
                 let mut answer = say("");
                 *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
                 return answer;

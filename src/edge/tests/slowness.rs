@@ -19,7 +19,7 @@ pub(super) fn connected(notes: &Arc<Notes>, room: usize) -> DuplexStream {
     let peer = Peer { address: any, local: any, connection: 1 };
     let echo = Echo { notes: Arc::clone(notes), worker: 0 };
     let line = Line::new(echo, Arc::new(House::default()), Arc::clone(notes) as Arc<dyn Watch>);
-    tasks::spawn(conn::serve_on(server, None, peer, line));
+    tasks::tend(conn::serve_on(server, None, peer, line));
     client
 }
 

@@ -85,6 +85,11 @@ impl Peer {
         self.tcp.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// As `says`, to somebody who may have left.
+    pub(super) async fn says_if_heard(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.tcp.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// One exchange without request body.
     pub(super) async fn answers(&mut self, bytes: &str) -> String {
         let head = self.head().await;
@@ -108,7 +113,8 @@ impl Peer {
     }
 
     pub(super) async fn half_closes(&mut self) {
-        self.tcp.shutdown().await.unwrap();
+        // Whoever has left needs no end.
+        drop(self.tcp.shutdown().await);
     }
 
     /// Closes with a reset.
@@ -127,6 +133,7 @@ pub(super) fn fed() -> (Feeder, Fed) {
     (feeder, Fed(body))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a feeder takes")]
 pub(super) fn part(text: &'static str) -> Result<Frame<Bytes>, BoxError> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
@@ -165,7 +172,7 @@ where
         let (name, value) = field.split_once(": ").unwrap();
         request = request.header(name, value);
     }
-    request.body(body.boxed_unsync()).unwrap()
+    request.body(body.boxed_unsync()).unwrap_or_else(|cause| panic!("{line}: {cause}"))
 }
 
 /// Asks and reads the whole answer.

@@ -1,4 +1,6 @@
-use std::fmt::Write as _;
+//! Bodies of 206 answers with several parts: the text between the parts and its length, which must
+//! be known before the first byte is sent. The parts themselves are slices of the stored body.
+
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -54,10 +56,8 @@ impl Multipart {
             text.extend_from_slice(b"\r\nContent-Type: ");
             text.extend_from_slice(content_type.as_bytes());
         }
-        let mut place = String::new();
         let (first, last) = (range.start, range.end.saturating_sub(1));
-        // Writing to a String cannot fail.
-        let _ = write!(place, "\r\nContent-Range: bytes {first}-{last}/{}\r\n\r\n", self.len);
+        let place = format!("\r\nContent-Range: bytes {first}-{last}/{}\r\n\r\n", self.len);
         text.extend_from_slice(place.as_bytes());
         Bytes::from(text)
     }

@@ -36,8 +36,8 @@ fn add(directives: &mut ResponseDirectives, name: &str, member: &ListEntry) {
     match name {
         "max-age" => directives.max_age = seconds(item),
         "s-maxage" => directives.s_maxage = seconds(item),
-        "stale-while-revalidate" => directives.stale_while_revalidate = window(item),
-        "stale-if-error" => directives.stale_if_error = window(item),
+        "stale-while-revalidate" => directives.stale_while_revalidate = Some(window(item)),
+        "stale-if-error" => directives.stale_if_error = Some(window(item)),
         "no-cache" if said => directives.no_cache = extent(item),
         "private" if said => directives.private = extent(item),
         "no-store" => directives.no_store = said,
@@ -59,8 +59,9 @@ fn seconds(item: Option<&BareItem>) -> Seconds {
         })
 }
 
-fn window(item: Option<&BareItem>) -> Option<Span> {
-    Some(seconds(item).span().unwrap_or(Span::ZERO))
+/// A malformed window is shut.
+fn window(item: Option<&BareItem>) -> Span {
+    seconds(item).span().unwrap_or(Span::ZERO)
 }
 
 fn extent(item: Option<&BareItem>) -> Extent {

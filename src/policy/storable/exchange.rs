@@ -1,3 +1,6 @@
+//! One request and its answer as `storable` sees them: borrowed, whole, and with the times of both.
+//! Whoever fills it in has decided what counts as a credential; nothing here looks that up.
+
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::base::clock::Timestamp;

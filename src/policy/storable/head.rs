@@ -1,3 +1,6 @@
+//! The fields that an entry keeps of an answer. Order and repetition of lines survive; what was meant
+//! for one hop, one client or one moment must not.
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::{Exchange, Keep};
@@ -6,6 +9,7 @@ use crate::base::names;
 use crate::policy::date;
 use crate::policy::law::{CookieStrip, Law};
 use crate::policy::manner::Manner;
+use crate::policy::validate::append_all;
 
 /// The fields that go into the entry: those of the answer without what is meant for one hop, what
 /// [`Keep::omit`] names, cookies that are not kept, `Age`, and this cache's own word in
@@ -25,7 +29,18 @@ pub fn stored_fields(x: &Exchange<'_>, keep: &Keep, law: &Law, manner: &Manner) 
     if date::field(&fields, &header::DATE, x.answered_at).is_none() {
         fields.insert(header::DATE, date::write(keep.stamp.date));
     }
-    fields
+    in_order_of(x.response, &fields)
+}
+
+/// What is left of an answer, in the order that it came in: taking fields out of a map moves others
+/// into their places.
+fn in_order_of(response: &HeaderMap, left: &HeaderMap) -> HeaderMap {
+    let mut ordered = HeaderMap::with_capacity(left.keys_len());
+    let added = left.keys().filter(|name| !response.contains_key(*name));
+    for name in response.keys().chain(added) {
+        append_all(&mut ordered, name, left);
+    }
+    ordered
 }
 
 fn strip_cookies(fields: &mut HeaderMap, law: &Law, manner: &Manner) {
