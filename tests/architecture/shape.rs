@@ -6,8 +6,8 @@ use crate::scan::{Source, line_of};
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 const LINE_COLUMNS_MAX: usize = 100;
-/// A line that is one string and nothing else cannot be broken by a formatter, and a broken message
-/// cannot be searched for. It may be this long.
+/// A line that is one string, or a part of one, and nothing else cannot be broken by the formatter,
+/// and a broken message cannot be searched for. It may be this long.
 const STRING_COLUMNS_MAX: usize = 120;
 
 pub(crate) fn long_files(source: &Source) -> Vec<String> {
@@ -19,20 +19,26 @@ pub(crate) fn long_files(source: &Source) -> Vec<String> {
 }
 
 pub(crate) fn long_lines(source: &Source) -> Vec<String> {
-    let lines = source.text.lines().enumerate();
-    let long = lines.filter(|(_, line)| {
-        let columns = line.chars().count();
-        columns > LINE_COLUMNS_MAX && !(is_one_string(line) && columns <= STRING_COLUMNS_MAX)
-    });
-    long.map(|(at, line)| format!("{}:{}: {} columns", source.name, at + 1, line.chars().count()))
-        .collect()
+    let texts = source.text.lines();
+    let blanked = source.code.lines().zip(source.comments.lines());
+    let mut long = Vec::new();
+    for (at, (text, (code, comment))) in texts.zip(blanked).enumerate() {
+        let columns = text.chars().count();
+        let bound = match is_string_alone(code, comment) {
+            true => STRING_COLUMNS_MAX,
+            false => LINE_COLUMNS_MAX,
+        };
+        if columns > bound {
+            long.push(format!("{}:{}: {columns} columns", source.name, at + 1));
+        }
+    }
+    long
 }
 
-/// Whether a line holds a string literal and at most the mark that ends it.
-fn is_one_string(line: &str) -> bool {
-    let line = line.trim().trim_end_matches([',', ';', ')']);
-    let inside = line.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    inside.is_some_and(|text| !text.replace("\\\\", "").replace("\\\"", "").contains('"'))
+/// Whether a line holds a literal, or the middle of one, and at most the marks that close it.
+fn is_string_alone(code: &str, comment: &str) -> bool {
+    let closing = |letter: char| letter.is_whitespace() || matches!(letter, ',' | ';' | ')' | ']');
+    code.chars().all(closing) && comment.trim().is_empty()
 }
 
 pub(crate) fn long_functions(source: &Source) -> Vec<String> {
@@ -134,7 +140,7 @@ mod tests {
         assert!(!long(format!("    \"{}\",", "x".repeat(110))));
         assert!(long(format!("    \"{}\",", "x".repeat(120))));
         assert!(long(format!("    call(\"{}\");", "x".repeat(100))));
-        assert!(long(format!("    \"{}\", \"b\",", "x".repeat(100))));
+        assert!(!long(format!("f(\"a \\\n {}\",\n);", "x".repeat(115))));
         assert!(long(format!("// \"{}\"", "x".repeat(100))));
     }
 }

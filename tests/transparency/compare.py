@@ -19,6 +19,8 @@ ECHOED_FIELDS = {
     "via", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip",
     "connection", "keep-alive", "expect", "te",
 }
+# What an answer 304 must tell, because it would have been in the 200 (RFC 9110, 15.4.5).
+IN_EVERY_304 = {"cache-control", "content-location", "etag", "expires", "vary"}
 DATE_DRIFT_SECONDS_MAX = 5
 
 
@@ -41,10 +43,21 @@ class Answer:
         values = self.all(name)
         return ", ".join(values) if values else None
 
+    def cache_says(self):
+        """What cistern says of the answer, without what caches before it said."""
+        return (self.get("cache-status") or "").rsplit("cistern", 1)[-1]
+
     def is_hit(self):
         """Whether the proxy says that it answered from its store."""
-        last = (self.get("cache-status") or "").rsplit("cistern", 1)[-1]
-        return re.match(r"\s*;\s*hit\b", last) is not None
+        return re.match(r"\s*;\s*hit\b", self.cache_says()) is not None
+
+    def is_stored(self):
+        """Whether the proxy says that it put the origin's answer into its store."""
+        return re.search(r";\s*stored\b", self.cache_says()) is not None
+
+    def is_validated(self):
+        """Whether the origin said that what is stored still holds."""
+        return "fwd-status=304" in self.cache_says()
 
 
 def parse_heads(text):
@@ -100,6 +113,7 @@ def differences(direct, proxied, echo=False, ignore=(), reason=True):
     if direct.note != proxied.note:
         words.append(f"{direct.note} became {proxied.note}")
     skipped = HOP_FIELDS | {name.lower() for name in ignore} | {"content-length"}
+    skipped |= _renewed(direct, proxied)
     words += _field_differences(direct, proxied, skipped)
     words += _framing_differences(direct, proxied, echo)
     words += _date_differences(direct, proxied)
@@ -126,6 +140,26 @@ def echoed(body):
     return told
 
 
+def _renewed(direct, proxied):
+    """Fields that are not the first answer's because the cache did as RFC 9111 says."""
+    skipped = set()
+    own = proxied.is_hit() or proxied.is_validated() or proxied.is_stored()
+    if proxied.status == 304 and own:
+        # A 304 of the cache's own has what a client needs to go on (RFC 9110, 15.4.5), no more.
+        skipped |= {name.lower() for name, _ in direct.fields} - IN_EVERY_304
+    if (proxied.status == 304 and own) or proxied.is_validated():
+        # Origins often name fewer reasons to vary in a 304 than in the 200. One of the two is what
+        # the cache must tell: the 200's, or the 304's once that has replaced it (RFC 9111, 3.2).
+        before, after = (_members(answer.get("vary")) for answer in (direct, proxied))
+        if after and (before <= after or before >= after):
+            skipped.add("vary")
+    return skipped
+
+
+def _members(value):
+    return {member.strip().lower() for member in (value or "").split(",") if member.strip()}
+
+
 def _field_differences(direct, proxied, skipped):
     names = {name.lower() for name, _ in direct.fields + proxied.fields}
     words = []
@@ -143,7 +177,8 @@ def _framing_differences(direct, proxied, echo):
     if echo:
         # The lengths differ by what was echoed; both must still have been true, or curl complains.
         before, after = bool(before), bool(after)
-    if before and before != after:
+    # A 204 may have no length, whatever its origin thought (RFC 9110, 8.6).
+    if before and before != after and not (direct.status == 204 and not after):
         return [f"content-length {before} became {after}"]
     if proxied.all("content-length") and proxied.all("transfer-encoding"):
         return ["both a length and a transfer coding"]

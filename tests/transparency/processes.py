@@ -123,19 +123,19 @@ class JsonServer(Program):
     """json-server with a data base of its own in memory."""
 
     def __init__(self):
-        home = os.environ["CISTERN_NODE_HOME"]
+        home = os.environ["TRANSPARENCY_NODE_HOME"]
         super().__init__("json-server", ["node", HERE / "json_server.cjs", home], r"^PORT (\d+)$")
         self.address = f"127.0.0.1:{self.match.group(1)}"
 
 
 def binary():
     """The proxy under test."""
-    return pathlib.Path(os.environ["CISTERN_BINARY"]).resolve()
+    return pathlib.Path(os.environ["TRANSPARENCY_BINARY"]).resolve()
 
 
 def work_dir():
     """Where logs and scratch files go."""
-    path = pathlib.Path(os.environ.get("CISTERN_WORK") or tempfile.gettempdir()).resolve()
+    path = pathlib.Path(os.environ.get("TRANSPARENCY_WORK") or tempfile.gettempdir()).resolve()
     path.mkdir(parents=True, exist_ok=True)
     return path
 

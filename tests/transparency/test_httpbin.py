@@ -106,6 +106,17 @@ class Measure(unittest.TestCase):
         self.assertEqual(compare.differences(before, with_ours, echo=True), [])
         self.assertEqual(len(compare.differences(before, other, echo=True)), 1)
 
+    def test_measure_allows_what_a_304_changes_and_no_more(self):
+        tag, vary = ("ETag", '"1"'), ("Vary", "Origin, Accept-Encoding")
+        direct = self.answer(status=304, body=b"", fields=[tag, vary, ("Pragma", "x")])
+        mine = ("Cache-Status", "cistern; hit; ttl=3")
+        whole = self.answer(status=304, body=b"", fields=[tag, vary, mine])
+        self.assertEqual(compare.differences(direct, whole), [])
+        poor = self.answer(status=304, body=b"", fields=[tag, mine])
+        self.assertEqual(len(compare.differences(direct, poor)), 1)
+        passed = self.answer(status=304, body=b"", fields=[tag, vary])
+        self.assertEqual(len(compare.differences(direct, passed)), 1)
+
     def test_measure_knows_a_hit(self):
         for value, hit in {
             'cistern; hit; ttl=3; key="x"': True,

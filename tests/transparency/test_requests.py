@@ -113,7 +113,7 @@ def heads_and_options(http, base):
     return [
         told(head), head.headers["content-length"],
         told(options), options.headers.get("allow"),
-        sorted(name for name in options.headers if name.lower().startswith("access-control")),
+        sorted(name.lower() for name in options.headers if "access-control" in name.lower()),
     ]
 
 
@@ -132,7 +132,8 @@ def conditions_and_ranges(http, base):
 
 
 def cached_for_a_minute(http, base):
-    return [told(http.get(f"{base}/cache/60", timeout=TIMEOUT)) for _ in range(3)]
+    # A lifetime that nobody else asks for: the store is shared, and the body names who asked first.
+    return [told(http.get(f"{base}/cache/59", timeout=TIMEOUT)) for _ in range(3)]
 
 
 def one_connection_for_many(http, base):
@@ -171,9 +172,9 @@ class Requests(unittest.TestCase):
         direct = self.play(story, self.origin)
         proxied = self.play(story, self.proxy)
         self.assertEqual(len(direct), len(proxied))
+        # The first step that differs tells most; those behind it may follow from it.
         for at, (before, after) in enumerate(zip(direct, proxied)):
-            with self.subTest(step=at):
-                self.assertEqual(_readable(before), _readable(after))
+            self.assertEqual(_readable(before), _readable(after), f"step {at}")
 
 
 def _readable(value):
