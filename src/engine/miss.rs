@@ -154,12 +154,9 @@ async fn served(
             if !seat.leads {
                 return Next::Alone;
             }
-            let reason = if seat.lately && why.reason == Reason::NoLifetime {
-                Reason::UncacheableLately
-            } else {
-                why.reason
-            };
-            let account = Account { reason: Some(reason), ..account };
+            // The reason is this answer's own; that nobody waited is worth a word of its own.
+            let note = if seat.lately { Reason::UncacheableLately.as_str() } else { "" };
+            let account = Account { reason: Some(why.reason), note: note.into(), ..account };
             match flight.take_own() {
                 Some(own) => own_answer(worker, transit, plan, own, account).into(),
                 None => Next::Alone,

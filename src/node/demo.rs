@@ -53,7 +53,8 @@ pub fn prepare(settings: &mut Settings) -> std::io::Result<Option<Demo>> {
     let folder = std::env::temp_dir().join(format!("cistern-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let rules = folder.join("rules.toml");
-    std::fs::write(&rules, RULES.replace("127.0.0.1:8000", &origin))?;
+    std::fs::write(&rules, RULES)?;
+    settings.origin = Some(format!("http://{origin}"));
     settings.rules = Some(rules);
     let loopback = ["127.0.0.0/8", "::1/128"];
     let loopback = loopback.iter().filter_map(|text| text.parse::<ipnet::IpNet>().ok());
