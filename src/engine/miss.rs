@@ -323,7 +323,7 @@ async fn joined(
         return Some(Answer { status, fields, reply, account });
     }
     // A part is cut from the whole, so the whole must be there first.
-    running.stream.ended().await;
+    running.stream.settled().await;
     match lookup::look(&worker.engine, transit, plan) {
         Look::Fresh(_) | Look::Behind(_) => None,
         _ => Some(pass::read(worker, transit, plan, None).await),
