@@ -18,6 +18,7 @@ use crate::engine::outbound;
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
+use crate::engine::stream::Reader;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::Entry;
 use crate::origin::OriginFault;
@@ -82,11 +83,13 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
                 Seat::Follower(running) => (running, false),
             }
         };
+        // Taken before the fetch runs: it may outgrow the store before its waiters wake.
+        let reader = flight.stream.reader();
         if leads {
             let errand = Errand::new(worker, transit, plan, stale.clone());
             fetch::lead(worker, Arc::clone(&flight), errand);
         }
-        let seat = Seated { stale, fwd, leads, lately };
+        let seat = Seated { stale, fwd, leads, lately, reader };
         match served(worker, transit, plan, &flight, seat).await {
             Next::Answer(answer) => return *answer,
             Next::Look(selecting) => variant = Some(selecting),
@@ -102,6 +105,8 @@ struct Seated {
     fwd: Fwd,
     leads: bool,
     lately: bool,
+    /// Its place in the body, if the flight's body can still be read from its first byte.
+    reader: Option<Reader>,
 }
 
 enum Next {
@@ -132,7 +137,8 @@ async fn served(
                 return Next::Look(Selecting::of(names, &transit.parts.headers));
             }
             let account = Account { origin_micros: Some(head.origin_micros), ..account };
-            match shared(worker, transit, flight, &head, account, seat.leads).await {
+            let Some(reader) = seat.reader else { return Next::Alone };
+            match shared(worker, transit, reader, &head, account, seat.leads).await {
                 Some(answer) => answer.into(),
                 None => Next::Alone,
             }
@@ -173,7 +179,7 @@ async fn served(
 async fn shared(
     worker: &Worker,
     transit: &Transit,
-    flight: &Arc<Flight>,
+    reader: Reader,
     head: &Arc<SharedHead>,
     account: Account,
     leads: bool,
@@ -193,7 +199,6 @@ async fn shared(
         ..account
     };
     let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
-    let reader = flight.stream.reader()?;
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
         let answer = inject::streamed(&name, transit, head, fields, reader, account).await?;
         return Some(lookup::conditional_own(engine, transit, answer));
@@ -338,8 +343,9 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let more_tags = lookup::tags_from_answer(plan);
     let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
     let errand = Errand::new(worker, transit, plan, None);
+    let reader = flight.stream.reader();
     fetch::lead(worker, Arc::clone(&flight), errand);
-    let seat = Seated { stale: None, fwd, leads: true, lately: false };
+    let seat = Seated { stale: None, fwd, leads: true, lately: false, reader };
     match served(worker, transit, plan, &flight, seat).await {
         Next::Answer(answer) => *answer,
         Next::Look(_) | Next::Alone => {
