@@ -253,7 +253,7 @@ async fn judge(
     worker: &Worker,
     flight: &Arc<Flight>,
     errand: &Errand,
-    answer: Response<InBody>,
+    mut answer: Response<InBody>,
     times: Times,
 ) {
     let engine = &worker.engine;
@@ -278,6 +278,8 @@ async fn judge(
                 forget(engine, errand, reason);
             }
             engine.flights.unlist(flight);
+            // Nobody waits for it but its own client, who may follow it as long as it goes on.
+            answer.body_mut().lift_total();
             flight.leave(Own::Stream(Box::new(answer)));
             flight.land(Landing::Alone(Alone { reason, status }));
         }
@@ -386,6 +388,7 @@ async fn pour(
             streaming = true;
             engine.flights.unlist(flight);
             mark(engine, errand);
+            body.lift_total();
             flight.stream.only_stream();
         }
     }
