@@ -17,11 +17,12 @@ use crate::base::tasks;
 use crate::engine::admit::Plan;
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat, SharedHead};
 use crate::engine::json;
+use crate::engine::lookup::{self, Look};
 use crate::engine::miss;
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
 use crate::engine::transit::{Gist, Transit};
-use crate::engine::{Engine, Worker, lookup};
+use crate::engine::{Engine, Worker};
 use crate::entry::{Body, Entry, Head, Labels};
 use crate::origin::InBody;
 use crate::policy::{self, Exchange, Keep, Renewal, Selecting};
@@ -127,6 +128,11 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
     let more_tags = lookup::tags_from_answer(plan);
     let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
     if let Seat::Leader(flight) = engine.flights.seat(flight) {
+        if let Look::Fresh(_) = lookup::look(engine, transit, plan) {
+            // Another refresh has ended between the look that found it old and this seat.
+            engine.flights.unlist(&flight);
+            return flight.land(Landing::Stored);
+        }
         let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)));
         lead(worker, flight, errand);
     }

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::base::fault::Fault;
 use crate::base::reason::Reason;
-use crate::engine::Worker;
+
 use crate::engine::admit::Plan;
 use crate::engine::fetch::{self, Errand};
 use crate::engine::flight::{Flight, FlightKey, Landing, Own, Seat, SharedHead};
@@ -20,6 +20,7 @@ use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::stream::Reader;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::engine::{Engine, Worker};
 use crate::entry::Entry;
 use crate::origin::OriginFault;
 use crate::policy::{self, Condition, Fwd, Selecting};
@@ -79,6 +80,11 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
             (flight, true)
         } else {
             match engine.flights.seat(flight) {
+                Seat::Leader(flight) if came_between(engine, transit, plan) => {
+                    engine.flights.unlist(&flight);
+                    flight.land(Landing::Stored);
+                    continue;
+                }
                 Seat::Leader(flight) => (flight, true),
                 Seat::Follower(running) => (running, false),
             }
@@ -93,10 +99,17 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         match served(worker, transit, plan, &flight, seat).await {
             Next::Answer(answer) => return *answer,
             Next::Look(selecting) => variant = Some(selecting),
+            Next::Again => {}
             Next::Alone => return alone(worker, transit, plan, fwd).await,
         }
     }
     alone(worker, transit, plan, Fwd::Miss).await
+}
+
+/// Whether a fetch has ended between our look and our seat: it stored first and left its seat then,
+/// so one more look sees what it brought.
+fn came_between(engine: &Engine, transit: &Transit, plan: &Plan) -> bool {
+    matches!(lookup::look(engine, transit, plan), Look::Fresh(_) | Look::Behind(_))
 }
 
 /// What a request knows when it takes its seat.
@@ -112,6 +125,7 @@ struct Seated {
 enum Next {
     Answer(Box<Answer>),
     Look(Selecting),
+    Again,
     Alone,
 }
 
@@ -171,6 +185,7 @@ async fn served(
         Landing::Failed(failed) => {
             failure(worker, transit, plan, seat.stale.as_deref(), &failed, account).into()
         }
+        Landing::Stored => Next::Again,
         Landing::Abandoned => Next::Alone,
     }
 }
@@ -311,7 +326,7 @@ async fn joined(
 ) -> Option<Answer> {
     let head = match running.landing().await {
         Landing::Shared(head) => head,
-        Landing::Renewed(_) => return None,
+        Landing::Renewed(_) | Landing::Stored => return None,
         _ => return Some(pass::read(worker, transit, plan, None).await),
     };
     if !head.selecting.matches(&transit.parts.headers) {
@@ -348,7 +363,7 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let seat = Seated { stale: None, fwd, leads: true, lately: false, reader };
     match served(worker, transit, plan, &flight, seat).await {
         Next::Answer(answer) => *answer,
-        Next::Look(_) | Next::Alone => {
+        Next::Look(_) | Next::Again | Next::Alone => {
             let fault = Fault::Overload("the fetch ended without an answer");
             respond::fault(engine, transit, &fault, plan.account(Outcome::Error))
         }
