@@ -2,23 +2,24 @@
 
 use serde_json::Value;
 
-use crate::support::cistern::in_front_of;
+use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{ask, get};
+use crate::support::patience::Patience;
 use crate::support::stage::{Stage, chunk, head_of, message};
 use crate::support::wire::Wire;
 
 const MINUTE: &str = "Cache-Control: max-age=60";
 
 /// The lines of the access log, once there are so many.
-fn lines(cistern: &crate::support::cistern::Cistern, count: usize) -> Vec<Value> {
+fn lines(cistern: &Cistern, count: usize) -> Vec<Value> {
     let file = cistern.file("access.log");
-    let began = std::time::Instant::now();
+    let patience = Patience::begins();
     loop {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         if text.matches('\n').count() >= count {
             return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         }
-        assert!(began.elapsed() < crate::support::PATIENCE, "only these lines came: {text}");
+        assert!(patience.lasts(), "only these lines came: {text}");
         std::thread::yield_now();
     }
 }

@@ -182,8 +182,11 @@ fn a_fetch_that_nothing_names_is_kept() {
     stage.was_asked_no_more();
 }
 
+/// A name for it, and what overtakes.
+type Overtaker = (&'static str, fn(&Cistern, &Stage));
+
 /// Each way to overtake a request for `/a` that is under way.
-fn overtakers() -> [(&'static str, fn(&Cistern, &Stage)); 3] {
+fn overtakers() -> [Overtaker; 3] {
     [
         ("a write", |cistern, stage| written(cistern, stage, "PUT", "/a")),
         ("PURGE", |cistern, _| {
@@ -316,11 +319,16 @@ fn a_purged_copy_covers_no_trouble() {
         // It began before, so the copy of then may cover the trouble for it.
         assert_eq!(before.finish().with_status(200).text(), "old");
         let after = cistern.begin(&get("/a"));
-        stage.expects("GET /a").answers(message(503, &["Connection: close"], "trouble"));
+        stage.expects("GET /a").answers(message(503, &[], "trouble"));
         after.finish().with_status(503).served_by_origin();
         let after = cistern.begin(&get("/a"));
-        stage.expects("GET /a").hangs_up();
-        after.finish().with_status(502);
-        stage.was_asked_no_more();
+        std::thread::scope(|scope| {
+            let after = scope.spawn(|| after.finish());
+            // What breaks on a connection of before may be asked once more.
+            while !after.is_finished() {
+                stage.breaks_one();
+            }
+            after.join().expect("an answer").with_status(502);
+        });
     }
 }

@@ -6,13 +6,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::PATIENCE;
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{ask, get};
+use crate::support::patience::Patience;
 use crate::support::stage::{Stage, message};
 use crate::support::wire::Wire;
 
@@ -42,14 +42,14 @@ fn folder(name: &str) -> PathBuf {
 /// The admin API's address, from the first line of the event log.
 fn admin(cistern: &Cistern) -> String {
     let file = cistern.file("logs/cache.log");
-    let began = Instant::now();
+    let patience = Patience::begins();
     loop {
         let log = fs::read_to_string(&file).unwrap_or_default();
         let after = log.split("admin ").nth(1).and_then(|after| after.split_once(' '));
         if let Some((address, _)) = after {
             return address.to_owned();
         }
-        assert!(began.elapsed() < PATIENCE, "the log does not say what listens: {log}");
+        assert!(patience.lasts(), "the log does not say what listens: {log}");
         thread::yield_now();
     }
 }
@@ -79,13 +79,13 @@ impl Node {
 
     /// Waits until the rules were read so often and this is what came of it.
     fn reads(&self, wanted: impl Fn(&Value) -> bool) {
-        let began = Instant::now();
+        let patience = Patience::begins();
         loop {
             let status = self.call("GET", "rules/status");
             if wanted(&status) {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "the rules were not read: {status}");
+            assert!(patience.lasts(), "the rules were not read: {status}");
             thread::sleep(Duration::from_millis(5));
         }
     }

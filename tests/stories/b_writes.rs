@@ -1,11 +1,9 @@
 //! Writes whose end is not simple: an answer that never comes, a client that leaves, places that only
 //! the answer names, an answer that stands for a later read.
 
-use std::time::Instant;
-
-use crate::support::PATIENCE;
 use crate::support::cistern::in_front_of;
 use crate::support::client::{ask, get};
+use crate::support::patience::Patience;
 use crate::support::stage::{Stage, head_of, message};
 use crate::support::wire::Wire;
 
@@ -48,9 +46,9 @@ fn a_write_without_an_answer_counts_now_and_again_later() {
     // It has now. Nobody purges, and still the new answer comes.
     std::thread::scope(|scope| {
         scope.spawn(|| stage.expects("GET /a").answers(kept("new")));
-        let began = Instant::now();
+        let patience = Patience::begins();
         while cistern.get("/a").text() != "new" {
-            assert!(began.elapsed() < PATIENCE, "the late commit was never seen");
+            assert!(patience.lasts(), "the late commit was never seen");
         }
     });
 }

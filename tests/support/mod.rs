@@ -6,6 +6,7 @@
 pub(crate) mod cistern;
 pub(crate) mod client;
 pub(crate) mod origin;
+pub(crate) mod patience;
 pub(crate) mod program;
 pub(crate) mod resident;
 pub(crate) mod stage;

@@ -76,9 +76,9 @@ impl Wire {
     /// Sends the head of a request without a body, such as `asks("GET /a", &["Range: bytes=0-1"])`.
     #[track_caller]
     pub(crate) fn asks(&mut self, what: &str, lines: &[&str]) {
-        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        let head = format!("{what} HTTP/1.1\r\nHost: api.example\r\n{lines}\r\n");
-        self.sends(head.as_bytes());
+        let first = format!("{what} HTTP/1.1\r\nHost: api.example");
+        let all: Vec<&str> = [first.as_str()].into_iter().chain(lines.iter().copied()).collect();
+        self.sends((all.join("\r\n") + "\r\n\r\n").as_bytes());
     }
 
     /// Sends bytes as they are.
@@ -160,7 +160,7 @@ impl Wire {
                 }
             }
         }
-        let length = head.field("content-length").map(|value| value.parse::<u64>());
+        let length = head.field("content-length").map(str::parse::<u64>);
         let Some(Ok(length)) = length else { panic!("a body without an end: {head:?}") };
         let left = length - before as u64;
         // A reset is an end like any other here: what counts is how much came before.

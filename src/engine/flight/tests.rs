@@ -188,10 +188,11 @@ impl World {
             let birth = if guards.fenced { &fetch.flight.birth } else { &late };
             self.level.land(birth, key(fetch.key), entry);
         };
-        match (guards.stores_first, fetch.landed) {
-            (true, false) => store(fetch),
-            (true, true) | (false, false) => self.flights.unlist(&fetch.flight),
-            (false, true) => store(fetch),
+        // Two steps, the second of which ends it.
+        if guards.stores_first == fetch.landed {
+            self.flights.unlist(&fetch.flight);
+        } else {
+            store(fetch);
         }
         (fetch.landed, fetch.ended) = (true, fetch.landed);
     }
@@ -224,9 +225,10 @@ impl World {
         let guards = self.guards;
         let listed = FlightKey { key: key(number), selecting: None };
         let flight = Flight::new(listed, labels(number, &[]), guards.tags_unknown, birth);
-        let seat = match guards.join_checked {
-            true => self.flights.seat(flight),
-            false => seat_blindly(&self.flights, flight),
+        let seat = if guards.join_checked {
+            self.flights.seat(flight)
+        } else {
+            seat_blindly(&self.flights, flight)
         };
         let flight = match seat {
             Seat::Follower(flight) => {
