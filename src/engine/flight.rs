@@ -1,8 +1,8 @@
 //! One fetch per key, however many wait. A flight is listed under what identifies its answer; the
-//! first to ask leads it, in a task of its own that no client's leaving can stop, all others follow.
-//! A flight that an order has
-//! overtaken serves those who wait (they began before), but nobody joins it any more: the fences
-//! decide that at each seat, so there is no list of flights to tell.
+//! first to ask leads it, in a task of its own that no client's leaving can stop, all others
+//! follow. A flight that an order has overtaken serves those who wait (they began before), but
+//! nobody joins it any more: the fences decide that at each seat, so there is no list of flights to
+//! tell.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;

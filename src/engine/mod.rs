@@ -6,6 +6,7 @@ pub mod admit;
 mod book;
 pub mod explain;
 mod fetch;
+mod fill;
 pub mod flight;
 mod inject;
 mod json;
@@ -20,6 +21,8 @@ pub mod reply;
 mod respond;
 mod serve;
 pub mod stream;
+mod targets;
+mod tee;
 pub mod transit;
 mod write;
 

@@ -124,7 +124,11 @@ fn tell(engine: &Engine, account: &Account) {
     let event = match account.outcome {
         Outcome::Hit | Outcome::Stale => Event::Hit { key, rule, ttl: account.ttl.unwrap_or(0) },
         Outcome::Error | Outcome::Bypass => return,
-        _ => Event::Miss { key, rule, reason: account.reason.map(|reason| reason.as_str()) },
+        _ => Event::Miss {
+            key,
+            rule,
+            reason: account.reason.map(super::super::base::reason::Reason::as_str),
+        },
     };
     engine.telemetry.tell(engine.clock.now(), &event);
 }
@@ -222,7 +226,7 @@ fn write_line(
         age: account.age,
         ttl: account.ttl,
         origin_micros: account.origin_micros,
-        reason: account.reason.map(|reason| reason.as_str()),
+        reason: account.reason.map(super::super::base::reason::Reason::as_str),
         complete,
     });
 }

@@ -81,6 +81,7 @@ impl Transit {
     }
 
     /// A GET of the same target by the same client.
+    #[must_use]
     pub fn as_get(&self) -> Self {
         let mut parts = self.parts.clone();
         parts.method = http::Method::GET;

@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::edge::{self, BoxError, Edge, Listener, Peer, Serve};
+use crate::edge::{self, BoxError, Edge, Incoming, Listener, Peer, Serve};
 use crate::node::settings::Settings;
 
 /// The rules of the sample, also in `rules/examples/demo/`.

@@ -9,14 +9,13 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, Health};
 use crate::base::clock::Clock;
 use crate::base::tasks;
 use crate::base::units::Span;
-use crate::edge::{self, Edge, Listener, Peer, Serve};
+use crate::edge::{self, Edge, Incoming, Listener, Peer, Serve};
 use crate::engine::{Caller, Engine, Sent, Worker, serve};
 use crate::node::build;
 use crate::node::load;

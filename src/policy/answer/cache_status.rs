@@ -1,5 +1,5 @@
-//! This cache's member of `Cache-Status` (RFC 9211). Keys and reasons may hold any text; what leaves
-//! here must parse as a structured field all the same.
+//! This cache's member of `Cache-Status` (RFC 9211). Keys and reasons may hold any text; what
+//! leaves here must parse as a structured field all the same.
 
 use std::fmt;
 
