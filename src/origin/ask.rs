@@ -144,7 +144,8 @@ impl Asking<'_> {
         }))
     }
 
-    /// Sends on one connection. `copy` may go out again when this one was dead.
+    /// Sends on one connection. `copy`, or the request itself if it never left, may go out again
+    /// when this one was dead.
     async fn exchange(
         &self,
         mut link: Link,
@@ -159,7 +160,7 @@ impl Asking<'_> {
             }
             Err(NoHead { fault, unsent }) => {
                 // A connection that said anything was alive: then what it said is the answer.
-                let dead = link.is_used() && link.meter().read() == read_before;
+                let dead = link.meter().read() == read_before;
                 let reset = matches!(fault, OriginFault::Reset { .. });
                 let unsent = unsent.map(|request| Outbound { request, about });
                 let again = unsent.or(copy).filter(|_| dead && reset);
