@@ -44,7 +44,7 @@ impl Link {
             .max_buf_size(limits::ORIGIN_HEAD_BYTES_MAX);
         let (sender, connection) = builder.handshake(wire).await?;
         let (alive, ended) = oneshot::channel();
-        tasks::spawn(async move {
+        tasks::tend(async move {
             tokio::select! {
                 // How it ended, whoever used it has heard already.
                 _ended = connection.with_upgrades() => {}

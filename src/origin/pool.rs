@@ -160,7 +160,7 @@ impl Place {
         // The tail of the request is still in our buffers: the origin has answered without
         // reading it yet. It may take as long for that as it may keep the connection.
         let place = Arc::clone(self);
-        tasks::spawn(async move {
+        tasks::tend(async move {
             let mut link = link;
             if timeout(keep.idle_timeout.to_duration(), link.settled()).await == Ok(true) {
                 place.lay(link, keep);
@@ -181,7 +181,7 @@ impl Place {
         shelf.idle.push(Idle { link, until });
         if !shelf.reaping {
             shelf.reaping = true;
-            tasks::spawn(reap(Arc::downgrade(self), Arc::clone(&self.bell)));
+            tasks::tend(reap(Arc::downgrade(self), Arc::clone(&self.bell)));
         }
     }
 
@@ -203,7 +203,7 @@ impl Place {
             return;
         }
         let place = Arc::clone(self);
-        tasks::spawn(async move {
+        tasks::tend(async move {
             place.addresses.refresh().await;
             place.prune_once();
         });
@@ -245,7 +245,7 @@ impl Place {
     /// Lets a request body flow on after its answer has ended: the origin may still be reading it.
     /// The connection ends with the body, or when nothing moves for `stall`.
     pub(super) fn see_off(mut link: Link, stall: Span) {
-        tasks::spawn(async move {
+        tasks::tend(async move {
             let mut seen = link.meter().written();
             while timeout(stall.to_duration(), link.settled()).await.is_err() {
                 let now = link.meter().written();

@@ -227,7 +227,7 @@ async fn workers_do_not_share_and_tasks_of_one_worker_do() {
         for (upstreams, reused) in [(&here, false), (&here, true), (&there, false)] {
             let (upstreams, spec) = (upstreams.clone(), std::sync::Arc::clone(&spec));
             let (tell, told) = tokio::sync::oneshot::channel();
-            crate::base::tasks::spawn(async move {
+            crate::base::tasks::tend(async move {
                 let answer = fetch(&upstreams, &spec, bare("GET /", &[])).await.unwrap();
                 tell.send(answer.reused).unwrap();
             });

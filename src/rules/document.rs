@@ -1,0 +1,388 @@
+//! The rules file as written: one struct for each table, every field optional, nothing resolved.
+//! The descriptions here are those of the published JSON Schema, so they speak to operators. What a
+//! later version brings stands in the `later` lists and is refused by name.
+
+use super::read::{At, Free, Maybe, Named, OneOrMany, Text, document, words};
+use super::values::{Duration, OriginName, Size, StatusPattern, Statuses, TtlText};
+
+document! {
+    /// Rules of the cistern caching proxy: routes, what they cache, and what writes purge.
+    RulesDocument {
+        /// The version of this file's grammar: 1. Mandatory, above every table.
+        #[schemars(required)]
+        version: At<u64>,
+        /// What the routes of this file say where neither they nor their type say otherwise.
+        defaults: Defaults,
+        /// TTL classes: `short = "60s"` is used as `"@short"`.
+        ttl: Named<At<TtlText>>,
+        /// The applications behind the proxy.
+        origin: Named<OriginTable>,
+        /// Data types: a key prefix, a budget, and defaults for the routes that name the type.
+        r#type: Named<TypeTable>,
+        /// What counts as a credential of the caller.
+        credentials: CredentialsTable,
+        /// Routes in the order in which they are tried; the first that fits is taken.
+        route: Vec<At<RouteTable>>,
+        /// Tests that `cistern test` and every reload run.
+        test: Vec<At<TestTable>>,
+    } later ["tenant", "jwt", "cascade", "events"]
+}
+
+document! {
+    /// An application behind the proxy.
+    OriginTable {
+        /// Its address: `http://host:port`.
+        #[schemars(required)]
+        url: Text,
+        /// Requests for these hosts go here: names, or `*.name` for what stands below one.
+        hosts: OneOrMany<Text>,
+        /// The Host that the origin gets instead of the client's.
+        host: Text,
+        /// The longest a whole exchange may take. Default 60s.
+        timeout: At<Duration>,
+        /// The longest that connecting may take. Default 2s.
+        connect_timeout: At<Duration>,
+        /// The longest wait for the first byte of an answer. Default 30s.
+        first_byte_timeout: At<Duration>,
+        /// The longest silence between two bytes. Default 30s.
+        idle_timeout: At<Duration>,
+        /// How often a request that cannot have been processed is sent again. Default 1.
+        retries: At<u64>,
+        /// How many requests the origin gets at once.
+        max_concurrent: At<u64>,
+    } later ["urls", "queue", "health", "tls", "job_headers"]
+}
+
+document! {
+    /// A data type: entries of one kind, with their own prefix and budget.
+    TypeTable {
+        /// Put before the keys of the type's routes.
+        prefix: Text,
+        /// The most memory that entries of this type take. Without it they share `l1.size`.
+        max_size: At<Size>,
+        /// The most entries of this type.
+        max_entries: At<u64>,
+        /// The lifetime: a duration, seconds, `@class`, `forever`, or `origin`.
+        ttl: At<TtlText>,
+        /// How it meets the origin's own lifetime. Default `replace`.
+        ttl_mode: Maybe<TtlModeWord>,
+        /// The statuses that get `ttl`. Default 200, 203, 204, 300, 301, 308.
+        status: Maybe<Statuses>,
+        /// Lifetimes of single statuses: `{ 404 = "30s" }`.
+        status_ttl: Maybe<Named<At<TtlText>>>,
+        /// What the rule reaches over of what the origin says.
+        r#override: Maybe<Vec<OverrideWord>>,
+        /// How long a stale answer may be served while a new one is fetched. Default 0s.
+        stale_while_revalidate: Maybe<At<Duration>>,
+        /// How long a stale answer may be served when the origin fails. Default 10m with a `ttl`.
+        stale_if_error: Maybe<At<Duration>>,
+        /// The media types that may be stored. Default any.
+        content_type: Maybe<OneOrMany<Text>>,
+        /// The longest body that is stored.
+        max_object: Maybe<At<Size>>,
+        /// The longest body that is read as JSON. Default 1MiB.
+        json_max: Maybe<At<Size>>,
+    } later [
+        "tenant", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead", "jitter",
+    ]
+}
+
+document! {
+    /// What the routes of this file say where neither they nor their type say otherwise.
+    Defaults {
+        /// Whether to cache (`on`) or only to pass on (`pass`). Default `on`.
+        mode: Maybe<ModeWord>,
+        /// The origin of requests that no origin's `hosts` fit.
+        origin: Maybe<At<OriginName>>,
+        /// The data type.
+        r#type: Maybe<Text>,
+        /// What query parameters mean on routes with a key.
+        query: QueryTable,
+        /// The lifetime: a duration, seconds, `@class`, `forever`, or `origin`.
+        ttl: At<TtlText>,
+        /// How it meets the origin's own lifetime. Default `replace`.
+        ttl_mode: Maybe<TtlModeWord>,
+        /// The statuses that get `ttl`. Default 200, 203, 204, 300, 301, 308.
+        status: Maybe<Statuses>,
+        /// Lifetimes of single statuses: `{ 404 = "30s" }`.
+        status_ttl: Maybe<Named<At<TtlText>>>,
+        /// What the rule reaches over of what the origin says.
+        r#override: Maybe<Vec<OverrideWord>>,
+        /// How long a stale answer may be served while a new one is fetched. Default 0s.
+        stale_while_revalidate: Maybe<At<Duration>>,
+        /// How long a stale answer may be served when the origin fails. Default 10m with a `ttl`.
+        stale_if_error: Maybe<At<Duration>>,
+        /// Who may share an entry when the request has credentials. Default `auto`.
+        share: Maybe<ShareWord>,
+        /// When a request is neither read from the cache nor stored.
+        bypass: Maybe<Text>,
+        /// The media types that may be stored. Default any.
+        content_type: Maybe<OneOrMany<Text>>,
+        /// The longest body that is stored.
+        max_object: Maybe<At<Size>>,
+        /// The longest body that is read as JSON. Default 1MiB.
+        json_max: Maybe<At<Size>>,
+        /// Cookies that are left out of the stored copy; `*` for all.
+        strip_cookies: Maybe<OneOrMany<Text>>,
+        /// The member that tells hit, ttl and key inside JSON answers.
+        inject: Maybe<Text>,
+        /// What a write does to the cache.
+        on_write: DefaultOnWrite,
+    } later [
+        "shard", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead", "jitter",
+        "grant_ttl", "response", "count", "when_store_down",
+    ]
+}
+
+document! {
+    /// A route: which requests it takes, and what is done with them.
+    RouteTable {
+        /// Its name in logs and metrics. Default: the first match.
+        name: Text,
+        /// Methods and path: `"GET /a/{id:int}"`, or a list of such.
+        r#match: OneOrMany<Text>,
+        /// Methods and a regular expression for the whole path, with named groups as values.
+        match_regex: OneOrMany<Text>,
+        /// The hosts it takes: a name, or `*.name`.
+        host: OneOrMany<Text>,
+        /// A further condition.
+        when: Text,
+        /// The template of the key. Without one the key is the target itself.
+        key: Text,
+        /// Whether to cache (`on`) or only to pass on (`pass`). Default `on`.
+        mode: Maybe<ModeWord>,
+        /// The origin's name.
+        origin: Maybe<At<OriginName>>,
+        /// The data type's name.
+        r#type: Maybe<Text>,
+        /// What query parameters mean on a route with a key.
+        query: QueryTable,
+        /// Templates of tags, beside those that the answer itself carries.
+        tags: OneOrMany<Text>,
+        /// The lifetime: a duration, seconds, `@class`, `forever`, or `origin`.
+        ttl: At<TtlText>,
+        /// How it meets the origin's own lifetime. Default `replace`.
+        ttl_mode: Maybe<TtlModeWord>,
+        /// The statuses that get `ttl`. Default 200, 203, 204, 300, 301, 308.
+        status: Maybe<Statuses>,
+        /// Lifetimes of single statuses: `{ 404 = "30s" }`.
+        status_ttl: Maybe<Named<At<TtlText>>>,
+        /// What the rule reaches over of what the origin says.
+        r#override: Maybe<Vec<OverrideWord>>,
+        /// How long a stale answer may be served while a new one is fetched. Default 0s.
+        stale_while_revalidate: Maybe<At<Duration>>,
+        /// How long a stale answer may be served when the origin fails. Default 10m with a `ttl`.
+        stale_if_error: Maybe<At<Duration>>,
+        /// Who may share an entry when the request has credentials. Default `auto`.
+        share: Maybe<ShareWord>,
+        /// When a request is neither read from the cache nor stored.
+        bypass: Maybe<Text>,
+        /// The media types that may be stored. Default any.
+        content_type: Maybe<OneOrMany<Text>>,
+        /// The longest body that is stored.
+        max_object: Maybe<At<Size>>,
+        /// The longest body that is read as JSON. Default 1MiB.
+        json_max: Maybe<At<Size>>,
+        /// Cookies that are left out of the stored copy; `*` for all.
+        strip_cookies: Maybe<OneOrMany<Text>>,
+        /// The member that tells hit, ttl and key inside JSON answers.
+        inject: Maybe<Text>,
+        /// What a write does to the cache.
+        on_write: OnWriteTable,
+    } later [
+        "keys", "levels", "store_at", "shard", "require", "compare", "compress", "encrypt", "l1",
+        "l2", "refresh_ahead", "jitter", "grant_ttl", "response", "count", "when_store_down",
+        "fallback_on", "requires_auth", "tenant",
+    ]
+}
+
+document! {
+    /// What query parameters mean on routes with a key.
+    QueryTable {
+        /// Whether `{query}` holds the parameters in the order of their names. Default true.
+        sort: At<bool>,
+        /// Globs of names that never change the answer.
+        ignore: Maybe<OneOrMany<Text>>,
+        /// What happens with a parameter that nothing in the rule names. Default `bypass`.
+        unnamed: Maybe<At<UnnamedWord>>,
+    } later []
+}
+
+document! {
+    /// What a successful write does to the cache, beside dropping its own target.
+    OnWriteTable {
+        /// The statuses that count as success. Default `["2xx", "3xx"]`.
+        when: OneOrMany<At<StatusPattern>>,
+        /// Templates of selectors: what goes.
+        purge: OneOrMany<Text>,
+        /// What happens to a selector of which a part is missing. Default `widen`.
+        missing: At<MissingWord>,
+    } later ["refresh", "store", "soft", "confirm", "wait", "refresh_wait", "settle"]
+}
+
+document! {
+    /// What the writes of this file's routes have in common.
+    DefaultOnWrite {
+        /// The statuses that count as success. Default `["2xx", "3xx"]`.
+        when: OneOrMany<At<StatusPattern>>,
+        /// What happens to a selector of which a part is missing. Default `widen`.
+        missing: At<MissingWord>,
+    } later ["soft", "confirm", "wait", "refresh_wait", "settle"]
+}
+
+document! {
+    /// What counts as a credential of the caller.
+    CredentialsTable {
+        /// Fields that identify the caller.
+        headers: OneOrMany<Text>,
+        /// Globs of cookies that do not. Every other cookie does.
+        cookies_ignored: OneOrMany<Text>,
+    } later []
+}
+
+document! {
+    /// A request, and what the rules must make of it.
+    TestTable {
+        /// Method and target: `"GET /a?b=1"`.
+        #[schemars(required)]
+        request: Text,
+        /// The request's fields.
+        headers: Named<OneOrMany<Text>>,
+        /// The request's body: text, or a table or list that is sent as JSON.
+        body: Free,
+        /// What the origin answers.
+        response: ResponseTable,
+        /// The route that takes it; `"none"` for no route.
+        route: Text,
+        /// The whole key, with the type's prefix.
+        key: Text,
+        /// All tags, in any order.
+        tags: Vec<Text>,
+        /// What the route says about sharing.
+        share: At<ShareWord>,
+        /// The lifetime that the rules give to the answer.
+        ttl: At<TtlText>,
+        /// `miss` if it is looked up, `bypass` if not: a test begins with an empty cache.
+        outcome: At<OutcomeWord>,
+        /// Why it is not looked up or not stored.
+        reason: Text,
+        /// Exactly the selectors that `on_write` gives, in any order.
+        purges: Vec<Text>,
+    } later ["keys", "tenant", "claims"]
+}
+
+document! {
+    /// What the origin answers in a test.
+    ResponseTable {
+        /// The status. Default 200.
+        status: At<u64>,
+        /// The answer's fields.
+        headers: Named<OneOrMany<Text>>,
+        /// The answer's body: text, or a table or list that is sent as JSON.
+        body: Free,
+    } later []
+}
+
+words! {
+    /// Who may share an entry when the request has credentials.
+    pub ShareWord {
+        /// Cached if the key has an identity part, else neither read nor stored.
+        Auto = "auto",
+        /// One entry for all callers.
+        Public = "public",
+        /// One entry for each caller.
+        Identity = "identity",
+        /// Requests with credentials are neither read nor stored.
+        Never = "never",
+    } later ["granted"]
+}
+
+words! {
+    /// Whether a route caches.
+    pub ModeWord {
+        /// It does.
+        On = "on",
+        /// It only passes on.
+        Pass = "pass",
+    } later ["shadow"]
+}
+
+words! {
+    /// How a rule's lifetime meets the origin's.
+    pub(super) TtlModeWord {
+        /// Instead of it.
+        Replace = "replace",
+        /// Only where it gives none.
+        Silent = "silent",
+        /// The shorter of the two.
+        AtMost = "at_most",
+        /// The longer of the two.
+        AtLeast = "at_least",
+    } later []
+}
+
+words! {
+    /// A word of the origin that a rule reaches over.
+    pub(super) OverrideWord {
+        /// Store although it says `no-store`.
+        NoStore = "no-store",
+        /// Store although it says `private`.
+        Private = "private",
+        /// Do not ask each time although it says `no-cache`.
+        NoCache = "no-cache",
+        /// Serve stale although it says `must-revalidate`.
+        MustRevalidate = "must-revalidate",
+        /// One variant although it says `Vary`.
+        Vary = "vary",
+    } later []
+}
+
+words! {
+    /// What happens with a parameter that nothing in the rule names.
+    pub(super) UnnamedWord {
+        /// The request passes uncached.
+        Bypass = "bypass",
+        /// It is sent, and taken to change nothing.
+        Ignore = "ignore",
+        /// It is not sent.
+        Strip = "strip",
+    } later []
+}
+
+words! {
+    /// What happens to a selector of which a part is missing.
+    pub(super) MissingWord {
+        /// A star stands for the part.
+        Widen = "widen",
+        /// The selector is left out.
+        Skip = "skip",
+    } later []
+}
+
+words! {
+    /// What becomes of a request when the cache is empty.
+    pub(super) OutcomeWord {
+        /// It is looked up and not found.
+        Miss = "miss",
+        /// It is not looked up.
+        Bypass = "bypass",
+    } later []
+}
+
+/// The tables that have a field of this name, as people write them.
+pub(super) fn tables_with(name: &str) -> Vec<&'static str> {
+    let tables: [(&str, &[&str]); 7] = [
+        ("the top of the file", RulesDocument::FIELDS.here),
+        ("[defaults]", Defaults::FIELDS.here),
+        ("[origin.NAME]", OriginTable::FIELDS.here),
+        ("[type.NAME]", TypeTable::FIELDS.here),
+        ("[[route]]", RouteTable::FIELDS.here),
+        ("[credentials]", CredentialsTable::FIELDS.here),
+        ("[[test]]", TestTable::FIELDS.here),
+    ];
+    tables
+        .into_iter()
+        .filter(|(_, fields)| fields.contains(&name))
+        .map(|(table, _)| table)
+        .collect()
+}

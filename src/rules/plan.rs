@@ -1,0 +1,295 @@
+//! What one request means under its route: the key a read is looked up by, or why it is not; the
+//! tags an answer is stored with; the selectors a write purges. A request that the key does not
+//! describe in full is never given one.
+
+use bytes::Bytes;
+use http::header::{COOKIE, HeaderMap, HeaderName};
+
+use super::credentials::cookies;
+use super::expr::{Expr, Resolved};
+use super::extract::{Asked, Captures, Given, QueryShape, RequestBody, ValueOf};
+use super::json::Json;
+use super::percent;
+use super::query;
+use super::rulebook::{Mode, Route, Unnamed};
+pub use super::selector::PlannedSelector;
+use super::template::{Nothing, Piece, Template};
+use crate::base::limits::{KEY_BYTES_MAX, TAGS_PER_ENTRY_MAX};
+use crate::base::names::{CACHE_TAG, SURROGATE_KEY};
+use crate::base::reason::Reason;
+
+/// How a read is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPlan {
+    /// The whole key with the type's prefix; `None`: the target itself is the key.
+    pub key: Option<String>,
+    /// Whether the key tells apart every credential that this request carries.
+    pub has_identity: bool,
+    /// The target to send instead of the client's, without parameters that the rule strips.
+    pub forward_target: Option<String>,
+}
+
+/// One part of a key, as `explain` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartNote {
+    /// As it stands in the template.
+    pub text: String,
+    /// What it gave; `None` when it is missing.
+    pub value: Option<String>,
+    /// Where that came from, in words.
+    pub from: String,
+}
+
+/// The tags of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Each once, in the order of the rule.
+    pub tags: Vec<String>,
+    /// How many were left off because a part was missing.
+    pub left_off: usize,
+}
+
+type Refused = (Reason, String);
+
+impl Route {
+    /// How a read is looked up, or why it passes uncached, with a word on what exactly. `identity`
+    /// is the digest of the request's credentials, when it has any.
+    pub fn read_plan(
+        &self,
+        asked: &Asked<'_>,
+        captures: &Captures,
+        body: Option<&RequestBody>,
+        identity: Option<&str>,
+    ) -> Result<ReadPlan, Refused> {
+        if self.mode == Mode::Pass {
+            return Err((Reason::ModePass, String::new()));
+        }
+        let given = Given { body, identity, ..Given::request(asked, captures) };
+        if self.bypass.as_ref().is_some_and(|bypass| bypass.holds(&given)) {
+            return Err((Reason::BypassRule, String::new()));
+        }
+        let Some(template) = &self.key else {
+            return Ok(ReadPlan { key: None, has_identity: false, forward_target: None });
+        };
+        if !percent::is_plain_target(asked.target) {
+            return Err((Reason::OddTarget, String::new()));
+        }
+        let forward_target = self.check_query(&given)?;
+        let mut key = String::with_capacity(64);
+        template.write(&given, &self.shape(), &mut key).map_err(|nothing| match nothing {
+            Nothing::Missing(value) => (Reason::KeyPartMissing, value.written.to_string()),
+            Nothing::TooLong => (Reason::TooLarge, format!("a key over {KEY_BYTES_MAX} bytes")),
+        })?;
+        let has_identity = self.tells_callers_apart(asked.fields);
+        Ok(ReadPlan { key: Some(key), has_identity, forward_target })
+    }
+
+    fn shape(&self) -> QueryShape<'_> {
+        QueryShape { sorted: self.query.sorted, ignored: &self.query.ignore }
+    }
+
+    /// Whether every parameter is one that the rule knows how to take; the target to send instead,
+    /// if some are not to be sent.
+    fn check_query(&self, given: &Given<'_>) -> Result<Option<String>, Refused> {
+        let rule = &self.query;
+        for name in &rule.in_key {
+            if given.query.all(name).nth(1).is_some() {
+                return Err((Reason::QueryRepeated, name.to_string()));
+            }
+        }
+        if rule.all_named {
+            return Ok(None);
+        }
+        let shape = self.shape();
+        let unnamed = |one: &query::Parameter<'_>| {
+            !rule.named.iter().any(|name| one.is(name)) && !shape.is_ignored(one)
+        };
+        let Some(first) = given.query.iter().find(|one| unnamed(one)) else { return Ok(None) };
+        match rule.unnamed.unwrap_or(Unnamed::Bypass) {
+            Unnamed::Bypass => {
+                let name = percent::decoded(first.name.as_bytes());
+                Err((Reason::QueryUnnamed, String::from_utf8_lossy(&name).into_owned()))
+            }
+            Unnamed::Ignore => Ok(None),
+            Unnamed::Strip => Ok(Some(query::without(given.asked.target, unnamed))),
+        }
+    }
+
+    /// Whether the key holds something of each field that carries a credential here. One that the
+    /// key does not hold could make the difference between two callers.
+    fn tells_callers_apart(&self, fields: &HeaderMap) -> bool {
+        let held = &self.identity;
+        let holds = |name: &HeaderName| {
+            held.headers.contains(name)
+                || (name == COOKIE
+                    && cookies(fields).any(|(cookie, _)| {
+                        held.cookies.iter().any(|held| held.as_bytes() == cookie)
+                    }))
+        };
+        held.digest || (held.any() && self.credentials.fields_seen(fields).all(holds))
+    }
+
+    /// The parts of the key one by one, for `explain`.
+    pub fn key_parts(
+        &self,
+        asked: &Asked<'_>,
+        captures: &Captures,
+        body: Option<&RequestBody>,
+        identity: Option<&str>,
+    ) -> Vec<PartNote> {
+        let given = Given { body, identity, ..Given::request(asked, captures) };
+        let values = self.key.iter().flat_map(Template::values);
+        values.map(|value| note(value, &given, &self.shape(), self)).collect()
+    }
+
+    /// The key's template with the type's prefix, as `explain` shows it.
+    pub fn key_template(&self) -> Option<String> {
+        let template = self.key.as_ref()?;
+        let mut out = String::new();
+        for piece in &template.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(value) => {
+                    out.push('{');
+                    out.push_str(&value.written);
+                    out.push('}');
+                }
+            }
+        }
+        Some(out)
+    }
+
+    /// The tags that the rule gives to an answer. A tag of which a part is missing is left off.
+    pub fn tags(
+        &self,
+        asked: &Asked<'_>,
+        captures: &Captures,
+        body: Option<&RequestBody>,
+        identity: Option<&str>,
+        answer: Option<&Json>,
+    ) -> Tags {
+        let mut all = Tags::default();
+        if self.tags.is_empty() {
+            return all;
+        }
+        let given = Given { body, identity, answer, ..Given::request(asked, captures) };
+        for template in &self.tags {
+            let mut tag = String::new();
+            match template.write(&given, &self.shape(), &mut tag) {
+                Ok(()) if tag.is_empty() => {}
+                Ok(()) => add_tag(tag, &mut all.tags),
+                Err(_) => all.left_off += 1,
+            }
+        }
+        all
+    }
+
+    /// What a successful write purges, beside its own target: each selector once.
+    pub fn write_selectors(
+        &self,
+        asked: &Asked<'_>,
+        captures: &Captures,
+        body: Option<&RequestBody>,
+        identity: Option<&str>,
+        answer: Option<&Json>,
+    ) -> Vec<PlannedSelector> {
+        let mut all: Vec<PlannedSelector> = Vec::new();
+        if self.on_write.purge.is_empty() {
+            return all;
+        }
+        let given = Given { body, identity, answer, ..Given::request(asked, captures) };
+        for template in &self.on_write.purge {
+            let planned = template.plan(&given, self.on_write.skip_missing);
+            all.extend(planned.filter(|one| !all.contains(one)));
+        }
+        all
+    }
+}
+
+fn add_tag(tag: String, all: &mut Vec<String>) {
+    if all.len() < TAGS_PER_ENTRY_MAX && tag.len() <= KEY_BYTES_MAX && !all.contains(&tag) {
+        all.push(tag);
+    }
+}
+
+/// The tags that an answer itself carries: `Surrogate-Key` and `xkey` separate them by spaces,
+/// `Cache-Tag` by commas. Bytes that a tag cannot hold are escaped, so that a selector can name it.
+pub fn header_tags(fields: &HeaderMap) -> Vec<String> {
+    let mut all = Vec::new();
+    let spaced = [SURROGATE_KEY, HeaderName::from_static("xkey")];
+    for name in &spaced {
+        for line in fields.get_all(name) {
+            for tag in line.as_bytes().split(u8::is_ascii_whitespace) {
+                add_header_tag(tag, &mut all);
+            }
+        }
+    }
+    for line in fields.get_all(CACHE_TAG) {
+        for tag in line.as_bytes().split(|b| *b == b',') {
+            add_header_tag(tag.trim_ascii(), &mut all);
+        }
+    }
+    all
+}
+
+fn add_header_tag(raw: &[u8], all: &mut Vec<String>) {
+    if raw.is_empty() {
+        return;
+    }
+    let mut tag = String::with_capacity(raw.len());
+    for byte in raw {
+        if byte.is_ascii_graphic() && *byte != b'*' {
+            tag.push(char::from(*byte));
+        } else {
+            percent::push_escaped(*byte, &mut tag);
+        }
+    }
+    add_tag(tag, all);
+}
+
+/// Takes a body for templates; see [`RequestBody::new`].
+impl From<Bytes> for RequestBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(bytes)
+    }
+}
+
+fn note(value: &Expr, given: &Given<'_>, shape: &QueryShape<'_>, route: &Route) -> PartNote {
+    let text = format!("{{{}}}", value.written);
+    match value.resolve(given, shape) {
+        Resolved::Missing => PartNote { text, value: None, from: "nothing: it is missing".into() },
+        Resolved::Text(own) => {
+            PartNote { text, value: Some(own.to_owned()), from: "the template's default".into() }
+        }
+        Resolved::Value(datum) => {
+            let mut escaped = String::new();
+            datum.write_escaped(&mut escaped);
+            let there = value.sources().find(|of| given.one(of, shape).is_some());
+            let from = there.map_or_else(String::new, |of| describe(of, route));
+            PartNote { text, value: Some(escaped), from }
+        }
+    }
+}
+
+fn describe(of: &ValueOf, route: &Route) -> String {
+    match of {
+        ValueOf::Part(at) => {
+            let name = route.names.texts().nth(*at).unwrap_or_default();
+            format!("part `{name}` of the path")
+        }
+        ValueOf::Parameter(name) => format!("parameter `{name}` of the query"),
+        ValueOf::Query => "the whole query".to_owned(),
+        ValueOf::Header(name) => format!("field `{name}`"),
+        ValueOf::Cookie(name) => format!("cookie `{name}`"),
+        ValueOf::Host => "the host".to_owned(),
+        ValueOf::Path => "the path".to_owned(),
+        ValueOf::Method => "the method".to_owned(),
+        ValueOf::Identity => "a digest of the credentials".to_owned(),
+        ValueOf::RequestJson(_) => "the request's JSON".to_owned(),
+        ValueOf::RequestJsonWhole | ValueOf::RequestBody => "the request's body".to_owned(),
+        ValueOf::AnswerJson(_) => "the answer's JSON".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

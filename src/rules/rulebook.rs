@@ -1,0 +1,301 @@
+//! The rules as run: everything resolved, nothing inherited any more, no value that means "ask
+//! elsewhere". A rulebook never changes; a reload makes another one and swaps the pointer, so a
+//! request that began under one ends under it.
+
+use std::sync::Arc;
+
+use http::{HeaderName, Method, StatusCode};
+
+use super::condition::Condition;
+use super::credentials::CredentialNames;
+pub(super) use super::document::UnnamedWord as Unnamed;
+pub use super::document::{ModeWord as Mode, ShareWord as Share};
+use super::extract::{Asked, Captures, ValueOf};
+use super::host::HostPattern;
+use super::matcher::{Matcher, Table};
+use super::names::Names;
+use super::selector::SelectorTemplate;
+use super::template::Template;
+use super::testblock::TestCase;
+use super::values::StatusPattern;
+use crate::base::ids::{KindId, RouteId};
+use crate::base::units::Span;
+use crate::entry::order::Glob;
+use crate::policy::law::Law;
+
+/// All rules of a node.
+#[derive(Clone, Debug)]
+pub struct Rulebook {
+    /// In the order in which they are tried.
+    pub routes: Vec<Arc<Route>>,
+    /// The first is the nameless type of everything that names none.
+    pub kinds: Vec<Kind>,
+    /// The applications behind the proxy.
+    pub origins: Vec<OriginSpec>,
+    /// The place of the origin for requests that no origin's hosts fit.
+    pub default_origin: Option<usize>,
+    /// What counts as a credential.
+    pub credentials: Arc<CredentialNames>,
+    /// The `[[test]]` blocks.
+    pub tests: Vec<TestCase>,
+    pub(super) table: Table,
+}
+
+impl Rulebook {
+    /// No rules and no origins.
+    pub fn empty() -> Self {
+        Self {
+            routes: Vec::new(),
+            kinds: vec![Kind::default()],
+            origins: Vec::new(),
+            default_origin: None,
+            credentials: Arc::default(),
+            tests: Vec::new(),
+            table: Table::default(),
+        }
+    }
+
+    /// The first route that takes a request, and the parts of its path.
+    pub fn route(&self, asked: &Asked<'_>) -> Option<(&Arc<Route>, Captures)> {
+        self.table.find(&self.routes, asked)
+    }
+
+    /// Where a request goes: the origin that its route names, else the one whose hosts fit, else
+    /// the default of the route's file, else that of all.
+    pub fn origin_for(&self, route: Option<&Route>, asked: &Asked<'_>) -> Option<&OriginSpec> {
+        let named = route.and_then(|route| route.origin);
+        let by_host = || {
+            self.origins
+                .iter()
+                .position(|origin| origin.hosts.iter().any(|host| host.fits(asked.authority)))
+        };
+        let by_file = || route.and_then(|route| route.default_origin);
+        let at = named.or_else(by_host).or_else(by_file).or(self.default_origin)?;
+        self.origins.get(at)
+    }
+
+    /// A type by its place; the nameless one when there is no such place.
+    pub fn kind(&self, id: KindId) -> Option<&Kind> {
+        self.kinds.get(usize::from(id.0))
+    }
+
+    /// A route by its name.
+    pub fn route_named(&self, name: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| *route.name == *name)
+    }
+}
+
+impl Default for Rulebook {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+/// A data type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name; empty for the nameless one.
+    pub name: Arc<str>,
+    /// Put before the keys of its routes.
+    pub prefix: String,
+    /// The most memory that its entries take.
+    pub max_bytes: Option<u64>,
+    /// The most entries.
+    pub max_entries: Option<u64>,
+}
+
+/// An application behind the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginSpec {
+    /// Its name in the rules; `--origin` for the one of the command line.
+    pub name: Arc<str>,
+    /// Its address.
+    pub url: OriginUrl,
+    /// Requests for these hosts go there.
+    pub hosts: Vec<HostPattern>,
+    /// The Host it gets instead of the client's.
+    pub fixed_host: Option<String>,
+    /// The longest a whole exchange may take.
+    pub timeout: Span,
+    /// The longest that connecting may take.
+    pub connect_timeout: Span,
+    /// The longest wait for the first byte of an answer.
+    pub first_byte_timeout: Span,
+    /// The longest silence between two bytes.
+    pub idle_timeout: Span,
+    /// How often a request that cannot have been processed is sent again.
+    pub retries: u32,
+    /// How many requests it gets at once.
+    pub max_concurrent: Option<u32>,
+}
+
+/// The address of an origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginUrl {
+    /// `http`.
+    pub scheme: String,
+    /// A name or an address; IPv6 without brackets.
+    pub host: String,
+    /// The port, also when it is the scheme's own.
+    pub port: u16,
+}
+
+impl std::fmt::Display for OriginUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { scheme, host, port } = self;
+        if host.contains(':') {
+            write!(f, "{scheme}://[{host}]:{port}")
+        } else {
+            write!(f, "{scheme}://{host}:{port}")
+        }
+    }
+}
+
+/// What a route does with a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Looked up.
+    Read,
+    /// Looked up by what its body says.
+    BodyRead,
+    /// Passed on; a success purges.
+    Write,
+    /// Passed on, and nothing else.
+    Pass,
+}
+
+/// Which requests, and what becomes of them.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its place in the rulebook.
+    pub id: RouteId,
+    /// Its name: the `rule` of logs and selectors.
+    pub name: Arc<str>,
+    /// The type of its entries.
+    pub kind: KindId,
+    /// The type's name.
+    pub kind_name: Arc<str>,
+    /// The place of the origin that it names.
+    pub origin: Option<usize>,
+    /// The place of its file's default origin.
+    pub default_origin: Option<usize>,
+    /// What it says over the origin's head.
+    pub law: Law,
+    /// Who may share an entry.
+    pub share: Share,
+    /// Whether it caches at all.
+    pub mode: Mode,
+    /// The member that tells hit, ttl and key inside JSON answers.
+    pub inject: Option<String>,
+    /// The longest body that is read as JSON, in bytes.
+    pub json_max: u64,
+    /// What a write does to the cache.
+    pub on_write: OnWrite,
+    pub(super) matcher: Matcher,
+    pub(super) names: Names,
+    pub(super) bypass: Option<Condition>,
+    /// With the type's prefix.
+    pub(super) key: Option<Template>,
+    pub(super) tags: Vec<Template>,
+    pub(super) query: QueryRule,
+    pub(super) identity: KeyIdentity,
+    pub(super) credentials: Arc<CredentialNames>,
+}
+
+/// What parameters mean on a route with a key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct QueryRule {
+    pub(super) sorted: bool,
+    pub(super) ignore: Vec<Glob>,
+    pub(super) unnamed: Option<Unnamed>,
+    /// Parameters of the key, which may come once.
+    pub(super) in_key: Vec<Box<str>>,
+    /// Parameters that anything in the rule names.
+    pub(super) named: Vec<Box<str>>,
+    /// Whether `{query}` names all.
+    pub(super) all_named: bool,
+}
+
+/// Which credentials the key itself holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyIdentity {
+    /// The digest of all.
+    pub(super) digest: bool,
+    pub(super) headers: Vec<HeaderName>,
+    pub(super) cookies: Vec<Box<str>>,
+}
+
+impl KeyIdentity {
+    /// Whether the key has any identity part.
+    pub(super) fn any(&self) -> bool {
+        self.digest || !self.headers.is_empty() || !self.cookies.is_empty()
+    }
+}
+
+/// What a write does to the cache, beside dropping its own target.
+#[derive(Clone, Debug, Default)]
+pub struct OnWrite {
+    pub(super) when: Vec<StatusPattern>,
+    pub(super) purge: Vec<SelectorTemplate>,
+    pub(super) skip_missing: bool,
+}
+
+impl OnWrite {
+    /// Whether an answer with this status means that the write was done.
+    pub fn is_success(&self, status: StatusCode) -> bool {
+        self.when.iter().any(|pattern| pattern.fits(status.as_u16()))
+    }
+}
+
+impl Route {
+    /// What becomes of a request with this method (RFC 9110, 9.2.1: what is not known to be safe
+    /// is a write).
+    pub fn role(&self, method: &Method) -> Role {
+        match method.as_str() {
+            "GET" | "HEAD" => Role::Read,
+            "POST" | "QUERY" if self.reads_by_body() => Role::BodyRead,
+            "OPTIONS" | "TRACE" | "CONNECT" | "QUERY" => Role::Pass,
+            _ => Role::Write,
+        }
+    }
+
+    /// Whether the key uses the request's body.
+    fn reads_by_body(&self) -> bool {
+        self.key.iter().flat_map(Template::sources).any(ValueOf::is_request_body)
+    }
+
+    /// Whether a request in this role needs its body read whole before anything is decided.
+    pub fn needs_request_body(&self, role: Role) -> bool {
+        match role {
+            Role::Read | Role::Pass => false,
+            Role::BodyRead => true,
+            Role::Write => self.write_sources().any(ValueOf::is_request_body),
+        }
+    }
+
+    /// Whether the answer to a request in this role is read as JSON: for tags, or for selectors.
+    pub fn needs_response_json(&self, role: Role) -> bool {
+        let is_answer = |of: &ValueOf| matches!(of, ValueOf::AnswerJson(_));
+        match role {
+            Role::Pass => false,
+            Role::Read | Role::BodyRead => {
+                self.tags.iter().flat_map(Template::sources).any(is_answer)
+            }
+            Role::Write => self.write_sources().any(is_answer),
+        }
+    }
+
+    fn write_sources(&self) -> impl Iterator<Item = &ValueOf> {
+        self.on_write.purge.iter().flat_map(|selector| selector.template.sources())
+    }
+
+    /// Whether the key is a template; else it is the target itself.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether the key has a part that tells callers apart.
+    pub fn has_identity_part(&self) -> bool {
+        self.identity.any()
+    }
+}
