@@ -2,9 +2,9 @@
 //! repetition that is safe.
 //!
 //! ```text
-//! place among max_concurrent ─ kept connection? ─┬─ send ─ head ─ judge ─► Inbound
-//!                              new connection  ──┘    └─ dead before any answer, and surely not
-//!                                                        processed or safe: once more, on a new one
+//! place among max_concurrent
+//!   └ kept connection, else a new one ─ send ─ head ─ judge ─► Inbound
+//!        └ dead before any answer, and the request unsent or safe: once more, on a new one
 //! ```
 
 use std::net::SocketAddr;
