@@ -1,7 +1,7 @@
-//! From documents to the rulebook: names are looked up, what is not said is inherited, templates
-//! and expressions are read. A route takes what it does not say from its type, then from its file's
-//! `[defaults]`, then from the built-in values; `"none"` takes a value back. Compiling goes on after
-//! an error wherever it can, so that one run tells everything.
+//! From documents to the rulebook: names are looked up, what is not said is inherited,
+//! templates and expressions are read. A route takes what it does not say from its type, then
+//! from its file's `[defaults]`, then from the built-in values; `"none"` takes a value back.
+//! Compiling goes on after an error wherever it can, so that one run tells everything.
 
 mod law;
 mod origin;

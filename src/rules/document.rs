@@ -83,7 +83,8 @@ document! {
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
     } later [
-        "tenant", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead", "jitter",
+        "tenant", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead",
+        "jitter",
     ]
 }
 

@@ -1,11 +1,12 @@
-//! Floor 2: text in, [`Rulebook`] or diagnostics out. A rules file is parsed into a tree with places
-//! (`parse`), read into a document (`read`, `document`), compiled (`compile`) and judged (`check`);
-//! everything that is wrong is told at once. What remains is a rulebook in which nothing is left to
-//! decide per request but the request itself: which route takes it (`matcher`), what its key is
-//! (`plan`), what a write of it purges (`selector`).
+//! Floor 2: text in, [`Rulebook`] or diagnostics out. A rules file is parsed into a tree with
+//! places (`parse`), read into a document (`read`, `document`), compiled (`compile`) and judged
+//! (`check`); everything that is wrong is told at once. What remains is a rulebook in which
+//! nothing is left to decide per request but the request itself: which route takes it
+//! (`matcher`), what its key is (`plan`), what a write of it purges (`selector`).
 //!
-//! Nothing here opens a file, knows the time, or keeps anything between two requests. A value of a
-//! request can never look like the text of a template, and no field of a file is without effect.
+//! Nothing here opens a file, knows the time, or keeps anything between two requests. A value
+//! of a request can never look like the text of a template, and no field of a file is without
+//! effect.
 
 mod canonical;
 mod charset;

@@ -1,7 +1,8 @@
-//! `[[test]]` blocks: a request, and what the rules must make of it. They run on the rulebook alone,
-//! with an empty cache and no origin, so they are as pure as the rules: every reload runs them, and
-//! a rulebook whose tests fail is not taken. In a test `{identity}` is the word `caller` where the
-//! request has credentials; the real digest is keyed anew by every installation.
+//! `[[test]]` blocks: a request, and what the rules must make of it. They run on the rulebook
+//! alone, with an empty cache and no origin, so they are as pure as the rules: every reload
+//! runs them, and a rulebook whose tests fail is not taken. In a test `{identity}` is the word
+//! `caller` where the request has credentials; the real digest is keyed anew by every
+//! installation.
 
 mod read;
 

@@ -65,14 +65,17 @@ fn every_field_of_the_law_is_compiled() {
 
 #[test]
 fn what_a_route_does_not_say_is_inherited_and_none_takes_it_back() {
-    let rules = "[defaults]\nttl = '300s'\nshare = 'public'\ntype = 't'\nstale_while_revalidate = '1s'\n\
+    let rules = "[defaults]\nttl = '300s'\nshare = 'public'\ntype = 't'\nstale_while_revalidate = \
+                 '1s'\n\
                  status = [200]\ninject = '_c'\nbypass = 'query.fresh'\non_write.when = ['200']\n\
                  [type.t]\nttl = '600s'\nstatus = [200, 301]\n\
                  [type.u]\n\
                  [[route]]\nname = 'a'\nmatch = 'GET /a'\n\
-                 [[route]]\nname = 'b'\nmatch = 'GET /b'\ntype = 'u'\nstale_while_revalidate = 'none'\n\
+                 [[route]]\nname = 'b'\nmatch = 'GET /b'\ntype = 'u'\nstale_while_revalidate = \
+                 'none'\n\
                  inject = 'none'\nbypass = 'none'\nshare = 'none'\nstatus = 'none'\n\
-                 [[route]]\nname = 'c'\nmatch = 'GET /c'\ntype = 'none'\nttl = 'none'\nstale_if_error = '0s'\n";
+                 [[route]]\nname = 'c'\nmatch = 'GET /c'\ntype = 'none'\nttl = 'none'\n\
+                 stale_if_error = '0s'\n";
     let book = book(rules);
     let law = |name: &str| &book.route_named(name).unwrap().law;
     assert_eq!(law("a").ttl, Ttl::For(Span::from_secs(600)));
@@ -108,7 +111,8 @@ fn defaults_hold_for_their_own_file_and_names_for_all() {
         ),
         file(
             "b.toml",
-            "[[route]]\nname = 'b'\nmatch = 'GET /b'\n[type.t]\nprefix = 't:'\nmax_size = '1MB'\nmax_entries = 9\n",
+            "[[route]]\nname = 'b'\nmatch = 'GET /b'\n[type.t]\nprefix = 't:'\nmax_size = '1MB'\n\
+             max_entries = 9\n",
         ),
     ]);
     assert_eq!(book.route_named("a").unwrap().law.ttl, Ttl::For(Span::from_secs(1)));
@@ -121,7 +125,8 @@ fn defaults_hold_for_their_own_file_and_names_for_all() {
 
 #[test]
 fn names_are_unique_over_all_files_and_both_places_are_told() {
-    let twice = "[ttl]\nx = '1s'\n[origin.o]\nurl = 'http://h:1'\n[type.t]\n[[route]]\nname = 'r'\nmatch = 'GET /NAME'\n";
+    let twice = "[ttl]\nx = '1s'\n[origin.o]\nurl = 'http://h:1'\n[type.t]\n[[route]]\nname = \
+                 'r'\nmatch = 'GET /NAME'\n";
     let files = ["a", "b"].map(|name| file(&format!("{name}.toml"), &twice.replace("NAME", name)));
     let all = load(&files, &LoadContext::default()).unwrap_err();
     assert_eq!(all.len(), 4);
@@ -136,7 +141,8 @@ fn names_are_unique_over_all_files_and_both_places_are_told() {
 
 #[test]
 fn the_origin_is_chosen_in_the_order_of_the_reference() {
-    let origins = "[origin.a]\nurl='http://a:1'\nhosts=['*.a.example']\n[origin.b]\nurl='http://b'\n\
+    let origins = "[origin.a]\nurl='http://a:1'\nhosts=['*.a.example']\n[origin.b]\n\
+                   url='http://b'\n\
                    [origin.c]\nurl='http://[::1]:3'\nhost='fixed.example:80'\n";
     let book = book_of(&[file(
         "r.toml",

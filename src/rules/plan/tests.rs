@@ -81,7 +81,8 @@ fn without_a_key_the_target_is_the_key_and_nothing_is_odd() {
 
 #[test]
 fn a_body_can_be_the_question() {
-    let rules = "[[route]]\nmatch = 'POST /e'\nkey = 'e:{req.json:/c|default()}:{req.json|sha256}'\n\
+    let rules = "[[route]]\nmatch = 'POST /e'\nkey = \
+                 'e:{req.json:/c|default()}:{req.json|sha256}'\n\
                  [[route]]\nmatch = 'POST /r'\nkey = 'r:{req.body|sha256}'\n\
                  [[route]]\nmatch = 'POST /w'\n";
     let book = book(rules);
@@ -107,7 +108,8 @@ fn the_key_must_hold_every_credential_of_the_request() {
     let rules = "[[route]]\nname='d'\nmatch='GET /d'\nkey='d:{identity}'\n\
                  [[route]]\nname='h'\nmatch='GET /h'\nkey='h:{header.x-api-key|sha256}'\n\
                  [[route]]\nname='c'\nmatch='GET /c'\nkey='c:{cookie.sid|default(anon)}'\n\
-                 [[route]]\nname='o'\nmatch='GET /o'\nkey='o:{header.x-api-key|or(header.accept)}'\n\
+                 [[route]]\nname='o'\nmatch='GET /o'\n\
+                 key='o:{header.x-api-key|or(header.accept)}'\n\
                  [[route]]\nname='l'\nmatch='GET /l'\nkey='l:{header.x-api-key|lower}'\n\
                  [[route]]\nname='n'\nmatch='GET /n'\nkey='n:{header.accept|default()}'\n";
     let book = book(rules);
