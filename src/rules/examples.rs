@@ -8,7 +8,7 @@ fn check(name: &str, text: &str, origin: Option<&str>) {
     let ctx = LoadContext { origin: origin.map(Into::into), ..LoadContext::default() };
     let loaded = load(&[source], &ctx).unwrap_or_else(|all| panic!("{}", shown(&all)));
     assert!(loaded.warnings.is_empty(), "{}", shown(&loaded.warnings));
-    let results = testblock::run(&loaded.book);
+    let results = testblock::run(&loaded.book, &|_| None);
     assert!(results.len() >= 5);
     let failures: Vec<_> = results.iter().filter_map(testblock::TestResult::failure).collect();
     assert!(failures.is_empty(), "{}", shown(&failures));

@@ -115,11 +115,33 @@ struct Made<'b> {
     route: Option<&'b Route>,
     captures: Captures,
     key: Result<String, (Reason, String)>,
+    has_identity: bool,
 }
 
-/// Runs all tests of a rulebook.
-pub fn run(book: &Rulebook) -> Vec<TestResult> {
-    book.tests.iter().map(|test| test.run(book)).collect()
+/// A test's request, and the answer that the test gives to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// The request.
+    pub asked: Asked<'a>,
+    /// The route that takes it.
+    pub route: Option<&'a Route>,
+    /// Whether the request carries a credential.
+    pub has_credentials: bool,
+    /// Whether its key tells apart every credential that it carries.
+    pub has_identity: bool,
+    /// The answer's status.
+    pub status: StatusCode,
+    /// The answer's fields.
+    pub fields: &'a HeaderMap,
+}
+
+/// Says why an answer would not be stored: HTTP's part of the decision, which depends on the
+/// profile and is not the rules' to make.
+pub type Judge<'j> = &'j dyn Fn(&Answered<'_>) -> Option<Reason>;
+
+/// Runs all tests of a rulebook. Where a test gives an answer to a read, `judge` is asked about it.
+pub fn run(book: &Rulebook, judge: Judge<'_>) -> Vec<TestResult> {
+    book.tests.iter().map(|test| test.run(book, judge)).collect()
 }
 
 impl TestCase {
@@ -140,7 +162,7 @@ impl TestCase {
     }
 
     /// Runs one test.
-    pub fn run(&self, book: &Rulebook) -> TestResult {
+    pub fn run(&self, book: &Rulebook, judge: Judge<'_>) -> TestResult {
         let made = self.make(book);
         let mut differences = Vec::new();
         let mut expect = |field, expected: Option<String>, found: &dyn Fn() -> String| {
@@ -169,20 +191,35 @@ impl TestCase {
         let word = |word: OutcomeWord| word.as_str().to_owned();
         expect("outcome", wanted.outcome.map(word), &|| word(outcome));
         expect("reason", wanted.reason.map(|reason| reason.to_string()), &|| {
-            refused.map_or_else(|| "none".to_owned(), |reason| reason.to_string())
+            let reason = refused.or_else(|| judge(&self.answered(book, &made)?));
+            reason.map_or_else(|| "none".to_owned(), |reason| reason.to_string())
         });
         TestResult { request: self.request.clone(), place: self.place.clone(), differences }
+    }
+
+    fn answered<'a>(&'a self, book: &Rulebook, made: &Made<'a>) -> Option<Answered<'a>> {
+        let answer = self.response.as_ref()?;
+        Some(Answered {
+            asked: self.asked(),
+            route: made.route,
+            has_credentials: book.credentials.seen(&self.fields),
+            has_identity: made.has_identity,
+            status: answer.status,
+            fields: &answer.fields,
+        })
     }
 
     fn make<'b>(&self, book: &'b Rulebook) -> Made<'b> {
         let asked = self.asked();
         let whole = || format!("{}://{}{}", self.scheme, self.authority, self.target);
         let Some((route, captures)) = book.route(&asked) else {
-            return Made { route: None, captures: Captures::default(), key: Ok(whole()) };
+            let captures = Captures::default();
+            return Made { route: None, captures, key: Ok(whole()), has_identity: false };
         };
         let plan = route.read_plan(&asked, &captures, self.body.as_ref(), self.identity(book));
+        let has_identity = plan.as_ref().is_ok_and(|plan| plan.has_identity);
         let key = plan.map(|plan| plan.key.unwrap_or_else(whole));
-        Made { route: Some(route), captures, key }
+        Made { route: Some(route), captures, key, has_identity }
     }
 
     fn identity(&self, book: &Rulebook) -> Option<&'static str> {
@@ -211,8 +248,7 @@ impl TestCase {
         if !book.credentials.seen(&self.fields) {
             return None;
         }
-        let plan = route.read_plan(&asked, &made.captures, self.body.as_ref(), self.identity(book));
-        let apart = plan.is_ok_and(|plan| plan.has_identity || plan.key.is_none());
+        let apart = made.has_identity || !route.has_key();
         match route.share {
             Share::Never => Some(Reason::Credentials),
             Share::Auto if !apart => Some(Reason::Credentials),
