@@ -276,7 +276,8 @@ impl TestCase {
         let mut all = made.route.map_or_else(Vec::new, |route| {
             route.tags(&asked, &made.captures, self.body.as_ref(), self.caller(route), json).tags
         });
-        for tag in answer.map(|response| header_tags(&response.fields)).unwrap_or_default() {
+        let sent = answer.and_then(|response| header_tags(&response.fields));
+        for tag in sent.unwrap_or_default() {
             if !all.contains(&tag) {
                 all.push(tag);
             }

@@ -23,7 +23,7 @@ use super::law::{Levels, check_defaults, law, level, level_without_type};
 use super::origin::hosts;
 use super::{Scope, claim, defaults_of, inherited};
 use crate::base::ids::{KindId, RouteId};
-use crate::base::limits::JSON_BYTES_MAX;
+use crate::base::limits::{JSON_BYTES_MAX, TAGS_PER_ENTRY_MAX};
 use crate::entry::order::Glob;
 
 /// Names in one route. Captures of a request are kept inline up to four.
@@ -127,7 +127,7 @@ fn route(
         tags,
         query,
     };
-    check_name_text(written, found);
+    check_table(written, found);
     Made {
         route,
         spot: written.name.as_ref().map_or(spot, |name| name.spot),
@@ -138,7 +138,12 @@ fn route(
     }
 }
 
-fn check_name_text(written: &RouteTable, found: &mut Findings) {
+/// The name, and the number of tags.
+fn check_table(written: &RouteTable, found: &mut Findings) {
+    if let Some(first) = written.tags.as_ref().and_then(|list| list.0.get(TAGS_PER_ENTRY_MAX)) {
+        let message = format!("a route gives at most {TAGS_PER_ENTRY_MAX} tags");
+        found.error(Code::TooMany, first.spot, message);
+    }
     let Some(name) = &written.name else { return };
     if name.value.is_empty() || name.value.chars().any(char::is_control) {
         found.error(Code::WrongValue, name.spot, "a name is text without control characters");
