@@ -59,5 +59,70 @@ pub const UNSHAREABLE_SLOTS: usize = 65_536;
 /// store: one lost store per fetch, never a stale one.
 pub const ORDERS_REMEMBERED_MAX: usize = 65_536;
 
+/// Text of those orders, all together: ordinary keys never come near it, the longest allowed would.
+pub const ORDERS_REMEMBERED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Prefixes and patterns among those orders. Each is compared with each answer that is stored, so
+/// they bound the time of a store: about 50 microseconds.
+pub const WIDE_ORDERS_REMEMBERED_MAX: usize = 1_024;
+
 /// A background task that nobody waits for any more is told about after this long while draining.
 pub const DRAIN_POLL: Span = Span::from_millis(50);
+
+/// A request target longer than this is refused with 414. RFC 9112, 3 asks for 8,000 at least;
+/// search forms and signed links reach 10 KiB.
+pub const TARGET_BYTES_MAX: usize = 16 * 1_024;
+
+/// Connections at once, unless the settings say otherwise; the next is answered with 503. An idle
+/// one costs about 12 KiB here and as much again in the kernel: 65,536 stay below 2 GiB.
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+/// Connections above the limit that are being told so at the same moment; more are just closed.
+pub const TURNED_AWAY_MAX: usize = 256;
+
+/// Connections that the kernel may hold ready before they are accepted: a burst of a second.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+
+/// The longest pause after an accept that failed for want of descriptors or memory.
+pub const ACCEPT_PAUSE_MAX: Span = Span::from_secs(1);
+
+/// How long a closed connection is still read, so that the client sees the last answer and not a
+/// reset (RFC 9112, 9.6).
+pub const LINGER_TIMEOUT: Span = Span::from_secs(2);
+
+/// How much of what a client still sends is read away while its connection closes.
+pub const LINGER_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// A client that takes not one byte of its answer for this long is gone.
+pub const WRITE_TIMEOUT: Span = Span::from_secs(60);
+
+/// How long an origin's addresses count as known. Container platforms move services within a
+/// minute; a lookup every half of that costs nothing.
+pub const ORIGIN_RESOLVE_EVERY: Span = Span::from_secs(30);
+
+/// Wait before the same lookup is tried again after it failed.
+pub const ORIGIN_RESOLVE_RETRY: Span = Span::from_secs(1);
+
+/// Head start of one address before the next is tried beside it (RFC 8305, 5).
+pub const CONNECT_HEAD_START: Span = Span::from_millis(250);
+
+/// How long a request body waits for the origin's 100 (RFC 9110, 10.1.1 leaves it to the client;
+/// curl waits as long).
+pub const CONTINUE_WAIT: Span = Span::from_secs(1);
+
+/// Idle connections that one worker keeps to one origin: enough for 512 requests at once over two
+/// workers, and about 10 KiB each.
+pub const ORIGIN_IDLE_MAX: usize = 256;
+
+/// One direction of a tunnel holds this much at a time.
+pub const TUNNEL_BUFFER_BYTES: usize = 16 * 1_024;
+
+/// Silence in both directions after which a tunnel is given up: longer than the pings of common
+/// WebSocket libraries are apart.
+pub const TUNNEL_IDLE: Span = Span::from_secs(3_600);
+
+/// Requests that may wait for an origin with `max_concurrent` where its `queue` says nothing.
+pub const ORIGIN_QUEUE_MAX: usize = 1_024;
+
+/// When a write of unknown outcome is purged again: late commits come within moments.
+pub const SETTLE_FIRST: Span = Span::from_secs(2);

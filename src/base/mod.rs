@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod fault;
 pub mod fields;
+pub mod forwarded;
 pub mod ids;
 pub mod limits;
 pub mod names;

@@ -138,6 +138,10 @@ reasons! {
     UncacheableLately: "uncacheable-lately",
         "answers of this key could not be shared a moment ago",
         "see why the last one was not stored";
+    /// Something that is in no key could change the answer: an override field, a body on a read.
+    UnkeyedInput: "unkeyed-input",
+        "something that is in no key could change the answer",
+        "take it off the request, or trust the peer in `trust.peers`";
     /// The connection changes protocol.
     Upgrade: "upgrade",
         "the connection changes protocol",

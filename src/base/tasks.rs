@@ -1,5 +1,6 @@
-//! Background tasks with a name and a count, so that a drain can wait for them and a log can say
-//! what is still running. Every task of the program starts here.
+//! Tasks that outlive the call that began them. Those that hold work somebody may miss (a fetch for
+//! the cache, a write on its way) are counted, so that a drain can wait for them; those that only
+//! tend something end with the process. Every task of the program starts here.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -10,8 +11,8 @@ use tokio_util::task::TaskTracker;
 // a drain must find it whoever began it.
 static TRACKER: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
-/// Runs `work` on the current runtime until it ends. It is dropped when that runtime is.
-#[expect(clippy::disallowed_methods, reason = "this is the one door to tokio::spawn")]
+/// Runs work that a drain waits for, on the current runtime.
+#[expect(clippy::disallowed_methods, reason = "this is one of the two doors to tokio::spawn")]
 pub fn spawn<F>(work: F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -19,7 +20,16 @@ where
     drop(tokio::spawn(TRACKER.track_future(work)));
 }
 
-/// How many tasks run now.
+/// Runs work that nobody misses when the process ends.
+#[expect(clippy::disallowed_methods, reason = "this is one of the two doors to tokio::spawn")]
+pub fn tend<F>(work: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    drop(tokio::spawn(work));
+}
+
+/// How many tasks a drain would wait for now.
 pub fn running() -> usize {
     TRACKER.len()
 }

@@ -1,3 +1,195 @@
-//! Floor 2: the thing that is kept, and how a purge names it.
+//! Floor 2: the thing that is kept. A key finds a bundle, a bundle holds the variants of one
+//! identity, each variant is an entry: head, body, stamp, what selects it and what purges it.
+//! Entries never change; a renewed one replaces the old. Nothing here does IO, reads a clock or
+//! takes more than a moment, and every byte an entry holds is counted by [`Entry::cost`].
 
+pub mod body;
+pub mod bundle;
+pub mod cost;
+pub mod head;
+pub mod key;
 pub mod order;
+#[cfg(test)]
+pub(crate) mod samples;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+
+use crate::base::clock::Timestamp;
+use crate::policy::stamp::Stamp;
+use crate::policy::vary::Selecting;
+
+pub use body::Body;
+pub use bundle::Bundle;
+pub use head::{Head, Shapes};
+pub use key::Key;
+
+/// Up to this many bytes, head and body lie in one block: one allocation and one reference count
+/// for a small object. For larger ones the saving is not worth the copy.
+const ONE_BLOCK_BYTES_MAX: usize = 16 * 1_024;
+
+/// Where in the rules an answer came from: one shared value for each route. Names, not numbers,
+/// because an entry outlives the rulebook that stored it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The route's name; `None` without a route.
+    pub rule: Option<Arc<str>>,
+    /// The type's name; empty for the nameless one.
+    pub kind: Arc<str>,
+}
+
+/// What an order can name an entry by, besides its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// Rule and type.
+    pub place: Arc<Place>,
+    /// Tags, as orders name them.
+    pub tags: Box<[Arc<str>]>,
+    /// The absolute URI it was stored for; `None` when that is the key's own text.
+    pub target: Option<Arc<str>>,
+}
+
+impl Labels {
+    /// Labels of an answer to `target` that is kept under `key`.
+    pub fn new(place: Arc<Place>, tags: &[Arc<str>], target: &str, key: &Key) -> Self {
+        let target = (key.text() != target).then(|| Arc::from(target));
+        Self { place, tags: tags.into(), target }
+    }
+
+    /// How many there are that not every entry has.
+    pub fn count(&self) -> usize {
+        self.tags.len() + usize::from(self.target.is_some())
+    }
+
+    /// Heap bytes they hold; the place is shared by all entries of a route.
+    fn heap_bytes(&self) -> u64 {
+        let tags: u64 = self.tags.iter().map(|tag| cost::text(tag.len())).sum();
+        let target = self.target.as_ref().map_or(0, |target| cost::text(target.len()));
+        cost::block(size_of_val(self.tags.as_ref())) + tags + target
+    }
+}
+
+/// One stored answer.
+#[derive(Debug)]
+pub struct Entry {
+    /// Status and fields, as they are served.
+    pub head: Head,
+    /// The whole body.
+    pub body: Body,
+    /// Times and facts for verdicts.
+    pub stamp: Stamp,
+    /// What a request must say to get this variant.
+    pub selecting: Selecting,
+    /// What orders name it by.
+    pub labels: Labels,
+    used_secs: AtomicU32,
+}
+
+impl Entry {
+    /// Puts an entry together. A small body moves into one block with its head.
+    pub fn new(head: Head, body: Body, stamp: Stamp, selecting: Selecting, labels: Labels) -> Self {
+        let (head, body) = in_one_block(head, body);
+        let used_secs = AtomicU32::new(secs(stamp.stored_at));
+        Self { head, body, stamp, selecting, labels, used_secs }
+    }
+
+    /// Notes that it is used now. Coarse: readers of a hot entry write once a second at most.
+    pub fn touch(&self, now: Timestamp) {
+        let now = secs(now);
+        if self.used_secs.load(Ordering::Relaxed) < now {
+            self.used_secs.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Seconds since the epoch at its last use, or at its storing.
+    pub fn used_secs(&self) -> u32 {
+        self.used_secs.load(Ordering::Relaxed)
+    }
+
+    /// Every byte it takes: itself, head, body, names, selecting values, tags.
+    pub fn cost(&self) -> u64 {
+        let (head, body) = (self.head.bytes(), self.body.len());
+        let blocks = if head + body as usize <= ONE_BLOCK_BYTES_MAX {
+            cost::block(head + body as usize) + cost::SHARED_BLOCK
+        } else {
+            cost::block(head) + cost::SHARED_BLOCK + self.body.heap_bytes()
+        };
+        cost::block(size_of::<Self>() + cost::COUNTS)
+            + blocks
+            + self.head.name_bytes()
+            + self.labels.heap_bytes()
+            + self.selecting.bytes() as u64
+    }
+}
+
+fn secs(at: Timestamp) -> u32 {
+    u32::try_from(at.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn in_one_block(head: Head, body: Body) -> (Head, Body) {
+    let (of_head, whole) = (head.bytes(), head.bytes() as u64 + body.len());
+    if whole > ONE_BLOCK_BYTES_MAX as u64 {
+        return (head, body);
+    }
+    let mut block = Vec::with_capacity(whole as usize);
+    block.extend_from_slice(head.block());
+    for segment in body.segments() {
+        block.extend_from_slice(segment);
+    }
+    let block = Bytes::from(block);
+    (head.in_block(block.slice(..of_head)), Body::from_block(block.slice(of_head..)))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::entry::samples::{self, fields};
+
+    #[test]
+    fn a_small_entry_is_one_block_and_reads_back() {
+        let sent = fields(&[("content-type", "text/plain"), ("etag", "\"1\"")]);
+        let body =
+            Body::from_chunks(vec![Bytes::from_static(b"hello "), Bytes::from_static(b"you")]);
+        let entry = samples::entry_of(Head::new(StatusCode::OK, &sent), body);
+        assert_eq!(entry.head.to_header_map(), sent);
+        assert_eq!(entry.body.to_bytes(), "hello you");
+        let end_of_head = entry.head.block().as_ptr_range().end;
+        assert_eq!(end_of_head, entry.body.segments()[0].as_ptr());
+    }
+
+    #[test]
+    fn large_and_empty_bodies_read_back() {
+        let sent = fields(&[("etag", "\"1\"")]);
+        for len in [0, ONE_BLOCK_BYTES_MAX, 3 * body::SEGMENT_BYTES + 1] {
+            let body = Body::from_chunks(vec![Bytes::from(vec![7; len])]);
+            let entry = samples::entry_of(Head::new(StatusCode::OK, &sent), body);
+            assert_eq!(entry.head.to_header_map(), sent);
+            assert_eq!(entry.body.len(), len as u64);
+            assert!(entry.body.segments().iter().flatten().all(|byte| *byte == 7));
+            assert!(entry.cost() > len as u64 + size_of::<Entry>() as u64);
+        }
+    }
+
+    #[test]
+    fn tags_and_targets_cost() {
+        let key = Key::new("k", "", "");
+        let bare = Labels::new(Arc::default(), &[], "k", &key);
+        assert_eq!((bare.target.clone(), bare.heap_bytes()), (None, 0));
+        let tags: Vec<Arc<str>> = vec!["rut:1".into(), "a-tag-that-is-longer".into()];
+        let full = Labels::new(Arc::default(), &tags, "http://h/k", &key);
+        assert_eq!(full.target.as_deref(), Some("http://h/k"));
+        assert!(full.heap_bytes() >= 2 * 32 + 25 + 10);
+    }
+
+    #[test]
+    fn use_marks_only_grow() {
+        let entry = samples::entry("k", &[]);
+        entry.touch(Timestamp::from_secs(5_000));
+        entry.touch(Timestamp::from_secs(4_000));
+        assert_eq!(entry.used_secs(), 5_000);
+    }
+}

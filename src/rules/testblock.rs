@@ -110,6 +110,14 @@ impl std::fmt::Display for Difference {
     }
 }
 
+impl std::fmt::Display for TestResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = if self.passed() { "ok" } else { "FAILED" };
+        write!(f, "{word:6} {}", self.request)?;
+        self.differences.iter().try_for_each(|difference| write!(f, "\n       {difference}"))
+    }
+}
+
 /// What the rules make of a request.
 struct Made<'b> {
     route: Option<&'b Route>,

@@ -1,0 +1,73 @@
+//! Floor 6: the operators' door, a listener of its own on loopback. It tells (health, rules,
+//! `explain`, numbers) and reloads. A Host name it was not told of is refused, so that no web page
+//! can reach it through a name that points here.
+
+mod api;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use crate::engine::Engine;
+
+/// Whether the node serves.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// Listeners are up, rules are in force, and no drain has begun.
+    pub ready: AtomicBool,
+}
+
+/// How the last reading of the rules went.
+#[derive(Clone, Debug, Serialize)]
+pub struct RulesStatus {
+    /// Whether what was read last is in force.
+    pub ok: bool,
+    /// What changed, or what is wrong.
+    pub detail: String,
+    /// Every error.
+    pub errors: Vec<String>,
+    /// When, in milliseconds since the epoch.
+    pub read_at_ms: u64,
+    /// How often rules were put in force.
+    pub generation: u64,
+}
+
+/// A call that tells how the rules are doing.
+pub type RulesCall = Arc<dyn Fn() -> RulesStatus + Send + Sync>;
+
+/// What the door opens to.
+#[derive(Clone)]
+pub struct Admin {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Whether the node serves.
+    pub health: Arc<Health>,
+    /// Where the proxy listens.
+    pub proxy: Option<SocketAddr>,
+    /// Reads the rules again.
+    pub reload: RulesCall,
+    /// How the last reading went.
+    pub status: RulesCall,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("health", &self.health).finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// Listens and serves in the background; gives back the address taken.
+    pub async fn start(self, address: SocketAddr) -> std::io::Result<SocketAddr> {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let taken = listener.local_addr()?;
+        let router = api::router(self, taken);
+        crate::base::tasks::tend(async move {
+            // The listener fails only with the process.
+            drop(axum::serve(listener, router).await);
+        });
+        Ok(taken)
+    }
+}

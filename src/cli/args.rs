@@ -1,0 +1,160 @@
+//! The command line, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A transparent caching reverse proxy for HTTP APIs.
+#[derive(Debug, Parser)]
+#[command(name = "cistern", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start the proxy.
+    Run(Run),
+    /// Parse, compile and lint rules; every error at once.
+    Check(Check),
+    /// Run the [[test]] blocks of rules.
+    Test(Test),
+    /// Tell the whole decision about one request, on a running node or from rules alone.
+    Explain(Explain),
+    /// What runs now, and reading it again.
+    #[command(subcommand)]
+    Rules(RulesVerb),
+    /// Whether a node is alive and ready.
+    Health(Node),
+    /// Print the JSON Schema of the rules file.
+    Schema,
+    /// Explain a code that `check` printed.
+    ExplainCode {
+        /// The code, for example C012.
+        code: String,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// `cistern run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The settings file.
+    #[arg(long, value_name = "FILE", env = "CISTERN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The rules: a file or a directory.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub rules: Option<PathBuf>,
+    /// The origin of requests whose route names none.
+    #[arg(long, value_name = "URL")]
+    pub origin: Option<String>,
+    /// Where to listen; may be given several times. Port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Vec<String>,
+    /// Where the admin API listens, or `off`.
+    #[arg(long, value_name = "HOST:PORT|off")]
+    pub admin_listen: Option<String>,
+    /// `safe` or `rfc`.
+    #[arg(long)]
+    pub profile: Option<String>,
+    /// Worker threads; one per core unless said.
+    #[arg(long)]
+    pub workers: Option<usize>,
+    /// Start a small sample API and the proxy in front of it.
+    #[arg(long, conflicts_with_all = ["origin", "rules", "config"])]
+    pub demo: bool,
+    /// Read everything, say what is wrong, and end.
+    #[arg(long)]
+    pub check_only: bool,
+}
+
+/// How diagnostics are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// Annotations of GitHub workflows.
+    Github,
+}
+
+/// `cistern check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Files or directories of rules.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Warnings fail too.
+    #[arg(long)]
+    pub strict: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// The same as `--format json`.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cistern test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Files or directories of rules.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cistern explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The method.
+    pub method: String,
+    /// The URL, or a path.
+    pub url: String,
+    /// A field line, as curl takes them.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// The request body.
+    #[arg(short = 'd', long = "data")]
+    pub data: Option<String>,
+    /// Explain from these rules, without a running node.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub rules: Option<PathBuf>,
+    /// `safe` or `rfc`; with `--rules` only.
+    #[arg(long, default_value = "safe")]
+    pub profile: String,
+    /// The running node.
+    #[command(flatten)]
+    pub node: Node,
+}
+
+/// `cistern rules`.
+#[derive(Debug, Subcommand)]
+pub enum RulesVerb {
+    /// The routes in force.
+    Show(Node),
+    /// Read the rules again; the old ones stay when the new are wrong.
+    Reload(Node),
+}
+
+/// How to reach a running node.
+#[derive(Debug, Args)]
+pub struct Node {
+    /// The admin API.
+    #[arg(long, value_name = "URL", env = "CISTERN_ADMIN_URL", default_value = ADMIN_URL)]
+    pub admin: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where the admin API listens unless told otherwise.
+pub const ADMIN_URL: &str = "http://127.0.0.1:9180";

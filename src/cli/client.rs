@@ -1,0 +1,121 @@
+//! Calls to a running node's admin API, over plain HTTP on loopback.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::base::names;
+use crate::cli::Exit;
+use crate::cli::args::Node;
+
+/// How long a node may take to answer an operator.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Calls the node; prints why not, and what to try, when that fails.
+pub(super) fn call(
+    node: &Node,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<(u16, Value), Exit> {
+    request(&node.admin, method, path, body).map_err(|cause| {
+        eprintln!("error: {} does not answer: {cause}", node.admin);
+        eprintln!("help: start a node with `cistern run`, or name its admin API with --admin");
+        Exit::Unreachable
+    })
+}
+
+fn request(
+    url: &str,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> std::io::Result<(u16, Value)> {
+    let wrong = |text: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, text.to_owned());
+    let authority = url.strip_prefix("http://").ok_or_else(|| wrong("write http://HOST:PORT"))?;
+    let authority = authority.trim_end_matches('/');
+    let address = authority.to_socket_addrs()?.next().ok_or_else(|| wrong("no address"))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let body = body.map(Value::to_string).unwrap_or_default();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| wrong("no HTTP answer"))?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| wrong("no HTTP status"))?;
+    Ok((status, serde_json::from_str(body).unwrap_or_else(|_| Value::from(body.trim()))))
+}
+
+/// `cistern health`.
+pub(super) fn health(node: &Node) -> Exit {
+    match call(node, "GET", &format!("{}/health", names::ADMIN_ROOT), None) {
+        Ok((200, health)) => {
+            let ready = health["ready"] == true;
+            if node.json {
+                println!("{health}");
+            } else {
+                println!("{}", if ready { "ready" } else { "not ready" });
+            }
+            if ready { Exit::Done } else { Exit::Failed }
+        }
+        Ok((status, problem)) => refused(status, &problem),
+        Err(exit) => exit,
+    }
+}
+
+/// `cistern rules show`.
+pub(super) fn show(node: &Node) -> Exit {
+    match call(node, "GET", &format!("{}/rules", names::ADMIN_ROOT), None) {
+        Ok((200, rules)) if node.json => {
+            println!("{rules}");
+            Exit::Done
+        }
+        Ok((200, rules)) => {
+            for rule in rules["rules"].as_array().into_iter().flatten() {
+                let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
+                println!("{:24} {:10} {}", text("rule"), text("share"), text("key"));
+            }
+            Exit::Done
+        }
+        Ok((status, problem)) => refused(status, &problem),
+        Err(exit) => exit,
+    }
+}
+
+/// `cistern rules reload`.
+pub(super) fn reload(node: &Node) -> Exit {
+    match call(node, "POST", &format!("{}/rules/reload", names::ADMIN_ROOT), None) {
+        Ok((200, status)) => {
+            if node.json {
+                println!("{status}");
+            } else {
+                println!("ok: {}", status["detail"].as_str().unwrap_or_default());
+            }
+            Exit::Done
+        }
+        Ok((_, status)) if status["errors"].is_array() => {
+            for error in status["errors"].as_array().into_iter().flatten() {
+                eprintln!("{}", error.as_str().unwrap_or_default());
+            }
+            eprintln!("error: the old rules stay: {}", status["detail"].as_str().unwrap_or(""));
+            Exit::Failed
+        }
+        Ok((status, problem)) => refused(status, &problem),
+        Err(exit) => exit,
+    }
+}
+
+/// An answer that is a problem document.
+pub(super) fn refused(status: u16, problem: &Value) -> Exit {
+    eprintln!("error: {status}: {}", problem["detail"].as_str().unwrap_or("refused"));
+    Exit::Failed
+}

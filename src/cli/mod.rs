@@ -1,0 +1,76 @@
+//! Floor 8: the verbs. Data goes to standard output, messages to standard error; exit codes are
+//! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 node not reachable, 78 bad configuration.
+
+pub mod args;
+mod check;
+mod client;
+mod explain;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, RulesVerb, Verb};
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The operation failed.
+    Failed,
+    /// Wrong usage.
+    Usage,
+    /// `test` or `check --strict` found something.
+    Differences,
+    /// The node does not answer.
+    Unreachable,
+    /// The configuration is wrong (sysexits' `EX_CONFIG`): restarting does not help.
+    Configuration,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Differences => 3,
+            Exit::Unreachable => 4,
+            Exit::Configuration => 78,
+        })
+    }
+}
+
+/// Parses the command line and runs its verb.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(wrong) => {
+            let usage = wrong.use_stderr();
+            // Nothing can be said where the terminal is gone.
+            drop(wrong.print());
+            return if usage { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    match arguments.verb {
+        Verb::Run(run) => run::run(&run),
+        Verb::Check(check) => check::check(&check),
+        Verb::Test(test) => check::test(&test),
+        Verb::Explain(explain) => explain::explain(&explain),
+        Verb::Rules(RulesVerb::Show(node)) => client::show(&node),
+        Verb::Rules(RulesVerb::Reload(node)) => client::reload(&node),
+        Verb::Health(node) => client::health(&node),
+        Verb::Schema => {
+            println!("{}", crate::rules::schema::text());
+            Exit::Done
+        }
+        Verb::ExplainCode { code } => check::explain_code(&code),
+        Verb::Version => {
+            println!("cistern {}", env!("CARGO_PKG_VERSION"));
+            Exit::Done
+        }
+    }
+    .into()
+}

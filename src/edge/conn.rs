@@ -1,0 +1,203 @@
+//! One connection, from its first byte to its last: the guarded socket below, the HTTP library in
+//! the middle, the service above. A panic in any of them ends this connection and nothing else.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::TcpStream as StdStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::head_guard::HeadGuard;
+use super::serve::{Peer, Serve, Watch};
+use super::switch::{Course, Switch};
+use super::workers::{Arrival, House, Seat, Stage};
+use crate::base::{fields, limits};
+
+/// What all connections of one worker share.
+pub(super) struct Line<S> {
+    serve: Arc<S>,
+    house: Arc<House>,
+    watch: Arc<dyn Watch>,
+    http: http1::Builder,
+}
+
+impl<S> Clone for Line<S> {
+    fn clone(&self) -> Self {
+        Self {
+            serve: Arc::clone(&self.serve),
+            house: Arc::clone(&self.house),
+            watch: Arc::clone(&self.watch),
+            http: self.http.clone(),
+        }
+    }
+}
+
+impl<S: Serve> Line<S> {
+    pub(super) fn new(serve: S, house: Arc<House>, watch: Arc<dyn Watch>) -> Self {
+        let mut http = http1::Builder::new();
+        // The client may end its side and wait for the answer. Silence is timed by the guard, which
+        // can answer 408 and needs no timer per request. A whole head fits into the buffer besides
+        // what came before it. Answers are dated by the service.
+        http.half_close(true)
+            .header_read_timeout(None)
+            .max_buf_size(2 * limits::HEAD_BYTES_MAX)
+            .auto_date_header(false);
+        Self { serve: Arc::new(serve), house, watch, http }
+    }
+}
+
+/// One connection as its requests see it.
+struct Call<S> {
+    serve: Arc<S>,
+    switch: Arc<Switch>,
+    peer: Peer,
+}
+
+/// Serves a connection until it is closed, becomes a tunnel, or is dropped by the last stages of a
+/// drain.
+pub(super) async fn run<S: Serve>(arrival: Arrival, line: Line<S>) {
+    let Arrival { stream, peer, seat } = arrival;
+    // A socket that cannot be registered is closed; the client sees that.
+    let Ok(stream) = register(stream) else { return };
+    serve_on(stream, Some(seat), peer, line).await;
+}
+
+/// As [`run`], on any stream of bytes.
+pub(super) async fn serve_on<S, T>(io: T, seat: Option<Seat>, peer: Peer, line: Line<S>)
+where
+    S: Serve,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let switch = Arc::new(Switch::default());
+    let guard = HeadGuard::new(io, Arc::clone(&switch), seat);
+    let end = {
+        let call = Arc::new(Call { serve: line.serve, switch: Arc::clone(&switch), peer });
+        let service = service_fn(move |request| {
+            let turn = call.switch.begin();
+            answer(Arc::clone(&call), turn, request)
+        });
+        let http = line.http.serve_connection(TokioIo::new(guard), service).with_upgrades();
+        let mut http = pin!(http);
+        let mut raised = pin!(line.house.raised());
+        let mut known = None;
+        poll_fn(|cx| {
+            // One read per poll: the waker is left once per stage, and again when it has risen.
+            while known != Some(line.house.stage()) {
+                let stage = line.house.stage();
+                raised.set(line.house.raised());
+                if raised.as_mut().poll(cx).is_ready() {
+                    continue;
+                }
+                known = Some(stage);
+                match stage {
+                    Stage::Serve => {}
+                    Stage::Drain => http.as_mut().graceful_shutdown(),
+                    Stage::Abort | Stage::Over => return Poll::Ready(Ok(Ok(()))),
+                }
+            }
+            unless_panicked(|| http.as_mut().poll(cx))
+        })
+        .await
+    };
+    match end {
+        Err(panic) => line.watch.panicked(&peer, words(&*panic)),
+        // A failed connection has no one to tell: the client is gone, or was answered.
+        Ok(Err(_)) => {}
+        Ok(Ok(())) => close_after_refused_upgrade::<T>(&switch).await,
+    }
+    if let Some(refusal) = switch.refusal() {
+        line.watch.refused(&peer, refusal);
+    }
+}
+
+/// The socket on this worker's runtime. It does not block since it was accepted.
+fn register(stream: StdStream) -> std::io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    TcpStream::from_std(stream)
+}
+
+async fn answer<S: Serve>(
+    call: Arc<Call<S>>,
+    turn: u64,
+    request: Request<Incoming>,
+) -> Result<Response<S::Body>, Infallible> {
+    let http10 = request.version() == Version::HTTP_10;
+    let connect = request.method() == Method::CONNECT;
+    if let Some(way_back) = request.extensions().get::<OnUpgrade>() {
+        call.switch.keep_way_back(way_back.clone());
+    }
+    let mut response = call.serve.serve(request, call.peer).await;
+    let status = response.status();
+    if status == StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()) {
+        // Now the way back is the service's alone.
+        drop(call.switch.take_way_back());
+        call.switch.answer(turn, Course::Tunnel);
+    } else {
+        call.switch.answer(turn, Course::Http);
+        if !call.switch.has_received(turn) {
+            // An answer before the request's end: what is left of it may never be read, and the
+            // client is to know that nothing will be answered after it (RFC 9112, 9.6).
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    if http10 {
+        fit_http10(&mut response);
+    }
+    Ok(response)
+}
+
+/// To a client of HTTP/1.0 the library promises to keep the connection even where its end delimits
+/// the answer or the service wants it closed. An answer of version 1.0 makes no such promise.
+fn fit_http10<B: Body>(response: &mut Response<B>) {
+    let headers = response.headers();
+    let closes = fields::members(headers, &CONNECTION).any(|m| m.eq_ignore_ascii_case(b"close"));
+    let delimited =
+        response.body().size_hint().exact().is_some() || headers.contains_key(CONTENT_LENGTH);
+    if closes || !delimited {
+        *response.version_mut() = Version::HTTP_10;
+    }
+}
+
+/// A connection that ever saw a refused upgrade ends in the library as if it were granted: the
+/// socket comes back this way, unclosed.
+async fn close_after_refused_upgrade<T>(switch: &Switch)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(way_back) = switch.take_way_back() else { return };
+    let Ok(upgraded) = way_back.await else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<HeadGuard<T>>>() else { return };
+    let mut guard = parts.io.into_inner();
+    // Closing reports nothing: see `closing`.
+    poll_fn(|cx| Pin::new(&mut guard).poll_shutdown(cx)).await.unwrap_or_default();
+}
+
+type Panic = Box<dyn Any + Send>;
+
+fn unless_panicked<R>(work: impl FnOnce() -> Poll<R>) -> Poll<Result<R, Panic>> {
+    // What was under way is dropped, never polled again: nobody sees it half changed.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
+        Err(panic) => Poll::Ready(Err(panic)),
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
+}

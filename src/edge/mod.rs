@@ -1,0 +1,25 @@
+//! Floor 5: the sockets towards clients. One acceptor hands connections to workers, each worker
+//! guards and serves its own, and every request that comes through is unambiguous. It knows how a
+//! service is called and nothing of what a service does; it decides nothing about caching.
+
+mod accept;
+mod bytes_allowed;
+mod chunk_scan;
+mod closing;
+mod conn;
+mod deadline;
+mod head_guard;
+mod head_scan;
+mod refusal;
+mod serve;
+mod switch;
+mod target;
+mod workers;
+
+#[cfg(test)]
+mod tests;
+
+pub use accept::Listener;
+pub use chunk_scan::ChunkFault;
+pub use refusal::Refusal;
+pub use serve::{BoxError, Drained, Edge, Peer, Serve, Settings, Watch};

@@ -1,0 +1,290 @@
+//! What a request is: something to look up, to write, to purge, to pass, or to refuse. Every way
+//! past the cache has a reason, and nothing here awaits.
+
+use std::sync::Arc;
+
+use http::{HeaderName, Method, header};
+
+use crate::base::fault::Fault;
+use crate::base::forwarded;
+use crate::base::ids::KindId;
+use crate::base::names;
+use crate::base::reason::Reason;
+use crate::engine::Engine;
+use crate::engine::book::Upstream;
+use crate::engine::transit::{Account, Outcome, Transit};
+use crate::entry::{Key, Labels};
+use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
+use crate::rules::{Captures, Mode, RequestBody, Role, Route, Share};
+
+/// What a request is.
+#[derive(Debug)]
+pub enum Admission {
+    /// A read that the cache may answer.
+    Read(Plan),
+    /// A read whose key needs the request's body first.
+    BodyRead(Routed),
+    /// A method that changes something.
+    Write(Routed),
+    /// An operator's PURGE.
+    Purge,
+    /// Goes to the origin, past the cache.
+    Pass(Routed, Reason),
+    /// Is answered with an error of ours.
+    Refuse(Fault),
+}
+
+/// A request with its route and its origin.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// The rule that matched.
+    pub route: Option<Arc<Route>>,
+    /// What its path gave.
+    pub captures: Captures,
+    /// Where it goes.
+    pub origin: Arc<Upstream>,
+    /// More words on why it passes.
+    pub note: String,
+}
+
+/// A read with everything that identifies its answer.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where it goes when the cache has no answer.
+    pub routed: Routed,
+    /// The entry's identity.
+    pub key: Key,
+    /// The type it is kept under.
+    pub kind: KindId,
+    /// How credentials stand to sharing.
+    pub credentials: Credentials,
+    /// What the client asks of a cache, as far as it counts.
+    pub wishes: RequestDirectives,
+    /// Tags that the request alone gives.
+    pub tags: Vec<Arc<str>>,
+    /// The target to send instead, where the rule strips parameters.
+    pub send_target: Option<String>,
+    /// The request body, for reads that have one.
+    pub body: bytes::Bytes,
+}
+
+impl Plan {
+    /// What the rule says over the origin's head.
+    pub fn law<'a>(&'a self, engine: &'a Engine) -> &'a Law {
+        self.routed.route.as_ref().map_or(&engine.options.plain_law, |route| &route.law)
+    }
+
+    /// What the request alone tells of the entry that its answer would be.
+    pub fn labels(&self, transit: &Transit) -> Labels {
+        let place = transit.book.place(self.routed.route.as_deref());
+        Labels::new(Arc::clone(place), &self.tags, &transit.absolute(), &self.key)
+    }
+
+    /// What is said about it so far.
+    pub fn account(&self, outcome: Outcome) -> Account {
+        Account {
+            outcome,
+            key: Some(self.key.clone()),
+            route: self.routed.route.clone(),
+            ..Account::default()
+        }
+    }
+}
+
+impl Routed {
+    /// What is said about a request that goes past the cache.
+    pub fn account(&self, reason: Reason) -> Account {
+        let fwd = if reason == Reason::Method { Fwd::Method } else { Fwd::Bypass };
+        Account {
+            outcome: Outcome::Bypass,
+            fwd: Some(fwd),
+            reason: Some(reason),
+            note: self.note.clone().into(),
+            route: self.route.clone(),
+            ..Account::default()
+        }
+    }
+}
+
+/// Fields that frameworks let override the target or the method. In no key, so from an untrusted
+/// peer they keep a request out of the cache.
+const OVERRIDES: [HeaderName; 8] = [
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
+
+/// Passing the same proxy this often is a loop: chains of proxies are short.
+const OWN_HOPS_MAX: usize = 8;
+
+/// Decides what a request is.
+pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
+    let parts = &transit.parts;
+    if parts.method.as_str() == names::PURGE {
+        return Admission::Purge;
+    }
+    if parts.method == Method::CONNECT {
+        let problem = "CONNECT asks for a forward proxy; this is a reverse proxy".to_owned();
+        return Admission::Refuse(Fault::BadRequest(problem));
+    }
+    if forwarded::times_here(&parts.headers) >= OWN_HOPS_MAX {
+        return Admission::Refuse(Fault::Loop);
+    }
+    let asked = transit.asked();
+    let (route, captures) = match transit.book.route(&asked) {
+        Some((route, captures)) => (Some(Arc::clone(route)), captures),
+        None => (None, Captures::default()),
+    };
+    let Some(origin) = transit.book.origin_for(route.as_deref(), &asked) else {
+        return Admission::Refuse(Fault::NoOrigin);
+    };
+    let routed = Routed { route, captures, origin: Arc::clone(origin), note: String::new() };
+    if parts.headers.contains_key(header::UPGRADE) {
+        return Admission::Pass(routed, Reason::Upgrade);
+    }
+    match role(routed.route.as_deref(), &parts.method) {
+        Role::Read if has_body => pass(routed, Reason::UnkeyedInput, "a body on a read"),
+        Role::Read => read(engine, transit, routed, None),
+        Role::BodyRead => Admission::BodyRead(routed),
+        Role::Write => Admission::Write(routed),
+        Role::Pass => Admission::Pass(routed, Reason::Method),
+    }
+}
+
+fn role(route: Option<&Route>, method: &Method) -> Role {
+    if let Some(route) = route {
+        return route.role(method);
+    }
+    match *method {
+        Method::GET | Method::HEAD => Role::Read,
+        Method::OPTIONS | Method::TRACE => Role::Pass,
+        _ => Role::Write,
+    }
+}
+
+fn pass(routed: Routed, reason: Reason, note: impl Into<String>) -> Admission {
+    Admission::Pass(Routed { note: note.into(), ..routed }, reason)
+}
+
+/// Builds the plan of a read. `body` is the request's, for reads that have one.
+pub fn read(
+    engine: &Engine,
+    transit: &Transit,
+    routed: Routed,
+    body: Option<&RequestBody>,
+) -> Admission {
+    let options = &engine.options;
+    let fields = &transit.parts.headers;
+    let peer = transit.caller.peer.ip();
+    if !options.trusts_peer(peer)
+        && let Some(name) = OVERRIDES.iter().find(|name| fields.contains_key(*name))
+    {
+        return pass(routed, Reason::UnkeyedInput, name.as_str());
+    }
+    let route = routed.route.as_deref();
+    if route.is_some_and(|route| route.mode == Mode::Pass) {
+        return Admission::Pass(routed, Reason::ModePass);
+    }
+    let identity = identity(engine, transit, route);
+    let planned = match route {
+        None => None,
+        Some(route) => {
+            let asked = transit.asked();
+            match route.read_plan(&asked, &routed.captures, body, identity.as_deref()) {
+                Ok(planned) => Some(planned),
+                Err((reason, note)) => return pass(routed, reason, note),
+            }
+        }
+    };
+    let has_identity = planned.as_ref().is_some_and(|planned| planned.has_identity);
+    let credentials = match sharing(engine, transit, route, has_identity) {
+        Ok(credentials) => credentials,
+        Err(note) => return pass(routed, Reason::Credentials, note),
+    };
+    let per_caller = route.is_some_and(|route| route.share == Share::Identity);
+    let caller = if per_caller { identity.as_deref().unwrap_or_default() } else { "" };
+    let text = planned.as_ref().and_then(|planned| planned.key.as_deref());
+    let key = match text {
+        Some(text) => Key::new(text, &site(transit, &routed.origin), caller),
+        None => Key::new(&transit.absolute(), "", caller),
+    };
+    let named = route.map(|route| {
+        route.tags(&transit.asked(), &routed.captures, body, identity.as_deref(), None).tags
+    });
+    let tags = named.into_iter().flatten().map(Arc::from);
+    Admission::Read(Plan {
+        key,
+        kind: route.map_or(KindId(0), |route| route.kind),
+        credentials,
+        wishes: RequestDirectives::of(fields, options.obeys(peer)),
+        tags: tags.collect(),
+        send_target: planned.and_then(|planned| planned.forward_target),
+        body: bytes::Bytes::new(),
+        routed,
+    })
+}
+
+/// Scheme and authority, unless they cannot matter: the origin gets a fixed host, or the authority
+/// is the very address the connection arrived at, which names the node and no site.
+fn site(transit: &Transit, origin: &Upstream) -> String {
+    let node = || {
+        let local = transit.caller.local;
+        transit.authority.parse().is_ok_and(|named: std::net::SocketAddr| named == local)
+    };
+    if origin.fixed_host.is_some() || node() {
+        String::new()
+    } else {
+        format!("{}://{}", transit.scheme, transit.authority)
+    }
+}
+
+/// The keyed digest of all credentials of a request, where the rule needs one.
+pub(super) fn identity(
+    engine: &Engine,
+    transit: &Transit,
+    route: Option<&Route>,
+) -> Option<String> {
+    let route = route?;
+    if route.share != Share::Identity && !route.has_identity_part() {
+        return None;
+    }
+    let fields = &transit.parts.headers;
+    let credentials = &transit.book.rules.credentials;
+    if !credentials.seen(fields) {
+        return None;
+    }
+    let input = credentials.identity_digest_input(fields);
+    let digest = blake3::keyed_hash(&engine.identity_key, &input).to_hex();
+    Some(digest.get(..32).unwrap_or_default().to_owned())
+}
+
+/// Whether the request's credentials keep it out of the cache, and else what they allow.
+fn sharing(
+    engine: &Engine,
+    transit: &Transit,
+    route: Option<&Route>,
+    has_identity: bool,
+) -> Result<Credentials, &'static str> {
+    let fields = &transit.parts.headers;
+    let seen = if route.is_none() && !engine.options.manner.cookies_are_credentials {
+        fields.contains_key(header::AUTHORIZATION)
+    } else {
+        transit.book.rules.credentials.seen(fields)
+    };
+    let Some(route) = route else {
+        return Ok(if seen { Credentials::ByAnswer } else { Credentials::Absent });
+    };
+    match route.share {
+        Share::Public | Share::Identity => Ok(Credentials::Allowed),
+        _ if !seen => Ok(Credentials::Absent),
+        Share::Never => Err("share = \"never\""),
+        Share::Auto if has_identity => Ok(Credentials::Allowed),
+        Share::Auto if !route.has_key() && !route.law.ruled => Ok(Credentials::ByAnswer),
+        Share::Auto => Err("key has no identity part"),
+    }
+}

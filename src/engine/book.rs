@@ -1,0 +1,111 @@
+//! A rulebook with what running it needs: origins that can be asked, and the places that entries
+//! of each route share. Made anew at each reload, never changed.
+
+use std::sync::Arc;
+
+use crate::base::limits;
+use crate::base::units::Span;
+use crate::entry::Place;
+use crate::origin::{Keep, PhaseLimits, Slots, Spec, Target, TargetError};
+use crate::rules::{Asked, Captures, OriginSpec, Route, Rulebook};
+
+/// The rules in force.
+#[derive(Debug)]
+pub struct Book {
+    /// As compiled.
+    pub rules: Rulebook,
+    upstreams: Vec<Arc<Upstream>>,
+    places: Vec<Arc<Place>>,
+    plain: Arc<Place>,
+}
+
+/// An origin that can be asked.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name in the rules.
+    pub name: Arc<str>,
+    /// How it is asked.
+    pub spec: Spec,
+    /// The Host it gets instead of the client's.
+    pub fixed_host: Option<Box<str>>,
+    /// How long it may take for a whole answer that others wait for.
+    pub timeout: Span,
+}
+
+/// What is wrong with an origin's address.
+#[derive(Debug, thiserror::Error)]
+#[error("origin {name}: {problem}")]
+pub struct BookError {
+    name: String,
+    problem: TargetError,
+}
+
+impl Book {
+    /// No rules and no origin.
+    pub fn empty() -> Self {
+        Self {
+            rules: Rulebook::empty(),
+            upstreams: Vec::new(),
+            places: Vec::new(),
+            plain: Arc::default(),
+        }
+    }
+
+    /// Makes compiled rules ready to run.
+    pub fn new(rules: Rulebook) -> Result<Self, BookError> {
+        let upstreams = rules.origins.iter().map(Upstream::new).collect::<Result<_, _>>()?;
+        let place = |route: &Arc<Route>| {
+            let (rule, kind) = (Some(Arc::clone(&route.name)), Arc::clone(&route.kind_name));
+            Arc::new(Place { rule, kind })
+        };
+        let places = rules.routes.iter().map(place).collect();
+        Ok(Self { rules, upstreams, places, plain: Arc::default() })
+    }
+
+    /// The route of a request.
+    pub fn route(&self, asked: &Asked<'_>) -> Option<(&Arc<Route>, Captures)> {
+        self.rules.route(asked)
+    }
+
+    /// Where a request goes, by its route, its host, and the defaults.
+    pub fn origin_for(&self, route: Option<&Route>, asked: &Asked<'_>) -> Option<&Arc<Upstream>> {
+        let found = self.rules.origin_for(route, asked)?;
+        self.upstreams.iter().find(|upstream| *upstream.name == *found.name)
+    }
+
+    /// Where in the rules an entry of this route came from.
+    pub fn place(&self, route: Option<&Route>) -> &Arc<Place> {
+        route.and_then(|route| self.places.get(usize::from(route.id.0))).unwrap_or(&self.plain)
+    }
+
+    /// All origins, for telling what runs.
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
+    }
+}
+
+impl Upstream {
+    fn new(origin: &OriginSpec) -> Result<Arc<Self>, BookError> {
+        let wrong = |problem| BookError { name: origin.name.to_string(), problem };
+        let mut target = Target::parse(&origin.url.to_string()).map_err(wrong)?;
+        if let Some(host) = &origin.fixed_host {
+            target = target.with_host(host).map_err(wrong)?;
+        }
+        let slots = origin.max_concurrent.map(|most| {
+            Arc::new(Slots::new(most as usize, limits::ORIGIN_QUEUE_MAX, origin.first_byte_timeout))
+        });
+        let limits = PhaseLimits {
+            connect: origin.connect_timeout,
+            first_byte: origin.first_byte_timeout,
+            between_bytes: origin.idle_timeout,
+            total: None,
+        };
+        let keep = Keep::default();
+        Ok(Arc::new(Self {
+            name: Arc::from(&*origin.name),
+            spec: Spec { target, limits, keep, slots },
+            fixed_host: origin.fixed_host.as_deref().map(Into::into),
+            timeout: origin.timeout,
+        }))
+    }
+}

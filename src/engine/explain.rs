@@ -1,0 +1,336 @@
+//! The same decisions as in serving, told instead of done: which rule, which key and where each
+//! part of it came from, how credentials stand, what stands in the cache, and what would happen.
+
+use std::fmt;
+
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use serde::{Deserialize, Serialize};
+
+use crate::base::reason::Reason;
+use crate::engine::Engine;
+use crate::engine::admit::{self, Admission, Plan, Routed};
+use crate::engine::lookup::{self, Look};
+use crate::engine::purge;
+use crate::engine::serve::imagine;
+use crate::engine::transit::{Caller, Transit};
+use crate::policy::{Credentials, Ttl, TtlMode};
+use crate::rules::RequestBody;
+
+/// A request to explain.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The URL, or a path.
+    pub url: &'a str,
+    /// Field lines.
+    pub headers: &'a [(String, String)],
+    /// The request body.
+    pub body: &'a [u8],
+    /// Where the node listens: the authority of a question that names none.
+    pub node: Option<std::net::SocketAddr>,
+}
+
+/// The whole decision.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// The request, as understood.
+    pub request: String,
+    /// In one word: `hit`, `miss`, `pass`, `write`, `purge`, `refused`.
+    pub outcome: String,
+    /// The rule that matched.
+    pub rule: Option<String>,
+    /// Where it goes.
+    pub origin: Option<String>,
+    /// The key.
+    pub key: Option<String>,
+    /// The parts of the key: text, value, and where it came from.
+    pub parts: Vec<Part>,
+    /// Tags that the request gives.
+    pub tags: Vec<String>,
+    /// How credentials stand to sharing.
+    pub sharing: Option<String>,
+    /// The lifetime, and who sets it.
+    pub ttl: Option<String>,
+    /// What stands in the cache now; nothing offline.
+    pub stored: Option<Stored>,
+    /// What a write would purge.
+    pub purges: Vec<String>,
+    /// Why not, as the stable word.
+    pub reason: Option<String>,
+    /// The same in words.
+    pub because: Option<String>,
+    /// What to change.
+    pub help: Option<String>,
+}
+
+/// One part of a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// As the template writes it.
+    pub text: String,
+    /// What it became.
+    pub value: Option<String>,
+    /// Where it came from.
+    pub from: String,
+}
+
+/// What stands under the key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// The verdict on it.
+    pub verdict: String,
+    /// Its status.
+    pub status: u16,
+    /// Its age in seconds.
+    pub age: u64,
+    /// Seconds of freshness left.
+    pub ttl: i64,
+    /// Bytes of its body.
+    pub bytes: u64,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// How many variants stand beside it, itself included.
+    pub variants: usize,
+}
+
+/// A question that makes no request.
+#[derive(Debug, thiserror::Error)]
+pub enum NoQuestion {
+    /// Not a method.
+    #[error("`{0}` is not a method")]
+    Method(String),
+    /// Not a URL.
+    #[error("`{0}` is neither a URL nor a path")]
+    Url(String),
+    /// Not a header field.
+    #[error("`{0}` is not a header field")]
+    Header(String),
+}
+
+/// Explains a request. With `contents` it tells what stands in the cache too.
+pub fn explain(
+    engine: &Engine,
+    question: &Question<'_>,
+    contents: bool,
+) -> Result<Told, NoQuestion> {
+    let node = question.node.unwrap_or_else(nowhere);
+    let transit = imagine(engine, request(question)?, Caller { peer: nowhere(), local: node });
+    let mut told = Told {
+        request: format!("{} {}", transit.parts.method, transit.absolute()),
+        ..Told::default()
+    };
+    let reads_body = !question.body.is_empty();
+    match admit::admit(engine, &transit, reads_body) {
+        Admission::Read(plan) => read(engine, &transit, &plan, contents, &mut told),
+        Admission::BodyRead(routed) => {
+            let body = RequestBody::new(bytes::Bytes::copy_from_slice(question.body));
+            match admit::read(engine, &transit, routed, Some(&body)) {
+                Admission::Read(plan) => read(engine, &transit, &plan, contents, &mut told),
+                Admission::Pass(routed, reason) => passes(&routed, reason, &mut told),
+                _ => {}
+            }
+        }
+        Admission::Write(routed) => writes(&transit, &routed, question.body, &mut told),
+        Admission::Purge => {
+            "purge".clone_into(&mut told.outcome);
+            let selectors = purge::target_selectors(&transit.book, &transit.asked());
+            told.purges = selectors.iter().map(ToString::to_string).collect();
+        }
+        Admission::Pass(routed, reason) => passes(&routed, reason, &mut told),
+        Admission::Refuse(fault) => {
+            "refused".clone_into(&mut told.outcome);
+            told.reason = Some(fault.code().to_owned());
+            told.because = Some(fault.to_string());
+        }
+    }
+    Ok(told)
+}
+
+fn nowhere() -> std::net::SocketAddr {
+    std::net::SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
+    let method = Method::from_bytes(question.method.as_bytes())
+        .map_err(|_| NoQuestion::Method(question.method.to_owned()))?;
+    let uri: Uri = question.url.parse().map_err(|_| NoQuestion::Url(question.url.to_owned()))?;
+    let mut request = Request::new(());
+    for (name, value) in question.headers {
+        let wrong = || NoQuestion::Header(name.clone());
+        let value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+        let name: HeaderName = name.parse().map_err(|_| wrong())?;
+        request.headers_mut().append(name, value);
+    }
+    if uri.authority().is_none() && !request.headers().contains_key(header::HOST) {
+        let host = question.node.map_or_else(|| "localhost".to_owned(), |node| node.to_string());
+        let host = HeaderValue::from_str(&host).map_err(|_| NoQuestion::Url(host))?;
+        request.headers_mut().insert(header::HOST, host);
+    }
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    Ok(request)
+}
+
+fn routed(routed: &Routed, told: &mut Told) {
+    told.rule = routed.route.as_ref().map(|route| route.name.to_string());
+    told.origin = Some(routed.origin.spec.target.authority().to_owned());
+}
+
+fn passes(past: &Routed, reason: Reason, told: &mut Told) {
+    routed(past, told);
+    "pass".clone_into(&mut told.outcome);
+    told.reason = Some(reason.as_str().to_owned());
+    let note = if past.note.is_empty() { String::new() } else { format!(" ({})", past.note) };
+    told.because = Some(format!("{}{note}", reason.text()));
+    told.help = Some(reason.remedy().to_owned());
+}
+
+fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
+    routed(write, told);
+    "write".clone_into(&mut told.outcome);
+    let asked = transit.asked();
+    let own = purge::target_selectors(&transit.book, &asked);
+    told.purges = own.iter().map(ToString::to_string).collect();
+    if let Some(route) = &write.route {
+        let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
+        let planned = route.write_selectors(&asked, &write.captures, Some(&body), None, None);
+        for planned in planned {
+            let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
+            told.purges.push(format!("{}{widened}", planned.selector));
+        }
+    }
+    told.because = Some("when the origin answers with success, these go first".to_owned());
+}
+
+fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &mut Told) {
+    routed(&plan.routed, told);
+    told.key = Some(plan.key.text().to_owned());
+    told.tags = plan.tags.iter().map(ToString::to_string).collect();
+    if let Some(route) = &plan.routed.route {
+        let identity = admit::identity(engine, transit, Some(route));
+        let body = RequestBody::new(plan.body.clone());
+        let (asked, captures) = (transit.asked(), &plan.routed.captures);
+        let notes = route.key_parts(&asked, captures, Some(&body), identity.as_deref());
+        told.parts = notes
+            .into_iter()
+            .map(|note| Part { text: note.text, value: note.value, from: note.from })
+            .collect();
+    }
+    told.sharing = Some(sharing(plan));
+    told.ttl = Some(ttl(engine, plan));
+    "miss".clone_into(&mut told.outcome);
+    if !contents {
+        told.because = Some("from the rules alone: what is stored is not known".to_owned());
+        return;
+    }
+    let (verdict, entry) = match lookup::look(engine, transit, plan) {
+        Look::Fresh(entry) => ("fresh", entry),
+        Look::Behind(entry) => ("stale, served while it is renewed", entry),
+        Look::Stale(entry, why) => {
+            told.because = Some(format!("the origin is asked first: {}", why.as_str()));
+            ("stale", entry)
+        }
+        Look::OtherVariant(_) => {
+            told.because = Some("another variant stands there; Vary tells them apart".to_owned());
+            return;
+        }
+        Look::Absent => {
+            told.because = Some("nothing stands under this key".to_owned());
+            if engine.unshareable.is_marked(plan.key.identity(), engine.clock.now()) {
+                let reason = Reason::UncacheableLately;
+                told.reason = Some(reason.as_str().to_owned());
+                told.because = Some(reason.text().to_owned());
+                told.help = Some(reason.remedy().to_owned());
+            }
+            return;
+        }
+    };
+    if verdict != "stale" {
+        "hit".clone_into(&mut told.outcome);
+    }
+    let now = engine.clock.now();
+    told.stored = Some(Stored {
+        verdict: verdict.to_owned(),
+        status: entry.head.status().as_u16(),
+        age: entry.stamp.age(now).as_secs(),
+        ttl: entry.stamp.left(now),
+        bytes: entry.body.len(),
+        tags: entry.labels.tags.iter().map(ToString::to_string).collect(),
+        variants: engine.l1.peek(plan.key.identity()).map_or(0, |all| all.variants().len()),
+    });
+}
+
+fn sharing(plan: &Plan) -> String {
+    let word = plan.routed.route.as_ref().map_or("auto", |route| route.share.as_str());
+    let credentials = match plan.credentials {
+        Credentials::Absent => "no credentials",
+        Credentials::Allowed => "credentials are separated by the key, or the rule shares",
+        Credentials::ByAnswer => "credentials: shared only if the answer allows it (RFC 9111 3.5)",
+    };
+    let site = if plan.key.site().is_empty() { "any site" } else { plan.key.site() };
+    let caller = if plan.key.caller().is_empty() { "all callers" } else { "this caller only" };
+    format!("share = {word}; {credentials}; {site}; {caller}")
+}
+
+fn ttl(engine: &Engine, plan: &Plan) -> String {
+    let law = plan.law(engine);
+    let mode = match law.ttl_mode {
+        TtlMode::Replace => "in place of the origin's",
+        TtlMode::Silent => "where the origin gives none",
+        TtlMode::AtMost => "at most",
+        TtlMode::AtLeast => "at least",
+    };
+    match law.ttl {
+        Ttl::Origin => "as the origin says".to_owned(),
+        Ttl::For(span) => format!("{span}, {mode}, by the rule"),
+        Ttl::Forever => format!("forever, {mode}, by the rule"),
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, text: &str| writeln!(f, "{name:9} {text}");
+        line("request", &self.request)?;
+        line("outcome", &self.outcome)?;
+        line("rule", self.rule.as_deref().unwrap_or("none: RFC 9111 by the profile"))?;
+        for (name, text) in [
+            ("origin", &self.origin),
+            ("key", &self.key),
+            ("sharing", &self.sharing),
+            ("ttl", &self.ttl),
+        ] {
+            if let Some(text) = text {
+                line(name, text)?;
+            }
+        }
+        for part in &self.parts {
+            let value = part.value.as_deref().unwrap_or("missing");
+            line("", &format!("{} = {value}   from {}", part.text, part.from))?;
+        }
+        if !self.tags.is_empty() {
+            line("tags", &self.tags.join(" "))?;
+        }
+        if let Some(stored) = &self.stored {
+            let Stored { verdict, status, age, ttl, bytes, variants, .. } = stored;
+            line(
+                "stored",
+                &format!(
+                    "{verdict}: status {status}, age {age}s, ttl {ttl}s, {bytes} bytes, \
+                     {variants} variants"
+                ),
+            )?;
+        }
+        for purge in &self.purges {
+            line("purges", purge)?;
+        }
+        for (name, text) in
+            [("reason", &self.reason), ("because", &self.because), ("help", &self.help)]
+        {
+            if let Some(text) = text {
+                line(name, text)?;
+            }
+        }
+        Ok(())
+    }
+}

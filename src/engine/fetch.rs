@@ -1,0 +1,405 @@
+//! The fetch behind a flight, in a task of its own: asks the origin, lets policy judge the head,
+//! tells the waiters, and puts what may be kept into the store. A client that leaves stops nothing;
+//! a body that ends early is never stored and never looks complete.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use tokio::time::Instant;
+
+use crate::base::clock::Timestamp;
+use crate::base::limits;
+use crate::base::reason::Reason;
+use crate::base::tasks;
+use crate::engine::admit::Plan;
+use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat, SharedHead};
+use crate::engine::json;
+use crate::engine::miss;
+use crate::engine::pass::OutBody;
+use crate::engine::stream::Broken;
+use crate::engine::transit::{Gist, Transit};
+use crate::engine::{Engine, Worker, lookup};
+use crate::entry::{Body, Entry, Head, Labels};
+use crate::origin::InBody;
+use crate::policy::{self, Exchange, Keep, Renewal, Selecting};
+use crate::rules::{RequestBody, Role};
+
+/// What a fetch needs to know, free of the client that caused it.
+#[derive(Debug)]
+pub(super) struct Errand {
+    plan: Plan,
+    head: Parts,
+    plain_head: Option<Parts>,
+    target: String,
+    gist: Gist,
+    stale: Option<Arc<Entry>>,
+    labels: Labels,
+}
+
+impl Errand {
+    /// For an answer that has come already, to a write.
+    pub(super) fn posted(plan: Plan, labels: Labels, gist: Gist) -> Self {
+        let (head, ()) = Request::new(()).into_parts();
+        let target = gist.absolute();
+        Self { plan, head, plain_head: None, target, gist, stale: None, labels }
+    }
+
+    /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally.
+    pub(super) fn new(
+        worker: &Worker,
+        transit: &Transit,
+        plan: &Plan,
+        stale: Option<Arc<Entry>>,
+    ) -> Self {
+        let stored = stale.as_ref().map(|entry| entry.head.to_header_map());
+        let head = miss::head_for_cache(worker, transit, plan, stored.as_ref());
+        let plain_head = stored.map(|_| miss::head_for_cache(worker, transit, plan, None));
+        Self {
+            plan: plan.clone(),
+            head,
+            plain_head,
+            target: transit.absolute(),
+            gist: transit.gist(),
+            stale,
+            labels: plan.labels(transit),
+        }
+    }
+}
+
+/// Stores the answer of a write that stands for later reads, and streams it on meanwhile.
+pub(super) fn fill_posted(
+    worker: &Worker,
+    flight: Arc<Flight>,
+    errand: Errand,
+    answer: Response<InBody>,
+    keep: Keep,
+    fields: HeaderMap,
+) {
+    let worker = worker.clone();
+    // A drain waits for those who wait for this, not for the copy that L1 would lose with the process.
+    tasks::tend(async move {
+        let ending = Ending { engine: Arc::clone(&worker.engine), flight };
+        let now = worker.engine.clock.now();
+        let times = Times { asked_at: now, answered_at: now, origin_micros: 0 };
+        let limit = worker.engine.options.max_object;
+        let filling = Filling { keep, fields, limit, times };
+        fill(&worker, &ending.flight, &errand, answer, filling).await;
+        drop(ending);
+    });
+}
+
+/// Starts the fetch.
+pub(super) fn lead(worker: &Worker, flight: Arc<Flight>, errand: Errand) {
+    let worker = worker.clone();
+    // A drain waits for those who wait for this, not for the copy that L1 would lose with the process.
+    tasks::tend(async move {
+        // Whatever ends this task, nobody may wait for ever.
+        let ending = Ending { engine: Arc::clone(&worker.engine), flight };
+        fly(&worker, &ending.flight, errand).await;
+        drop(ending);
+    });
+}
+
+struct Ending {
+    engine: Arc<Engine>,
+    flight: Arc<Flight>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.engine.flights.unlist(&self.flight);
+        if !self.flight.has_landed() {
+            self.flight.land(Landing::Abandoned);
+        }
+        self.flight.stream.finish(Err(Broken::Origin("the fetch was given up".into())));
+    }
+}
+
+/// Renews an entry behind an answer that has been served already.
+pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, entry: &Arc<Entry>) {
+    let engine = &worker.engine;
+    let birth = engine.fences.begin();
+    let selecting = Some(entry.selecting.clone());
+    let listed = FlightKey { key: plan.key.clone(), selecting };
+    let more_tags = lookup::tags_from_answer(plan);
+    let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+    if let Seat::Leader(flight) = engine.flights.seat(flight) {
+        let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)));
+        lead(worker, flight, errand);
+    }
+}
+
+async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
+    let engine = &worker.engine;
+    loop {
+        let asked_at = engine.clock.now();
+        let began = Instant::now();
+        let head = errand.head.clone();
+        let conditional = errand.plain_head.is_some();
+        let request = Request::from_parts(head, whole(errand.plan.body.clone()));
+        let answer = match worker.ask_for_cache(&errand.plan.routed, request).await {
+            Ok(answer) => answer.into_response(),
+            Err(failed) => {
+                engine.flights.unlist(flight);
+                flight.land(Landing::Failed(Arc::new(failed)));
+                return;
+            }
+        };
+        let times = Times {
+            asked_at,
+            answered_at: engine.clock.now(),
+            origin_micros: began.elapsed().as_micros() as u64,
+        };
+        if conditional && answer.status() == StatusCode::NOT_MODIFIED {
+            if renew(worker, flight, &errand, answer.headers(), times) {
+                return;
+            }
+            // The 304 speaks of something else than what we hold: ask for the whole.
+            if let Some(plain) = errand.plain_head.take() {
+                errand.head = plain;
+            }
+            errand.stale = None;
+            continue;
+        }
+        return judge(worker, flight, &errand, answer, times).await;
+    }
+}
+
+fn whole(body: Bytes) -> OutBody {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    asked_at: Timestamp,
+    answered_at: Timestamp,
+    origin_micros: u64,
+}
+
+fn exchange<'a>(
+    flight: &Flight,
+    errand: &'a Errand,
+    status: StatusCode,
+    response: &'a HeaderMap,
+    times: Times,
+) -> Exchange<'a> {
+    Exchange {
+        method: &errand.head.method,
+        target: &errand.target,
+        request: &errand.head.headers,
+        credentials: errand.plan.credentials,
+        status,
+        response,
+        asked_at: times.asked_at,
+        answered_at: times.answered_at,
+        born: flight.birth.tick(),
+        directives: errand.plan.wishes,
+    }
+}
+
+/// The origin confirmed what we hold. `false`: it spoke of something else.
+fn renew(
+    worker: &Worker,
+    flight: &Arc<Flight>,
+    errand: &Errand,
+    answer: &HeaderMap,
+    times: Times,
+) -> bool {
+    let engine = &worker.engine;
+    let Some(stale) = &errand.stale else { return false };
+    let stored = stale.head.to_header_map();
+    if !matches!(policy::validate::renewal(&stored, answer), Renewal::Renewed) {
+        return false;
+    }
+    let merged = policy::merge(&stored, answer, &engine.options.manner);
+    let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
+    let exchange = exchange(flight, errand, stale.head.status(), &merged, times);
+    let judged = policy::storable(&exchange, law, manner);
+    let (stamp, selecting, fields) = match &judged {
+        Ok(keep) => {
+            let fields = policy::stored_fields(&exchange, keep, law, manner);
+            (keep.stamp, Selecting::of(&keep.vary, &errand.gist.fields), fields)
+        }
+        Err(_) => (stale.stamp, stale.selecting.clone(), merged.clone()),
+    };
+    let entry = Arc::new(Entry::new(
+        Head::new(stale.head.status(), &fields),
+        stale.body.clone(),
+        stamp,
+        selecting,
+        stale.labels.clone(),
+    ));
+    match judged {
+        Ok(keep) => {
+            engine.land(&errand.plan, &flight.birth, Arc::clone(&entry), &keep);
+            engine.flights.unlist(flight);
+            flight.land(Landing::Renewed(entry));
+        }
+        Err(reason) => {
+            forget(engine, errand, reason);
+            engine.flights.unlist(flight);
+            let status = stale.head.status();
+            flight.leave(Own::Entry(entry));
+            flight.land(Landing::Alone(Alone { reason, status }));
+        }
+    }
+    true
+}
+
+async fn judge(
+    worker: &Worker,
+    flight: &Arc<Flight>,
+    errand: &Errand,
+    answer: Response<InBody>,
+    times: Times,
+) {
+    let engine = &worker.engine;
+    let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
+    let status = answer.status();
+    let exchange = exchange(flight, errand, status, answer.headers(), times);
+    let judged = policy::storable(&exchange, law, manner).and_then(|keep| {
+        let limit = law.max_object.unwrap_or(engine.options.max_object);
+        match declared_len(answer.headers()) {
+            Some(len) if len > limit => Err(Reason::TooLarge),
+            _ => Ok((keep, limit)),
+        }
+    });
+    match judged {
+        Ok((keep, limit)) => {
+            let fields = policy::stored_fields(&exchange, &keep, law, manner);
+            engine.unshareable.clear(errand.plan.key.identity());
+            fill(worker, flight, errand, answer, Filling { keep, fields, limit, times }).await;
+        }
+        Err(reason) => {
+            if !policy::is_error_for_stale(status) {
+                forget(engine, errand, reason);
+            }
+            engine.flights.unlist(flight);
+            flight.leave(Own::Stream(Box::new(answer)));
+            flight.land(Landing::Alone(Alone { reason, status }));
+        }
+    }
+}
+
+/// A newer answer that may not be kept: the older one must not be served in its stead, and the next
+/// requests need not wait for each other.
+fn forget(engine: &Engine, errand: &Errand, reason: Reason) {
+    if let Some(stale) = &errand.stale {
+        engine.l1.drop_entry(&errand.plan.key, stale);
+    }
+    if reason != Reason::ClientNoCache {
+        mark(engine, errand);
+    }
+}
+
+fn mark(engine: &Engine, errand: &Errand) {
+    let until = engine.clock.now().plus(limits::UNSHAREABLE_FOR);
+    engine.unshareable.mark(errand.plan.key.identity(), until);
+}
+
+pub(super) fn declared_len(fields: &HeaderMap) -> Option<u64> {
+    fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+struct Filling {
+    keep: Keep,
+    fields: HeaderMap,
+    limit: u64,
+    times: Times,
+}
+
+/// Streams the body to all who wait and into the store.
+async fn fill(
+    worker: &Worker,
+    flight: &Arc<Flight>,
+    errand: &Errand,
+    answer: Response<InBody>,
+    filling: Filling,
+) {
+    let engine = &worker.engine;
+    let Filling { keep, fields, limit, times } = filling;
+    let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
+    let (head, mut body) = answer.into_parts();
+    let mut own_fields = head.headers;
+    crate::base::fields::strip_hop_by_hop(&mut own_fields);
+    let len = declared_len(&own_fields);
+    flight.land(Landing::Shared(Arc::new(SharedHead {
+        status: head.status,
+        fields: fields.clone(),
+        own_fields,
+        keep: keep.clone(),
+        selecting: selecting.clone(),
+        len,
+        origin_micros: times.origin_micros,
+    })));
+    match pour(engine, flight, errand, &mut body, limit).await {
+        Poured::Whole => {}
+        Poured::Streamed => return flight.stream.finish(Ok(())),
+        Poured::Broken(broken) => {
+            engine.flights.unlist(flight);
+            return flight.stream.finish(Err(broken));
+        }
+        Poured::Unwanted => return,
+    }
+    let body = Body::from_chunks(flight.stream.take());
+    flight.stream.put_back(body.segments());
+    let labels = Labels { tags: tags(errand, &body, &fields), ..errand.labels.clone() };
+    let head = Head::shaped(head.status, &fields, engine.l1.shapes());
+    let entry = Entry::new(head, body, keep.stamp, selecting, labels);
+    engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
+    engine.flights.unlist(flight);
+    flight.stream.finish(Ok(()));
+}
+
+enum Poured {
+    Whole,
+    Streamed,
+    Broken(Broken),
+    Unwanted,
+}
+
+async fn pour(
+    engine: &Engine,
+    flight: &Arc<Flight>,
+    errand: &Errand,
+    body: &mut InBody,
+    limit: u64,
+) -> Poured {
+    let mut streaming = false;
+    loop {
+        if !std::future::poll_fn(|context| flight.stream.poll_room(context)).await {
+            return Poured::Unwanted;
+        }
+        match body.frame().await {
+            None => return if streaming { Poured::Streamed } else { Poured::Whole },
+            Some(Err(error)) => return Poured::Broken(Broken::Origin(error.to_string().into())),
+            Some(Ok(frame)) => {
+                // Trailers belong to this exchange, not to the entry (RFC 9110, 6.5.1).
+                let Ok(data) = frame.into_data() else { continue };
+                flight.stream.push(data);
+            }
+        }
+        if !streaming && flight.stream.len() > limit {
+            streaming = true;
+            engine.flights.unlist(flight);
+            mark(engine, errand);
+            flight.stream.only_stream();
+        }
+    }
+}
+
+/// The entry's tags: those of the request, and those that the rule takes from the answer.
+fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Box<[Arc<str>]> {
+    let plan = &errand.plan;
+    let route = plan.routed.route.as_ref().filter(|route| route.needs_response_json(Role::Read));
+    let Some(route) = route else { return plan.tags.clone().into() };
+    let answer = json::read(fields, &body.to_bytes(), route.json_max);
+    let request = RequestBody::new(plan.body.clone());
+    let caller = Some(plan.key.caller()).filter(|caller| !caller.is_empty());
+    let asked = errand.gist.asked();
+    let named = route.tags(&asked, &plan.routed.captures, Some(&request), caller, answer.as_ref());
+    named.tags.into_iter().map(Arc::from).collect()
+}

@@ -1,0 +1,170 @@
+//! The look into the cache, and answers made from what stands there. No step of a hit awaits.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, StatusCode, header};
+
+use crate::engine::Engine;
+use crate::engine::admit::Plan;
+use crate::engine::inject;
+use crate::engine::reply::{Pieces, Reply};
+use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::entry::{Body, Entry};
+use crate::policy::answer::Multipart;
+use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
+use crate::rules::Role;
+
+/// What the cache says about a read.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// It may be served as it is.
+    Fresh(Arc<Entry>),
+    /// It may be served now, and is to be renewed behind.
+    Behind(Arc<Entry>),
+    /// It stands there, and the origin must be asked first.
+    Stale(Arc<Entry>, policy::Why),
+    /// Other variants stand there; this is the one the request asks for.
+    OtherVariant(Selecting),
+    /// Nothing.
+    Absent,
+}
+
+/// Looks a plan up.
+pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
+    let Some(bundle) = engine.l1.find(plan.kind, plan.key.identity()) else { return Look::Absent };
+    let fields = &transit.parts.headers;
+    let now = engine.clock.now();
+    let Some(entry) = bundle.choose(fields, now) else {
+        return match bundle.variants().last() {
+            Some(other) => Look::OtherVariant(Selecting::of(other.selecting.names(), fields)),
+            None => Look::Absent,
+        };
+    };
+    let entry = Arc::clone(entry);
+    match policy::judge(&entry.stamp, &plan.wishes, now) {
+        Verdict::Fresh => Look::Fresh(entry),
+        Verdict::WhileRevalidate => Look::Behind(entry),
+        Verdict::Validate(why) => Look::Stale(entry, why),
+    }
+}
+
+/// What is said about an answer from `entry`.
+pub(super) fn account(engine: &Engine, plan: &Plan, entry: &Entry, outcome: Outcome) -> Account {
+    let now = engine.clock.now();
+    Account {
+        ttl: Some(entry.stamp.left(now)),
+        age: Some(entry.stamp.age(now).as_secs()),
+        ..plan.account(outcome)
+    }
+}
+
+/// The answer of a stored entry to this request: whole, a part, or only that nothing has changed.
+pub(super) fn from_entry(
+    engine: &Engine,
+    transit: &Transit,
+    entry: &Entry,
+    account: Account,
+) -> Answer {
+    let fields = entry.head.to_header_map();
+    let status = entry.head.status();
+    let date = entry.stamp.date;
+    if let Some(name) = account.route.as_ref().and_then(|route| route.inject.as_deref())
+        && let Some(answer) = inject::stored(name, entry, &fields, &account)
+    {
+        return conditional(transit, answer, date);
+    }
+    let whole = Answer { status, fields, reply: Reply::empty(), account };
+    let answer = conditional(transit, whole, date);
+    if answer.status != status {
+        return answer;
+    }
+    let len = entry.body.len();
+    let parts = &transit.parts;
+    if !parts.headers.contains_key(header::RANGE) {
+        return with_body(answer, &entry.body);
+    }
+    let wanted = policy::ranges(&parts.headers, &parts.method, status, &answer.fields, date, len);
+    let seed = multipart_seed(engine, transit);
+    ranged(answer, &entry.body, wanted, seed)
+}
+
+/// 304 where the client's own condition says that it has this already.
+fn conditional(transit: &Transit, answer: Answer, date: crate::base::clock::Timestamp) -> Answer {
+    let parts = &transit.parts;
+    let held =
+        policy::condition(&parts.headers, &parts.method, answer.status, &answer.fields, date);
+    if !matches!(held, Condition::Unmodified) {
+        return answer;
+    }
+    Answer {
+        status: StatusCode::NOT_MODIFIED,
+        fields: policy::answer::not_modified(&answer.fields),
+        reply: Reply::empty(),
+        ..answer
+    }
+}
+
+/// The same, for an answer that is not stored.
+pub(super) fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer) -> Answer {
+    conditional(transit, answer, engine.clock.now())
+}
+
+fn with_body(mut answer: Answer, body: &Body) -> Answer {
+    answer.fields.insert(header::CONTENT_LENGTH, body.len().into());
+    answer.reply = Reply::Whole(pieces(body));
+    answer
+}
+
+/// The segments of a body, to be sent.
+pub(super) fn pieces(body: &Body) -> Pieces {
+    match body.segments() {
+        [one] => Pieces::one(one.clone()),
+        many => Pieces::many(many.to_vec()),
+    }
+}
+
+fn ranged(answer: Answer, body: &Body, wanted: Ranges, seed: u128) -> Answer {
+    match wanted {
+        Ranges::Whole => with_body(answer, body),
+        Ranges::Unsatisfiable => Answer {
+            status: StatusCode::RANGE_NOT_SATISFIABLE,
+            fields: policy::answer::unsatisfiable(&answer.fields, body.len()),
+            reply: Reply::empty(),
+            ..answer
+        },
+        Ranges::One(range) => {
+            let fields = policy::answer::partial_head(&answer.fields, &range, body.len());
+            let reply = Reply::Whole(pieces(&body.slice(range)));
+            Answer { status: StatusCode::PARTIAL_CONTENT, fields, reply, ..answer }
+        }
+        Ranges::Many(ranges) => {
+            let multipart = Multipart::new(&answer.fields, &ranges, body.len(), seed);
+            let mut all = Vec::new();
+            for range in multipart.ranges() {
+                all.push(multipart.opening(range));
+                all.extend(body.slice(range.clone()).segments().iter().cloned());
+            }
+            all.push(multipart.closing());
+            let fields = multipart.head(&answer.fields);
+            let reply = Reply::Whole(Pieces::many(all));
+            Answer { status: StatusCode::PARTIAL_CONTENT, fields, reply, ..answer }
+        }
+    }
+}
+
+/// A boundary that nobody can place into a body beforehand: keyed by the process' own secret.
+fn multipart_seed(engine: &Engine, transit: &Transit) -> u128 {
+    let digest = blake3::keyed_hash(&engine.identity_key, &transit.id.to_le_bytes());
+    let half = digest.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
+    u128::from_le_bytes(half)
+}
+
+/// Whether the client wants a part only.
+pub(super) fn wants_part(fields: &HeaderMap, method: &Method) -> bool {
+    *method == Method::GET && fields.contains_key(header::RANGE)
+}
+
+/// Whether an answer's tags are known only from the answer.
+pub(super) fn tags_from_answer(plan: &Plan) -> bool {
+    plan.routed.route.as_ref().is_some_and(|route| route.needs_response_json(Role::Read))
+}

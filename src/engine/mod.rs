@@ -1,0 +1,200 @@
+//! Floor 4: the only place where order is decided. One request is one story ([`serve`]): it is
+//! admitted, looked up, joined to a fetch or written through, and answered. All shared state is a
+//! field of [`Engine`]; what a request owns is its [`transit::Transit`].
+
+pub mod admit;
+mod book;
+pub mod explain;
+mod fetch;
+pub mod flight;
+mod inject;
+mod json;
+mod lookup;
+mod miss;
+pub mod options;
+mod outbound;
+mod pass;
+mod posted;
+pub mod purge;
+pub mod reply;
+mod respond;
+mod serve;
+pub mod stream;
+pub mod transit;
+mod write;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arc_swap::ArcSwap;
+use http::Request;
+
+use crate::base::clock::Clock;
+use crate::base::units::Span;
+use crate::origin::{AskOptions, Inbound, OriginFault, PhaseLimits, Upstreams};
+use crate::policy::Keep;
+use crate::rules::Rulebook;
+use crate::store::fence::{Birth, Fences};
+use crate::store::l1::{Eviction, KindSpec, L1, Landed};
+use crate::store::unshareable::Unshareable;
+use crate::telemetry::Telemetry;
+use crate::telemetry::event::Event;
+use admit::{Plan, Routed};
+use flight::Flights;
+use options::Options;
+
+pub use book::{Book, BookError, Upstream};
+pub use pass::OutBody;
+pub use respond::Sent;
+pub use serve::{imagine, serve};
+pub use transit::Caller;
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub struct Engine {
+    /// The rules in force. A request loads them once and is served by them to its end.
+    pub book: ArcSwap<Book>,
+    /// Settings that hold until a restart.
+    pub options: Options,
+    /// The first level.
+    pub l1: L1,
+    /// The order of fetches and invalidations.
+    pub fences: Fences,
+    /// Fetches under way.
+    pub flights: Flights,
+    /// Keys whose answers could not be shared a moment ago.
+    pub unshareable: Unshareable,
+    /// What happened.
+    pub telemetry: Telemetry,
+    /// The time.
+    pub clock: Clock,
+    /// The key of every digest that stands for a credential. It lives and dies with the process.
+    pub identity_key: [u8; 32],
+    /// Requests so far.
+    pub requests: AtomicU64,
+    l1_size: u64,
+}
+
+/// What an engine is made from.
+#[derive(Debug)]
+pub struct Parts {
+    /// The first rules.
+    pub book: Book,
+    /// Settings.
+    pub options: Options,
+    /// Bytes of L1.
+    pub l1_size: u64,
+    /// Who leaves L1 first.
+    pub l1_policy: Eviction,
+    /// Where happenings go.
+    pub telemetry: Telemetry,
+    /// The time.
+    pub clock: Clock,
+    /// Thirty-two bytes that nobody can guess.
+    pub identity_key: [u8; 32],
+}
+
+impl Engine {
+    /// An engine with empty levels. Start and reload take the same path: the first book is applied
+    /// to an empty one.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { book, options, l1_size, l1_policy, telemetry, clock, identity_key } = parts;
+        let engine = Self {
+            book: ArcSwap::from_pointee(Book::empty()),
+            options,
+            l1: L1::new(&kinds(&Book::empty().rules), l1_size, l1_policy),
+            fences: Fences::default(),
+            flights: Flights::default(),
+            unshareable: Unshareable::default(),
+            telemetry,
+            clock,
+            identity_key,
+            requests: AtomicU64::new(1),
+            l1_size,
+        };
+        engine.apply(book);
+        engine
+    }
+
+    /// Puts rules in force. Entries, connections and running requests stay as they are.
+    pub fn apply(&self, book: Book) {
+        self.l1.reshape(&kinds(&book.rules), self.l1_size);
+        self.book.store(Arc::new(book));
+    }
+
+    /// Puts a fetched answer into the store, if no order forbids it, and says so.
+    pub(crate) fn land(
+        &self,
+        plan: &Plan,
+        birth: &Birth,
+        entry: Arc<crate::entry::Entry>,
+        keep: &Keep,
+    ) -> Landed {
+        let bytes = entry.cost();
+        let landed = self.l1.land(birth, plan.key.clone(), entry);
+        if landed == Landed::Stored {
+            let rule = plan.routed.route.as_ref().map(|route| &*route.name);
+            let event = Event::Store { key: plan.key.text(), rule, ttl: keep.ttl.as_secs(), bytes };
+            self.telemetry.tell(self.clock.now(), &event);
+        }
+        landed
+    }
+}
+
+fn kinds(rules: &Rulebook) -> Vec<KindSpec> {
+    let spec = |kind: &crate::rules::Kind| KindSpec {
+        name: kind.name.to_string(),
+        max_bytes: kind.max_bytes,
+        max_entries: kind.max_entries,
+    };
+    rules.kinds.iter().map(spec).collect()
+}
+
+/// What one worker thread works with: the shared engine and its own connections to the origins.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// What all workers share.
+    pub engine: Arc<Engine>,
+    /// What this one has for itself.
+    pub upstreams: Arc<Upstreams>,
+}
+
+impl Worker {
+    /// Asks the origin for something that is only passed on: its body may take as long as it keeps
+    /// coming.
+    pub(crate) async fn ask(
+        &self,
+        routed: &Routed,
+        request: Request<OutBody>,
+    ) -> Result<Inbound, OriginFault> {
+        self.upstreams.ask(&routed.origin.spec, request, AskOptions::default()).await
+    }
+
+    /// The same for a write: it is sent once, whatever happens.
+    pub(crate) async fn ask_once(
+        &self,
+        routed: &Routed,
+        request: Request<OutBody>,
+    ) -> Result<Inbound, OriginFault> {
+        let options = AskOptions { once: true, ..AskOptions::default() };
+        self.upstreams.ask(&routed.origin.spec, request, options).await
+    }
+
+    /// Asks the origin for the cache: others wait for it, so the whole has its limit.
+    pub(crate) async fn ask_for_cache(
+        &self,
+        routed: &Routed,
+        request: Request<OutBody>,
+    ) -> Result<Inbound, OriginFault> {
+        let limits = PhaseLimits { total: Some(routed.timeout()), ..routed.origin.spec.limits };
+        let options = AskOptions { limits: Some(limits), ..AskOptions::default() };
+        self.upstreams.ask(&routed.origin.spec, request, options).await
+    }
+}
+
+impl Routed {
+    /// How long the origin may take for the whole of an answer.
+    pub fn timeout(&self) -> Span {
+        self.origin.timeout
+    }
+}

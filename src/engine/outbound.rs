@@ -1,0 +1,94 @@
+//! The request as the origin gets it: rebuilt from what was understood. The target goes byte for
+//! byte; what belonged to the client's hop stays behind; forwarding fields are ours unless the peer
+//! is trusted.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Uri, Version};
+
+use crate::base::fields;
+use crate::base::forwarded::{self, Hop, Sent};
+use crate::engine::Engine;
+use crate::engine::admit::Routed;
+use crate::engine::options::Forwarding;
+use crate::engine::transit::Transit;
+
+/// Builds the head of the origin's request. `target` replaces path and query where a rule strips
+/// parameters.
+pub(super) fn head(
+    engine: &Engine,
+    transit: &Transit,
+    routed: &Routed,
+    target: Option<&str>,
+) -> Parts {
+    let came = &transit.parts;
+    let mut fields = came.headers.clone();
+    let trailers = accepts_trailers(&fields);
+    let upgrade = fields.get(header::UPGRADE).cloned();
+    fields::strip_hop_by_hop(&mut fields);
+    if trailers {
+        fields.insert(header::TE, HeaderValue::from_static("trailers"));
+        fields.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+    if let Some(upgrade) = upgrade {
+        fields.insert(header::UPGRADE, upgrade);
+        fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    let authority = routed.origin.fixed_host.as_deref().unwrap_or(&transit.authority);
+    if let Ok(host) = HeaderValue::from_str(authority) {
+        fields.insert(header::HOST, host);
+    }
+    forward(engine, transit, routed, &mut fields);
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = came.method.clone();
+    parts.uri = origin_form(came, target);
+    parts.version = Version::HTTP_11;
+    parts.headers = fields;
+    parts
+}
+
+fn forward(engine: &Engine, transit: &Transit, routed: &Routed, fields: &mut HeaderMap) {
+    let options = &engine.options;
+    // With a fixed host the authority is in no key, so the origin may not learn it either.
+    let host = HeaderValue::from_str(&transit.authority).ok();
+    let hop = Hop {
+        client: transit.caller.peer.ip(),
+        scheme: transit.scheme,
+        host: host.as_ref().filter(|_| routed.origin.fixed_host.is_none()),
+    };
+    let Forwarding { x_forwarded, forwarded } = options.forwarding;
+    forwarded::record(fields, &hop, &options.trust_peers, Sent { x_forwarded, forwarded });
+    if options.via {
+        forwarded::add_via(fields, transit.parts.version);
+    }
+}
+
+fn accepts_trailers(fields: &HeaderMap) -> bool {
+    fields::members(fields, &header::TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Path and query as they were sent; `*` for the whole server.
+fn origin_form(came: &Parts, target: Option<&str>) -> Uri {
+    if let Some(uri) = target.and_then(|target| target.parse().ok()) {
+        return uri;
+    }
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = came.uri.path_and_query().cloned();
+    match Uri::from_parts(parts) {
+        Ok(uri) => uri,
+        Err(_) => Uri::from_static("/"),
+    }
+}
+
+/// Changes a head into that of a fetch for the cache: a plain GET of the whole, with our own
+/// conditions where something stands there already.
+pub(super) fn for_cache(mut head: Parts, conditions: Vec<(HeaderName, HeaderValue)>) -> Parts {
+    if head.method == Method::HEAD {
+        head.method = Method::GET;
+    }
+    crate::policy::validate::strip_conditions(&mut head.headers);
+    for (name, value) in conditions {
+        head.headers.insert(name, value);
+    }
+    head
+}

@@ -1,0 +1,96 @@
+//! A POST answer that stands for later GETs (RFC 9110, 9.3.3): only with explicit freshness and a
+//! `Content-Location` equal to the target, only where the profile wants it. The write's own order
+//! has just purged the target, so the answer is stored under a birth of its own, and only if no
+//! other order came since the write was sent.
+
+use std::sync::Arc;
+
+use http::{Method, Response};
+
+use crate::base::clock::Timestamp;
+use crate::base::ids::Tick;
+use crate::engine::admit::{self, Admission, Plan};
+use crate::engine::fetch;
+use crate::engine::flight::{Flight, FlightKey};
+use crate::engine::reply::Reply;
+use crate::engine::transit::{Gist, Transit};
+use crate::engine::{Engine, Worker, lookup};
+use crate::entry::Labels;
+use crate::origin::InBody;
+use crate::policy::{self, Exchange};
+use crate::store::fence::{Birth, Facts};
+
+/// What storing the answer of a POST needs, taken before it is sent.
+#[derive(Debug)]
+pub(super) struct Posted {
+    plan: Plan,
+    labels: Labels,
+    gist: Gist,
+    before: Birth,
+    asked_at: Timestamp,
+}
+
+impl Posted {
+    /// For a POST whose answer could stand for a GET of the same target.
+    pub(super) fn of(engine: &Engine, transit: &Transit) -> Option<Self> {
+        if !engine.options.manner.post_answers || transit.parts.method != Method::POST {
+            return None;
+        }
+        let twin = transit.as_get();
+        let before = engine.fences.begin();
+        let Admission::Read(plan) = admit::admit(engine, &twin, false) else { return None };
+        Some(Self {
+            labels: plan.labels(&twin),
+            gist: twin.gist(),
+            plan,
+            before,
+            asked_at: engine.clock.now(),
+        })
+    }
+
+    /// The birth under which the answer may be stored: after the write's own order `own`, and only
+    /// if that is the first one since the write was sent that could name the answer.
+    pub(super) fn birth(&self, engine: &Engine, undisturbed: bool, own: Tick) -> Option<Birth> {
+        let birth = engine.fences.begin();
+        (undisturbed && birth.tick() == own).then_some(birth)
+    }
+
+    /// Whether no order has come that could name the answer. Asked just before the write's own.
+    pub(super) fn undisturbed(&self) -> bool {
+        self.before.admits(&Facts::of(&self.plan.key, &self.labels))
+    }
+
+    /// Streams the answer into the store and to the writer. Gives it back where it may not be kept.
+    pub(super) fn keep(
+        self,
+        worker: &Worker,
+        birth: Birth,
+        answer: Response<InBody>,
+    ) -> Result<Reply, Response<InBody>> {
+        let engine = &worker.engine;
+        let target = self.gist.absolute();
+        let exchange = Exchange {
+            method: &Method::POST,
+            target: &target,
+            request: &self.gist.fields,
+            credentials: self.plan.credentials,
+            status: answer.status(),
+            response: answer.headers(),
+            asked_at: self.asked_at,
+            answered_at: engine.clock.now(),
+            born: birth.tick(),
+            directives: self.plan.wishes,
+        };
+        let (law, manner) = (self.plan.law(engine), &engine.options.manner);
+        let Ok(keep) = policy::storable(&exchange, law, manner) else { return Err(answer) };
+        let fields = policy::stored_fields(&exchange, &keep, law, manner);
+        let listed = FlightKey { key: self.plan.key.clone(), selecting: None };
+        let more_tags = lookup::tags_from_answer(&self.plan);
+        let flight = Flight::new(listed, self.labels.clone(), more_tags, birth);
+        let Some(reader) = flight.stream.reader() else { return Err(answer) };
+        let len = fetch::declared_len(answer.headers());
+        let errand = fetch::Errand::posted(self.plan, self.labels, self.gist);
+        fetch::fill_posted(worker, Arc::clone(&flight), errand, answer, keep, fields);
+        Ok(Reply::Shared { reader, len })
+    }
+}

@@ -1,0 +1,146 @@
+//! Invalidation: an order raises the fences first, so that no fetch begun earlier can store or be
+//! joined, then drops what the index finds, and only then is it acknowledged.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::base::fault::Fault;
+use crate::base::ids::Tick;
+use crate::base::{fields, names};
+use crate::engine::admit;
+use crate::engine::reply::Reply;
+use crate::engine::respond;
+use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::engine::{Book, Engine};
+use crate::entry::order::{Order, Selector};
+use crate::rules::Asked;
+use crate::telemetry::event::Event;
+
+/// Carries an order out and says so. Gives back its tick and how many entries went.
+pub fn carry_out(
+    engine: &Engine,
+    order: &Order,
+    by: &'static str,
+    rule: Option<&str>,
+    widened: bool,
+) -> (Tick, u64) {
+    let mut order = order.clone();
+    let mut seen: Vec<Selector> = Vec::new();
+    order.selectors.retain(|one| {
+        let first = !seen.contains(one);
+        if first {
+            seen.push(one.clone());
+        }
+        first
+    });
+    let order = &order;
+    let (tick, swept) = engine.l1.sweep(&engine.fences, order);
+    for selector in &order.selectors {
+        if let Selector::Key(key) = selector {
+            engine.unshareable.clear(crate::entry::Key::new(key, "", "").identity());
+        }
+    }
+    let named: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
+    let event =
+        Event::Purge { selector: &named.join(" "), count: swept.entries, by, rule, widened };
+    engine.telemetry.tell(engine.clock.now(), &event);
+    (tick, swept.entries)
+}
+
+/// What takes everything that a GET of this target finds, whoever asked: the URI that entries
+/// remember, and the key of the route that would serve it.
+pub fn target_selectors(book: &Book, asked: &Asked<'_>) -> Vec<Selector> {
+    let absolute = format!("{}://{}{}", asked.scheme, asked.authority, asked.target);
+    let mut selectors = vec![Selector::Url(absolute)];
+    let get = Asked { method: &http::Method::GET, ..*asked };
+    // A key that only its caller could build is found by the URI that its entries remember.
+    if let Some((route, captures)) = book.route(&get)
+        && let Ok(planned) = route.read_plan(&get, &captures, None, None)
+        && let Some(key) = planned.key
+    {
+        selectors.push(Selector::Key(key));
+    }
+    selectors
+}
+
+/// Answers PURGE: of the target, or of what its selector fields name. Never forwarded.
+pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
+    let began = transit.micros();
+    let account = Account { outcome: Outcome::Bypass, ..Account::default() };
+    if !allowed(engine, transit) {
+        let fault = Fault::Forbidden("PURGE is for listed networks or a token ([purge])");
+        return respond::fault(engine, transit, &fault, account);
+    }
+    let named = match selectors(&transit.parts.headers) {
+        Ok(named) => named,
+        Err(problem) => {
+            return respond::fault(engine, transit, &Fault::BadRequest(problem), account);
+        }
+    };
+    let by_target = named.is_empty();
+    let order = Order::of(if by_target {
+        target_selectors(&transit.book, &transit.asked())
+    } else {
+        named
+    });
+    let (_, entries) = carry_out(engine, &order, "purge", None, false);
+    let missing = by_target && entries == 0;
+    let body = serde_json::json!({
+        "purged": { "entries": entries, "l1": entries },
+        "exact": true,
+        "level": "local",
+        "ms": (transit.micros() - began) / 1_000,
+    });
+    let body = body.to_string();
+    let mut fields = HeaderMap::new();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(header::CONTENT_LENGTH, body.len().into());
+    let status = if missing { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let account = Account { note: format!("purged {entries}").into(), ..account };
+    Answer { status, fields, reply: Reply::text(body), account }
+}
+
+/// The connection's own address decides, never a forwarded one; or the exact token, compared
+/// without telling by time how much of it was right.
+fn allowed(engine: &Engine, transit: &Transit) -> bool {
+    let options = &engine.options;
+    if options.may_purge(transit.caller.peer.ip()) {
+        return true;
+    }
+    let Some(token) = &options.purge_token else { return false };
+    let given = transit.parts.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let given = given.and_then(|value| {
+        let (scheme, rest) = value.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(rest)
+    });
+    // Digests of one process key: comparing them takes the same time whatever differs.
+    let digest = |bytes: &[u8]| blake3::keyed_hash(&engine.identity_key, bytes);
+    given.is_some_and(|given| digest(given) == digest(token.as_bytes()))
+}
+
+/// The selectors a PURGE names in its fields; none means its target.
+fn selectors(head: &HeaderMap) -> Result<Vec<Selector>, String> {
+    let mut all = Vec::new();
+    for line in head.get_all(names::X_PURGE_SELECTOR) {
+        let text = line.to_str().map_err(|_| "X-Purge-Selector is not plain text".to_owned())?;
+        all.push(Selector::parse(text.trim()).map_err(|problem| problem.to_string())?);
+    }
+    let mut tag = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) if !text.is_empty() => {
+            all.push(Selector::Tag(text.to_owned()));
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err("a tag is not plain text".to_owned()),
+    };
+    for line in head.get_all(names::SURROGATE_KEY) {
+        line.as_bytes().split(|b| *b == b' ').try_for_each(&mut tag)?;
+    }
+    fields::members(head, &names::CACHE_TAG).try_for_each(&mut tag)?;
+    Ok(all)
+}
+
+/// The route and key a GET of this target would use, for telling.
+pub fn would_read(engine: &Engine, transit: &Transit) -> admit::Admission {
+    admit::admit(engine, transit, false)
+}

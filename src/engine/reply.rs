@@ -1,0 +1,137 @@
+//! The body of an answer, whatever it comes from. One enum, so that a hit takes no virtual call and
+//! allocates no box.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::engine::stream::Reader;
+use crate::origin::{BoxError, InBody, Resumed};
+
+/// What a client is sent.
+#[derive(Debug)]
+pub enum Reply {
+    /// Bytes that are at hand, in order.
+    Whole(Pieces),
+    /// What a running fetch brings.
+    Shared {
+        /// Where we are in it.
+        reader: Reader,
+        /// The length, when the origin has told it.
+        len: Option<u64>,
+    },
+    /// The origin's own answer, untouched.
+    Origin(Box<InBody>),
+    /// What was read of the origin's answer already, then the rest of it.
+    Resumed(Box<Resumed<InBody>>),
+    /// What was read of a running fetch already, then the rest of it.
+    Continued(Pieces, Reader),
+    /// A body that broke before its first byte could be sent.
+    Broken(Option<BoxError>),
+}
+
+/// Bytes at hand: segments of a stored body, parts of it, or a text of ours.
+#[derive(Clone, Debug, Default)]
+pub struct Pieces {
+    first: Option<Bytes>,
+    more: std::vec::IntoIter<Bytes>,
+    left: u64,
+}
+
+impl Pieces {
+    /// One piece; allocates nothing.
+    pub fn one(bytes: Bytes) -> Self {
+        let left = bytes.len() as u64;
+        Self { first: (left > 0).then_some(bytes), more: Vec::new().into_iter(), left }
+    }
+
+    /// Several pieces, sent in order.
+    pub fn many(pieces: Vec<Bytes>) -> Self {
+        let left = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Self { first: None, more: pieces.into_iter(), left }
+    }
+
+    /// Bytes not sent yet.
+    pub const fn left(&self) -> u64 {
+        self.left
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        let piece = self.first.take().or_else(|| self.more.find(|piece| !piece.is_empty()))?;
+        self.left = self.left.saturating_sub(piece.len() as u64);
+        Some(piece)
+    }
+}
+
+impl Reply {
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self::Whole(Pieces::default())
+    }
+
+    /// A text of ours.
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        Self::Whole(Pieces::one(text.into()))
+    }
+
+    /// The length, when it is known before sending.
+    pub fn known_len(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut *self {
+            Self::Whole(pieces) => Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece)))),
+            Self::Shared { reader, len } => {
+                let next = std::task::ready!(reader.poll_next(context));
+                Poll::Ready(next.map(|piece| {
+                    let piece = piece?;
+                    *len = len.map(|len| len.saturating_sub(piece.len() as u64));
+                    Ok(Frame::data(piece))
+                }))
+            }
+            Self::Origin(body) => Pin::new(&mut **body).poll_frame(context),
+            Self::Resumed(body) => Pin::new(&mut **body).poll_frame(context),
+            Self::Continued(pieces, reader) => match pieces.next() {
+                Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                None => {
+                    let next = std::task::ready!(reader.poll_next(context));
+                    Poll::Ready(next.map(|piece| Ok(Frame::data(piece?))))
+                }
+            },
+            Self::Broken(error) => Poll::Ready(error.take().map(Err)),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(pieces) => pieces.left == 0,
+            Self::Shared { .. } | Self::Continued(..) => false,
+            Self::Origin(body) => body.is_end_stream(),
+            Self::Resumed(body) => body.is_end_stream(),
+            Self::Broken(error) => error.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(pieces) => SizeHint::with_exact(pieces.left),
+            Self::Shared { reader, len } => len
+                .or_else(|| reader.remaining())
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Origin(body) => body.size_hint(),
+            Self::Resumed(body) => body.size_hint(),
+            Self::Continued(..) | Self::Broken(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The last step: fields that belong to this hop, and the access line. The only place that turns a
+//! fault into a status.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::base::fault::{Culprit, Fault};
+use crate::base::names;
+use crate::engine::Engine;
+use crate::engine::options::{KeyShown, Told};
+use crate::engine::reply::Reply;
+use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::origin::BoxError;
+use crate::policy::CacheStatus;
+use crate::policy::date;
+use crate::telemetry::access::Access;
+use crate::telemetry::event::Event;
+
+/// Puts the last fields on an answer and accounts for it.
+pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> Response<Sent> {
+    let Answer { status, mut fields, reply, account } = answer;
+    dress(engine, &transit, &account, status, &mut fields);
+    tell(engine, &account);
+    let bodiless = transit.parts.method == Method::HEAD
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED;
+    let sent = if bodiless && !matches!(reply, Reply::Origin(_)) {
+        Sent { reply: Reply::empty(), ending: None }
+    } else {
+        Sent { reply, ending: None }
+    };
+    let sent = account_for(engine, transit, account, status, sent);
+    let mut response = Response::new(sent);
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
+}
+
+fn dress(
+    engine: &Engine,
+    transit: &Transit,
+    account: &Account,
+    status: StatusCode,
+    fields: &mut HeaderMap,
+) {
+    if let Some(age) = account.age {
+        fields.insert(header::AGE, HeaderValue::from(age));
+    }
+    if !fields.contains_key(header::DATE) && !status.is_informational() {
+        fields.insert(header::DATE, date::write(engine.clock.now()));
+    }
+    let options = &engine.options;
+    let told = match options.cache_status {
+        Told::All => true,
+        Told::Trusted => options.is_trusted(transit.caller.peer.ip()),
+        Told::Nobody => false,
+    };
+    if told {
+        fields.append(names::CACHE_STATUS, cache_status(engine, account));
+    }
+    if options.x_cache {
+        let word = HeaderValue::from_static(account.outcome.as_x_cache());
+        fields.insert(names::X_CACHE, word);
+    }
+    if options.via {
+        fields.append(header::VIA, HeaderValue::from_static("1.1 cistern"));
+    }
+}
+
+fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
+    let mut detail = String::with_capacity(64);
+    let mut say = |what: std::fmt::Arguments<'_>| {
+        if !detail.is_empty() {
+            detail.push_str("; ");
+        }
+        // Writing to a String cannot fail.
+        let _ = detail.write_fmt(what);
+    };
+    if account.outcome.is_hit() || account.stored {
+        say(format_args!("L1"));
+    }
+    if let Some(reason) = account.reason {
+        say(format_args!("{reason}"));
+    }
+    if !account.note.is_empty() {
+        say(format_args!("{}", account.note));
+    }
+    if let Some(route) = &account.route {
+        say(format_args!("rule={}", route.name));
+    }
+    let hashed;
+    let key = account.key.as_ref().map(crate::entry::Key::text);
+    let key = match engine.options.key_shown {
+        KeyShown::Plain => key,
+        KeyShown::Off => None,
+        KeyShown::Hash => {
+            hashed = key.map(|key| blake3::hash(key.as_bytes()).to_hex());
+            hashed.as_ref().map(|hash| hash.get(..16).unwrap_or_default())
+        }
+    };
+    CacheStatus {
+        hit: account.outcome.is_hit(),
+        fwd: account.fwd,
+        fwd_status: account.fwd_status.map(|status| status.as_u16()),
+        stored: account.stored,
+        collapsed: account.collapsed,
+        ttl: account.ttl,
+        key,
+        detail: &detail,
+    }
+    .value()
+}
+
+fn tell(engine: &Engine, account: &Account) {
+    let key = account.key.as_ref().map_or("", crate::entry::Key::text);
+    let rule = account.route.as_ref().map(|route| &*route.name);
+    let event = match account.outcome {
+        Outcome::Hit | Outcome::Stale => Event::Hit { key, rule, ttl: account.ttl.unwrap_or(0) },
+        Outcome::Error | Outcome::Bypass => return,
+        _ => Event::Miss { key, rule, reason: account.reason.map(|reason| reason.as_str()) },
+    };
+    engine.telemetry.tell(engine.clock.now(), &event);
+}
+
+/// The answer to a fault: a problem document (RFC 9457) that nobody may store.
+pub(super) fn fault(engine: &Engine, transit: &Transit, fault: &Fault, account: Account) -> Answer {
+    let status = fault.status();
+    let problem = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("error"),
+        "status": status.as_u16(),
+        "detail": fault.to_string(),
+        "code": fault.code(),
+    });
+    let mut fields = HeaderMap::new();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(names::PROBLEM_JSON));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    let body = problem.to_string();
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if fault.culprit() != Culprit::Client {
+        let detail = format!("{} {}: {fault}", transit.parts.method, transit.parts.uri.path());
+        let event = Event::Fault { code: fault.code(), detail: &detail };
+        engine.telemetry.tell(engine.clock.now(), &event);
+    }
+    let note = if account.note.is_empty() { fault.code().into() } else { account.note };
+    let account = Account { outcome: Outcome::Error, note, ..account };
+    Answer { status, fields, reply: Reply::text(body), account }
+}
+
+/// The body as it goes out, and the access line that is written when it has gone.
+#[derive(Debug)]
+pub struct Sent {
+    reply: Reply,
+    ending: Option<Box<Ending>>,
+}
+
+#[derive(Debug)]
+struct Ending {
+    engine: Arc<Engine>,
+    transit: Transit,
+    account: Account,
+    status: StatusCode,
+    bytes: u64,
+    complete: bool,
+}
+
+/// What is at hand is accounted for at once; what streams, when it ends.
+fn account_for(
+    engine: &Arc<Engine>,
+    transit: Transit,
+    account: Account,
+    status: StatusCode,
+    sent: Sent,
+) -> Sent {
+    if !engine.telemetry.access.is_on() {
+        return sent;
+    }
+    if let Reply::Whole(pieces) = &sent.reply {
+        write_line(engine, &transit, &account, status, pieces.left(), true);
+        return sent;
+    }
+    let engine = Arc::clone(engine);
+    let ending = Ending { engine, transit, account, status, bytes: 0, complete: false };
+    Sent { ending: Some(Box::new(ending)), ..sent }
+}
+
+fn write_line(
+    engine: &Engine,
+    transit: &Transit,
+    account: &Account,
+    status: StatusCode,
+    bytes: u64,
+    complete: bool,
+) {
+    let client: IpAddr = transit.caller.peer.ip();
+    let kind = account.route.as_deref().map(|route| &*transit.book.place(Some(route)).kind);
+    engine.telemetry.served(&Access {
+        at: transit.at,
+        id: transit.id,
+        client,
+        method: transit.parts.method.as_str(),
+        host: &transit.authority,
+        path: transit.parts.uri.path(),
+        status: status.as_u16(),
+        bytes,
+        micros: transit.micros(),
+        cache: account.outcome.as_str(),
+        level: account.outcome.is_hit().then_some("l1"),
+        rule: account.route.as_ref().map(|route| &*route.name),
+        kind,
+        key: account.key.as_ref().map(crate::entry::Key::text),
+        age: account.age,
+        ttl: account.ttl,
+        origin_micros: account.origin_micros,
+        reason: account.reason.map(|reason| reason.as_str()),
+        complete,
+    });
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Self { engine, transit, account, status, bytes, complete } = self;
+        write_line(engine, transit, account, *status, *bytes, *complete);
+    }
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.reply).poll_frame(context));
+        if let Some(ending) = &mut self.ending {
+            match &frame {
+                Some(Ok(frame)) => {
+                    ending.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                }
+                Some(Err(_)) => {}
+                None => ending.complete = true,
+            }
+        }
+        if matches!(frame, None | Some(Err(_))) || self.reply.is_end_stream() {
+            if let Some(ending) = &mut self.ending {
+                ending.complete |= matches!(frame, None | Some(Ok(_)));
+            }
+            self.ending = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.reply.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.reply.size_hint()
+    }
+}

@@ -1,0 +1,175 @@
+//! The story of one request, top to bottom.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{Request, Response, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use crate::base::fault::Fault;
+use crate::base::limits;
+use crate::base::names;
+use crate::base::reason::Reason;
+use crate::engine::Worker;
+use crate::engine::admit::{self, Admission, Plan, Routed};
+use crate::engine::fetch;
+use crate::engine::lookup::{self, Look};
+use crate::engine::pass::OutBody;
+use crate::engine::respond::Sent;
+use crate::engine::transit::{Account, Answer, Caller, Outcome, Transit};
+use crate::engine::{miss, pass, purge, respond, write};
+use crate::origin::Whole;
+use crate::policy;
+use crate::rules::RequestBody;
+
+/// Answers one request.
+pub async fn serve(
+    worker: &Worker,
+    mut request: Request<Incoming>,
+    caller: Caller,
+) -> Response<Sent> {
+    let upgrade =
+        request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
+    let (transit, body) = begin(worker, request, caller);
+    let engine = &worker.engine;
+    let answer = match admit::admit(engine, &transit, !body.is_end_stream()) {
+        Admission::Read(plan) => read(worker, &transit, &plan).await,
+        Admission::BodyRead(routed) => body_read(worker, &transit, routed, body).await,
+        Admission::Write(routed) => write::write(worker, &transit, &routed, outgoing(body)).await,
+        Admission::Purge => purge::purge(engine, &transit),
+        Admission::Pass(routed, reason) => {
+            past(worker, &transit, &routed, reason, outgoing(body), upgrade).await
+        }
+        Admission::Refuse(fault) => respond::fault(engine, &transit, &fault, Account::default()),
+    };
+    respond::finish(engine, transit, answer)
+}
+
+fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transit, Incoming) {
+    let engine = &worker.engine;
+    let (parts, body) = request.into_parts();
+    let authority = parts
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let trusted = engine.options.trusts_peer(caller.peer.ip());
+    let told = parts.headers.get(names::X_FORWARDED_PROTO).filter(|_| trusted);
+    let scheme = match told.map(http::HeaderValue::as_bytes) {
+        Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
+        _ => "http",
+    };
+    let transit = Transit {
+        began: tokio::time::Instant::now(),
+        at: engine.clock.now(),
+        id: engine.requests.fetch_add(1, Ordering::Relaxed),
+        caller,
+        authority: without_default_port(&authority, scheme).into(),
+        scheme,
+        parts,
+        book: engine.book.load_full(),
+    };
+    (transit, body)
+}
+
+/// `shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
+fn without_default_port<'a>(authority: &'a str, scheme: &str) -> &'a str {
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    authority.strip_suffix(port).unwrap_or(authority)
+}
+
+fn outgoing(body: Incoming) -> OutBody {
+    body.map_err(Into::into).boxed_unsync()
+}
+
+async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
+    let engine = &worker.engine;
+    match lookup::look(engine, transit, plan) {
+        Look::Fresh(entry) => {
+            let account = lookup::account(engine, plan, &entry, Outcome::Hit);
+            lookup::from_entry(engine, transit, &entry, account)
+        }
+        Look::Behind(entry) => {
+            fetch::refresh_behind(worker, transit, plan, &entry);
+            let account = Account {
+                note: "stale-while-revalidate".into(),
+                ..lookup::account(engine, plan, &entry, Outcome::Stale)
+            };
+            lookup::from_entry(engine, transit, &entry, account)
+        }
+        Look::Stale(..) | Look::OtherVariant(_) | Look::Absent => {
+            miss::miss(worker, transit, plan).await
+        }
+    }
+}
+
+/// A read whose key comes from its body: the body is read first, up to the rule's limit.
+async fn body_read(worker: &Worker, transit: &Transit, routed: Routed, body: Incoming) -> Answer {
+    let engine = &worker.engine;
+    let limit = routed.route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max);
+    let body = match crate::origin::whole(body, limit).await {
+        Ok(Whole::TooLong(rest)) => {
+            let routed = Routed { note: "the body is longer than json_max".into(), ..routed };
+            let body = rest.map_err(Into::into).boxed_unsync();
+            return past(worker, transit, &routed, Reason::KeyPartMissing, body, None).await;
+        }
+        Ok(whole) => whole.bytes().unwrap_or_default(),
+        Err(broken) => {
+            let fault = Fault::BadRequest(format!("the body broke off: {broken}"));
+            return respond::fault(engine, transit, &fault, Account::default());
+        }
+    };
+    let plain = crate::engine::json::decoded(&transit.parts.headers, &body, limit);
+    let given = RequestBody::new(plain.map(|plain| plain.into_owned().into()).unwrap_or_default());
+    match admit::read(engine, transit, routed, Some(&given)) {
+        Admission::Read(plan) => read(worker, transit, &Plan { body, ..plan }).await,
+        Admission::Pass(routed, reason) => {
+            let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+            past(worker, transit, &routed, reason, body, None).await
+        }
+        _ => respond::fault(engine, transit, &Fault::NoOrigin, Account::default()),
+    }
+}
+
+async fn past(
+    worker: &Worker,
+    transit: &Transit,
+    routed: &Routed,
+    reason: Reason,
+    body: OutBody,
+    upgrade: Option<OnUpgrade>,
+) -> Answer {
+    let account = routed.account(reason);
+    let is_read = matches!(transit.parts.method, http::Method::GET | http::Method::HEAD);
+    if is_read && policy::RequestDirectives::of(&transit.parts.headers, false).only_if_cached {
+        return respond::fault(&worker.engine, transit, &Fault::OnlyIfCached, account);
+    }
+    pass::pass(worker, transit, routed, body, upgrade, account).await
+}
+
+/// A request that is only looked at: its head as `explain` and PURGE see it.
+pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Caller) -> Transit {
+    let (parts, ()) = request.into_parts();
+    let authority = parts
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    Transit {
+        began: tokio::time::Instant::now(),
+        at: worker.clock.now(),
+        id: 0,
+        caller,
+        authority: without_default_port(&authority, "http").into(),
+        scheme: "http",
+        parts,
+        book: Arc::clone(&worker.book.load_full()),
+    }
+}

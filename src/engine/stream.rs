@@ -1,0 +1,327 @@
+//! The bytes of one running fetch, shared by all who wait for it. The fetch appends, readers follow
+//! at their own pace, each from the first byte on. While the answer may still be stored everything
+//! is kept, since it is the entry to be; once it has grown past what a level keeps, only a window
+//! stays, and then the fastest reader sets the pace. A reader so slow that the window leaves it
+//! behind loses its answer, visibly: it never slows the others and never holds memory for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+/// How far the fetch may run ahead of its fastest reader once the answer is only streamed.
+const WINDOW_BYTES: u64 = 1 << 20;
+
+/// How far behind the fastest a reader may be then.
+const LAG_BYTES: u64 = 8 << 20;
+
+/// Why a body has no proper end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The origin's answer ended before its end.
+    #[error("the origin's answer ended early: {0}")]
+    Origin(Arc<str>),
+    /// This reader was too far behind the others.
+    #[error("this reader fell too far behind")]
+    LeftBehind,
+}
+
+/// A body on its way; clones are handles on the same body.
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Chunks with the offset of their first byte, in order.
+    chunks: Vec<(u64, Bytes)>,
+    len: u64,
+    end: Option<Result<(), Broken>>,
+    windowed: bool,
+    readers: HashMap<u64, Place>,
+    next_reader: u64,
+    writer: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    at: u64,
+    waker: Option<Waker>,
+}
+
+impl Stream {
+    // A poisoned lock means that a reader's waker panicked; the bytes are whole all the same.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A reader from the first byte on; nothing when the first bytes are gone already.
+    pub fn reader(&self) -> Option<Reader> {
+        let mut state = self.state();
+        if state.windowed {
+            return None;
+        }
+        let id = state.next_reader;
+        state.next_reader += 1;
+        state.readers.insert(id, Place::default());
+        Some(Reader { stream: self.clone(), id, at: 0 })
+    }
+
+    /// Appends bytes and tells the readers.
+    pub fn push(&self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        let start = state.len;
+        state.len += chunk.len() as u64;
+        state.chunks.push((start, chunk));
+        state.trim();
+        let wakers = state.wakers();
+        drop(state);
+        wake(wakers);
+    }
+
+    /// Keeps only what the readers need from now on: the answer will not be stored.
+    pub fn only_stream(&self) {
+        let mut state = self.state();
+        state.windowed = true;
+        state.trim();
+        let wakers = state.wakers();
+        drop(state);
+        wake(wakers);
+    }
+
+    /// The body is complete, or broken.
+    pub fn finish(&self, end: Result<(), Broken>) {
+        let mut state = self.state();
+        state.end.get_or_insert(end);
+        let wakers = state.wakers();
+        drop(state);
+        wake(wakers);
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> u64 {
+        self.state().len
+    }
+
+    /// Whether nothing has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes the chunks out, so that they can be packed for the store without being held twice.
+    /// [`Stream::put_back`] follows; readers wait meanwhile.
+    pub fn take(&self) -> Vec<Bytes> {
+        std::mem::take(&mut self.state().chunks).into_iter().map(|(_, chunk)| chunk).collect()
+    }
+
+    /// Gives the same bytes back in their packed form.
+    pub fn put_back(&self, segments: &[Bytes]) {
+        let mut state = self.state();
+        let mut start = 0;
+        for segment in segments {
+            state.chunks.push((start, segment.clone()));
+            start += segment.len() as u64;
+        }
+        let wakers = state.wakers();
+        drop(state);
+        wake(wakers);
+    }
+
+    /// Waits until the body is complete or broken.
+    pub async fn ended(&self) {
+        let Some(mut reader) = self.reader() else { return };
+        // Following to the end is waiting for it; the bytes are shared, not copied.
+        while let Some(Ok(_)) = std::future::poll_fn(|context| reader.poll_next(context)).await {}
+    }
+
+    /// Whether the fetch may read on. Pending while the window is full; `false` when nobody reads
+    /// any more and nothing will be stored.
+    pub fn poll_room(&self, context: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.state();
+        if !state.windowed {
+            return Poll::Ready(true);
+        }
+        let Some(fastest) = state.readers.values().map(|place| place.at).max() else {
+            return Poll::Ready(false);
+        };
+        if state.len.saturating_sub(fastest) < WINDOW_BYTES {
+            return Poll::Ready(true);
+        }
+        state.writer = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl State {
+    fn wakers(&mut self) -> Vec<Waker> {
+        self.readers.values_mut().filter_map(|place| place.waker.take()).collect()
+    }
+
+    /// In window mode, forgets what every reader has passed, and who is too far behind.
+    fn trim(&mut self) {
+        if !self.windowed {
+            return;
+        }
+        let fastest = self.readers.values().map(|place| place.at).max().unwrap_or(self.len);
+        let horizon = fastest.saturating_sub(LAG_BYTES);
+        let slowest = self.readers.values().map(|place| place.at).min().unwrap_or(self.len);
+        let keep_from = slowest.max(horizon);
+        let gone = self
+            .chunks
+            .iter()
+            .take_while(|(start, chunk)| start + chunk.len() as u64 <= keep_from)
+            .count();
+        self.chunks.drain(..gone);
+    }
+}
+
+fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        waker.wake();
+    }
+}
+
+/// One who follows a [`Stream`].
+#[derive(Debug)]
+pub struct Reader {
+    stream: Stream,
+    id: u64,
+    at: u64,
+}
+
+impl Reader {
+    /// The next bytes; nothing at the end.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        let mut state = self.stream.state();
+        let next = state.chunks.partition_point(|(start, _)| *start <= self.at);
+        if let Some((start, chunk)) = next.checked_sub(1).and_then(|i| state.chunks.get(i)) {
+            let skip = (self.at - start) as usize;
+            if skip < chunk.len() {
+                let bytes = chunk.slice(skip..);
+                self.at += bytes.len() as u64;
+                let writer = state.moved(self.id, self.at);
+                drop(state);
+                wake(writer.into_iter().collect());
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+        } else if state.windowed && self.at < state.len {
+            return Poll::Ready(Some(Err(Broken::LeftBehind)));
+        }
+        match (&state.end, self.at >= state.len) {
+            (Some(Ok(())), true) => Poll::Ready(None),
+            (Some(Err(broken)), true) => Poll::Ready(Some(Err(broken.clone()))),
+            _ => {
+                if let Some(place) = state.readers.get_mut(&self.id) {
+                    place.waker = Some(context.waker().clone());
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// How many bytes are known to follow, once the body has ended well.
+    pub fn remaining(&self) -> Option<u64> {
+        let state = self.stream.state();
+        matches!(state.end, Some(Ok(()))).then(|| state.len.saturating_sub(self.at))
+    }
+}
+
+impl State {
+    fn moved(&mut self, id: u64, at: u64) -> Option<Waker> {
+        if let Some(place) = self.readers.get_mut(&id) {
+            place.at = at;
+        }
+        self.trim();
+        self.writer.take()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut state = self.stream.state();
+        state.readers.remove(&self.id);
+        state.trim();
+        let writer = state.writer.take();
+        drop(state);
+        wake(writer.into_iter().collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(reader: &mut Reader) -> Poll<Option<Result<Bytes, Broken>>> {
+        reader.poll_next(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn room(stream: &Stream) -> Poll<bool> {
+        stream.poll_room(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn chunk(len: usize) -> Bytes {
+        Bytes::from(vec![b'x'; len])
+    }
+
+    #[test]
+    fn readers_follow_at_their_own_pace() {
+        let stream = Stream::default();
+        let (mut early, mut late) = (stream.reader().unwrap(), stream.reader().unwrap());
+        assert!(next(&mut early).is_pending());
+        stream.push(Bytes::from_static(b"one"));
+        assert_eq!(next(&mut early), Poll::Ready(Some(Ok(Bytes::from_static(b"one")))));
+        stream.push(Bytes::from_static(b"two"));
+        let packed = stream.take().concat();
+        assert!(next(&mut late).is_pending());
+        stream.put_back(&[packed.into()]);
+        stream.finish(Ok(()));
+        assert_eq!(next(&mut late), Poll::Ready(Some(Ok(Bytes::from_static(b"onetwo")))));
+        assert_eq!(next(&mut early), Poll::Ready(Some(Ok(Bytes::from_static(b"two")))));
+        assert_eq!(next(&mut early), Poll::Ready(None));
+        assert_eq!(next(&mut late), Poll::Ready(None));
+        assert_eq!(stream.reader().unwrap().remaining(), Some(6));
+    }
+
+    #[test]
+    fn a_broken_body_has_no_proper_end() {
+        let stream = Stream::default();
+        let mut reader = stream.reader().unwrap();
+        stream.push(Bytes::from_static(b"half"));
+        stream.finish(Err(Broken::Origin("reset".into())));
+        stream.finish(Ok(()));
+        assert!(matches!(next(&mut reader), Poll::Ready(Some(Ok(_)))));
+        assert!(matches!(next(&mut reader), Poll::Ready(Some(Err(Broken::Origin(_))))));
+    }
+
+    #[test]
+    fn in_window_mode_the_fastest_sets_the_pace_and_memory_is_bounded() {
+        let stream = Stream::default();
+        let (mut fast, mut slow) = (stream.reader().unwrap(), stream.reader().unwrap());
+        stream.only_stream();
+        assert!(stream.reader().is_none(), "the first bytes may be gone");
+        for _ in 0..40 {
+            while room(&stream) == Poll::Ready(true) {
+                stream.push(chunk(256 * 1_024));
+            }
+            while next(&mut fast).is_ready() {}
+        }
+        let held: usize = stream.state().chunks.iter().map(|(_, chunk)| chunk.len()).sum();
+        assert!(held as u64 <= LAG_BYTES + 2 * WINDOW_BYTES, "{held}");
+        assert_eq!(next(&mut slow), Poll::Ready(Some(Err(Broken::LeftBehind))));
+    }
+
+    #[test]
+    fn nobody_left_means_no_reason_to_read_on() {
+        let stream = Stream::default();
+        let reader = stream.reader().unwrap();
+        assert_eq!(room(&stream), Poll::Ready(true));
+        stream.only_stream();
+        drop(reader);
+        assert_eq!(room(&stream), Poll::Ready(false));
+    }
+}

@@ -1,0 +1,227 @@
+//! What one request carries from its head to its answer, and what is said about it in the end.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use tokio::time::Instant;
+
+use crate::base::clock::Timestamp;
+use crate::base::reason::Reason;
+use crate::engine::book::Book;
+use crate::engine::reply::Reply;
+use crate::entry::Key;
+use crate::policy::Fwd;
+use crate::rules::{Asked, Route};
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The client's address, or that of the proxy before us.
+    pub peer: SocketAddr,
+    /// The address the connection arrived at.
+    pub local: SocketAddr,
+}
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Transit {
+    /// When it began, on the timer's clock.
+    pub began: Instant,
+    /// When it began, on the wall clock.
+    pub at: Timestamp,
+    /// A number that no other request of this process has.
+    pub id: u64,
+    /// Who asks.
+    pub caller: Caller,
+    /// The request without its body.
+    pub parts: Parts,
+    /// The scheme the client used, as far as a trusted peer tells.
+    pub scheme: &'static str,
+    /// The authority asked for, in lower case.
+    pub authority: Box<str>,
+    /// The rules this request is served by, from beginning to end.
+    pub book: Arc<Book>,
+}
+
+impl Transit {
+    /// Path and query as they were sent.
+    pub fn target(&self) -> &str {
+        self.parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+    }
+
+    /// The absolute URI: what identifies the target without a rule.
+    pub fn absolute(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.target())
+    }
+
+    /// As the rules look at it.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.parts.method,
+            scheme: self.scheme,
+            authority: &self.authority,
+            target: self.target(),
+            fields: &self.parts.headers,
+        }
+    }
+
+    /// What tasks need of the request that outlive it.
+    pub fn gist(&self) -> Gist {
+        Gist {
+            method: self.parts.method.clone(),
+            scheme: self.scheme,
+            authority: self.authority.clone(),
+            target: self.target().to_owned(),
+            fields: self.parts.headers.clone(),
+            book: Arc::clone(&self.book),
+        }
+    }
+
+    /// A GET of the same target by the same client.
+    pub fn as_get(&self) -> Self {
+        let mut parts = self.parts.clone();
+        parts.method = http::Method::GET;
+        for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING] {
+            parts.headers.remove(name);
+        }
+        Self { parts, authority: self.authority.clone(), book: Arc::clone(&self.book), ..*self }
+    }
+
+    /// Microseconds since it began.
+    pub fn micros(&self) -> u64 {
+        self.began.elapsed().as_micros() as u64
+    }
+}
+
+/// A request without its client: what a fetch or a write knows of the one that caused it.
+#[derive(Clone, Debug)]
+pub struct Gist {
+    /// The method.
+    pub method: http::Method,
+    /// The scheme.
+    pub scheme: &'static str,
+    /// The authority.
+    pub authority: Box<str>,
+    /// Path and query.
+    pub target: String,
+    /// The fields, as the client sent them.
+    pub fields: HeaderMap,
+    /// The rules it is served by.
+    pub book: Arc<Book>,
+}
+
+impl Gist {
+    /// As the rules look at it.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            scheme: self.scheme,
+            authority: &self.authority,
+            target: &self.target,
+            fields: &self.fields,
+        }
+    }
+
+    /// The absolute URI.
+    pub fn absolute(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.target)
+    }
+}
+
+/// What came of a request, in one word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// Fresh, from the cache.
+    Hit,
+    /// From the cache, past its lifetime.
+    Stale,
+    /// From the cache, after the origin confirmed it.
+    Revalidated,
+    /// From a fetch that another request had begun.
+    Coalesced,
+    /// From the origin, through the cache.
+    #[default]
+    Miss,
+    /// From the origin, past the cache.
+    Bypass,
+    /// From ourselves, because something failed.
+    Error,
+}
+
+impl Outcome {
+    /// The word in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Revalidated => "revalidated",
+            Self::Coalesced => "coalesced",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+            Self::Error => "error",
+        }
+    }
+
+    /// The word in `X-Cache`.
+    pub const fn as_x_cache(self) -> &'static str {
+        match self {
+            Self::Hit => "HIT",
+            Self::Stale => "STALE",
+            Self::Revalidated => "REVALIDATED",
+            Self::Coalesced => "COALESCED",
+            Self::Miss => "MISS",
+            Self::Bypass => "BYPASS",
+            Self::Error => "ERROR",
+        }
+    }
+
+    /// Whether the answer came from the store (RFC 9211, `hit`).
+    pub const fn is_hit(self) -> bool {
+        matches!(self, Self::Hit | Self::Stale)
+    }
+}
+
+/// What is said about a request, in its answer and in the logs.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// In one word.
+    pub outcome: Outcome,
+    /// Why it went forward, if it did (RFC 9211, 2.2).
+    pub fwd: Option<Fwd>,
+    /// The origin's status, where the client gets another.
+    pub fwd_status: Option<StatusCode>,
+    /// Whether the answer is being kept.
+    pub stored: bool,
+    /// Whether another request's fetch was shared.
+    pub collapsed: bool,
+    /// Seconds of freshness left.
+    pub ttl: Option<i64>,
+    /// Seconds of age, on everything that comes from the store.
+    pub age: Option<u64>,
+    /// The key.
+    pub key: Option<Key>,
+    /// Why it was not served from the cache, or not put into it.
+    pub reason: Option<Reason>,
+    /// More words.
+    pub note: Cow<'static, str>,
+    /// Microseconds until the origin's head.
+    pub origin_micros: Option<u64>,
+    /// The rule that matched.
+    pub route: Option<Arc<Route>>,
+}
+
+/// An answer before the last fields are put on it.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields.
+    pub fields: HeaderMap,
+    /// Its body.
+    pub reply: Reply,
+    /// What is said about it.
+    pub account: Account,
+}

@@ -1,0 +1,196 @@
+//! What stands under one identity: the variants of an answer, one for each set of selecting values
+//! (RFC 9111, 4.1). A bundle never changes; storing and dropping make a new one, so that a reader
+//! keeps what it found. It holds at most [`limits::VARIANTS_PER_KEY_MAX`] and is never empty.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use smallvec::SmallVec;
+
+use crate::base::clock::Timestamp;
+use crate::base::limits;
+use crate::base::units::Span;
+use crate::entry::{Entry, cost};
+use crate::policy::stamp::Stamp;
+
+/// The variants of one identity.
+#[derive(Debug)]
+pub struct Bundle {
+    variants: SmallVec<[Arc<Entry>; 1]>,
+}
+
+impl Bundle {
+    /// A bundle of one.
+    pub fn of(entry: Arc<Entry>) -> Self {
+        Self { variants: SmallVec::from_buf([entry]) }
+    }
+
+    /// The variants, in no particular order.
+    pub fn variants(&self) -> &[Arc<Entry>] {
+        &self.variants
+    }
+
+    /// The variant that answers a request with these fields, marked as used: of several that match
+    /// the one with the newest `Date` (RFC 9111, 4.1), and of those the one stored last.
+    pub fn choose(&self, request: &HeaderMap, now: Timestamp) -> Option<&Arc<Entry>> {
+        let matching = self.variants.iter().filter(|entry| entry.selecting.matches(request));
+        let chosen = matching.max_by_key(|entry| (entry.stamp.date, entry.stamp.stored_at))?;
+        chosen.touch(now);
+        Some(chosen)
+    }
+
+    /// This bundle with `entry` in it. It takes the place of a variant with the same selecting
+    /// values; variants of no more use go, and beyond the count or `cost_max` the least recently
+    /// used ones.
+    #[must_use]
+    pub fn with(&self, entry: Arc<Entry>, cost_max: u64) -> Self {
+        let now = entry.stamp.stored_at;
+        let mut variants: SmallVec<[Arc<Entry>; 1]> = self
+            .variants
+            .iter()
+            .filter(|old| old.selecting != entry.selecting && old.stamp.useful_until() > now)
+            .cloned()
+            .collect();
+        let mut total = entry.cost() + variants.iter().map(|old| old.cost()).sum::<u64>();
+        while variants.len() >= limits::VARIANTS_PER_KEY_MAX || total > cost_max {
+            let least = variants.iter().enumerate().min_by_key(|(_, old)| old.used_secs());
+            let Some((at, _)) = least else { break };
+            total -= variants.swap_remove(at).cost();
+        }
+        variants.push(entry);
+        variants.shrink_to_fit();
+        Self { variants }
+    }
+
+    /// This bundle without the variants that `covers` names; `None` when nothing is left.
+    pub fn without(&self, covers: impl Fn(&Arc<Entry>) -> bool) -> Option<Self> {
+        let variants: SmallVec<_> =
+            self.variants.iter().filter(|entry| !covers(entry)).cloned().collect();
+        (!variants.is_empty()).then_some(Self { variants })
+    }
+
+    /// The type its variants were stored by. They share one: a store of another type takes the
+    /// place of all.
+    pub fn kind(&self) -> &str {
+        self.variants.first().map_or("", |entry| &entry.labels.place.kind)
+    }
+
+    /// How long it is of use from the time its newest variant was stored.
+    pub fn useful_for(&self) -> Span {
+        let stamps = || self.variants.iter().map(|entry| &entry.stamp);
+        let end = stamps().map(Stamp::useful_until).max().unwrap_or_default();
+        let newest = stamps().map(|stamp| stamp.stored_at).max().unwrap_or_default();
+        if end == Timestamp::NEVER { Span::FOREVER } else { end.since(newest) }
+    }
+
+    /// When any of its variants was used last, in seconds since the epoch.
+    pub fn used_secs(&self) -> u32 {
+        self.variants.iter().map(|entry| entry.used_secs()).max().unwrap_or_default()
+    }
+
+    /// When its newest variant was stored, in milliseconds since the epoch.
+    pub fn stored_millis(&self) -> u64 {
+        let times = self.variants.iter().map(|entry| entry.stamp.stored_at.as_millis());
+        times.max().unwrap_or_default()
+    }
+
+    /// Every byte it takes, its entries included.
+    pub fn cost(&self) -> u64 {
+        let list = if self.variants.spilled() { size_of_val(self.variants.as_slice()) } else { 0 };
+        cost::block(size_of::<Self>() + cost::COUNTS)
+            + cost::block(list)
+            + self.variants.iter().map(|entry| entry.cost()).sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Labels;
+    use crate::entry::samples::{self, fields, stamp};
+
+    fn variant(text: &str, value: &str, at_secs: u64) -> Arc<Entry> {
+        let at = Timestamp::from_secs(at_secs);
+        samples::full(text, Labels::default(), &[value], stamp(at, 3_600))
+    }
+
+    fn asked(value: &str) -> HeaderMap {
+        fields(&[("x-v", value)])
+    }
+
+    fn chosen(bundle: &Bundle, value: &str) -> Option<String> {
+        let now = Timestamp::from_secs(2_000);
+        bundle.choose(&asked(value), now).map(|entry| samples::text_of(entry))
+    }
+
+    #[test]
+    fn each_request_gets_its_variant() {
+        let bundle = Bundle::of(variant("1", "a", 10)).with(variant("2", "b", 10), u64::MAX);
+        assert_eq!(chosen(&bundle, "a").as_deref(), Some("1"));
+        assert_eq!(chosen(&bundle, "b").as_deref(), Some("2"));
+        assert_eq!(chosen(&bundle, "c"), None);
+    }
+
+    #[test]
+    fn the_newest_date_wins_among_those_that_match() {
+        let open = |text, at| {
+            let stamp = stamp(Timestamp::from_secs(at), 3_600);
+            samples::full(text, Labels::default(), &[], stamp)
+        };
+        let bundle = Bundle::of(open("old", 10)).with(variant("new", "a", 20), u64::MAX);
+        assert_eq!(chosen(&bundle, "a").as_deref(), Some("new"));
+        assert_eq!(chosen(&bundle, "b").as_deref(), Some("old"));
+        let bundle = Bundle::of(variant("old", "a", 20)).with(open("new", 30), u64::MAX);
+        assert_eq!(chosen(&bundle, "a").as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn an_equal_variant_is_replaced() {
+        let bundle = Bundle::of(variant("1", "a", 10)).with(variant("2", "a", 11), u64::MAX);
+        assert_eq!(bundle.variants().len(), 1);
+        assert_eq!(chosen(&bundle, "a").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn the_least_used_variant_makes_room() {
+        let mut bundle = Bundle::of(variant("v0", "0", 10));
+        for i in 1..limits::VARIANTS_PER_KEY_MAX {
+            bundle = bundle.with(variant(&format!("v{i}"), &i.to_string(), 10), u64::MAX);
+        }
+        for i in (0..limits::VARIANTS_PER_KEY_MAX).filter(|i| *i != 5) {
+            assert!(chosen(&bundle, &i.to_string()).is_some());
+        }
+        bundle = bundle.with(variant("next", "next", 10), u64::MAX);
+        assert_eq!(bundle.variants().len(), limits::VARIANTS_PER_KEY_MAX);
+        assert_eq!(chosen(&bundle, "5"), None);
+        assert_eq!(chosen(&bundle, "next").as_deref(), Some("next"));
+    }
+
+    #[test]
+    fn useless_variants_and_those_beyond_the_cost_go() {
+        let one = Bundle::of(variant("1", "a", 10));
+        assert_eq!(one.with(variant("2", "b", 10_000), u64::MAX).variants().len(), 1);
+        let room = one.variants()[0].cost() * 2;
+        let two = one.with(variant("2", "b", 11), room);
+        assert_eq!(two.variants().len(), 2);
+        let two = two.with(variant("3", "c", 12), room);
+        assert_eq!(two.variants().len(), 2);
+        assert!(chosen(&two, "c").is_some());
+    }
+
+    #[test]
+    fn dropping_the_last_variant_leaves_nothing() {
+        let (a, b) = (variant("1", "a", 10), variant("2", "b", 10));
+        let both = Bundle::of(Arc::clone(&a)).with(Arc::clone(&b), u64::MAX);
+        let left = both.without(|entry| Arc::ptr_eq(entry, &a)).unwrap();
+        assert!(Arc::ptr_eq(&left.variants()[0], &b) && left.variants().len() == 1);
+        assert!(left.without(|entry| Arc::ptr_eq(entry, &b)).is_none());
+        assert_eq!(left.without(|_| false).unwrap().variants().len(), 1);
+    }
+
+    #[test]
+    fn usefulness_counts_from_the_newest_storing() {
+        let bundle = Bundle::of(variant("1", "a", 10)).with(variant("2", "b", 110), u64::MAX);
+        assert_eq!(bundle.useful_for(), Span::from_secs(3_600));
+    }
+}

@@ -1,0 +1,220 @@
+//! The head of a stored answer: status and field lines. Values lie in one block; names are a list
+//! that answers of one make share, because an API sends the same fields each time. A hit turns it
+//! into a `HeaderMap` by slicing the block: no value is copied and no name is parsed.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::entry::cost;
+
+/// Bytes of one end mark in the block.
+const MARK: usize = 4;
+
+/// What is kept free in the map of a hit for what the proxy adds: Age, Cache-Status, Via, Date.
+const ROOM_FOR_OURS: usize = 4;
+
+/// Status and field lines, in their order.
+#[derive(Clone, Debug)]
+pub struct Head {
+    status: StatusCode,
+    /// Whether `names` is counted by [`Shapes`], not here.
+    shared: bool,
+    names: Arc<[HeaderName]>,
+    /// One little-endian end mark for each line, counted from the end of the marks; then values.
+    block: Bytes,
+}
+
+impl Head {
+    /// Packs a head whose names nothing else shares.
+    pub fn new(status: StatusCode, fields: &HeaderMap) -> Self {
+        let (names, block) = pack(fields);
+        Self { status, shared: false, names: names.into(), block }
+    }
+
+    /// Packs a head; its names are those of an earlier one with the same lines, if there is one.
+    pub fn shaped(status: StatusCode, fields: &HeaderMap, shapes: &Shapes) -> Self {
+        let (names, block) = pack(fields);
+        match shapes.share(&names) {
+            Some(names) => Self { status, shared: true, names, block },
+            None => Self { status, shared: false, names: names.into(), block },
+        }
+    }
+
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The field lines in order: names as kept, values as bytes.
+    pub fn lines(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
+        let marks = self.names.len() * MARK;
+        let mut from = marks;
+        self.names.iter().enumerate().filter_map(move |(i, name)| {
+            let to = marks + self.end(i)?;
+            let value = self.block.get(from..to)?;
+            from = to;
+            Some((name, value))
+        })
+    }
+
+    /// The value of the first line of this name.
+    pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.lines().find(|(line, _)| *line == name).map(|(_, value)| value)
+    }
+
+    /// The lines as a map that shares the block.
+    pub fn to_header_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(self.names.len() + ROOM_FOR_OURS);
+        let marks = self.names.len() * MARK;
+        let mut from = marks;
+        for (i, name) in self.names.iter().enumerate() {
+            let Some(to) = self.end(i).map(|end| marks + end) else { break };
+            // The value came out of a map, so it is one; the check is a scan over its bytes.
+            if let Ok(value) = HeaderValue::from_maybe_shared(self.block.slice(from..to)) {
+                map.append(name.clone(), value);
+            }
+            from = to;
+        }
+        map
+    }
+
+    /// The packed bytes of values and marks.
+    pub fn bytes(&self) -> usize {
+        self.block.len()
+    }
+
+    /// Heap bytes of the list of names, when this head counts them.
+    pub(super) fn name_bytes(&self) -> u64 {
+        if self.shared { 0 } else { names_cost(&self.names) }
+    }
+
+    pub(super) const fn block(&self) -> &Bytes {
+        &self.block
+    }
+
+    /// The same head with its bytes in another block that begins with them.
+    pub(super) fn in_block(self, block: Bytes) -> Self {
+        Self { block, ..self }
+    }
+
+    fn end(&self, line: usize) -> Option<usize> {
+        let at = line * MARK;
+        let mark = self.block.get(at..at + MARK)?;
+        Some(u32::from_le_bytes(mark.try_into().ok()?) as usize)
+    }
+}
+
+fn pack(fields: &HeaderMap) -> (Vec<HeaderName>, Bytes) {
+    let values: usize = fields.values().map(HeaderValue::len).sum();
+    let mut names = Vec::with_capacity(fields.len());
+    let mut block = Vec::with_capacity(fields.len() * MARK + values);
+    let mut end: u32 = 0;
+    for (name, value) in fields {
+        end = end.saturating_add(value.len() as u32);
+        block.extend_from_slice(&end.to_le_bytes());
+        names.push(name.clone());
+    }
+    for value in fields.values() {
+        block.extend_from_slice(value.as_bytes());
+    }
+    (names, Bytes::from(block))
+}
+
+fn names_cost(names: &[HeaderName]) -> u64 {
+    // A name outside the standard ones owns its text.
+    let texts: u64 = names.iter().map(|name| cost::block(name.as_str().len())).sum();
+    cost::block(size_of_val(names) + cost::COUNTS) + texts
+}
+
+/// The lists of names in use. Bounded: an origin that sends other names each time costs its
+/// entries their own lists, never this table more.
+#[derive(Debug, Default)]
+pub struct Shapes(Mutex<HashSet<Arc<[HeaderName]>, foldhash::fast::RandomState>>);
+
+impl Shapes {
+    /// Lists kept at most. An API has a few dozen.
+    pub const LISTS_MAX: usize = 512;
+
+    /// Longer lists are not shared; with the other bound that keeps the table under 2 MiB.
+    pub const NAMES_MAX: usize = 48;
+
+    fn share(&self, names: &[HeaderName]) -> Option<Arc<[HeaderName]>> {
+        if names.len() > Self::NAMES_MAX {
+            return None;
+        }
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(list) = lists.get(names) {
+            return Some(Arc::clone(list));
+        }
+        if lists.len() >= Self::LISTS_MAX {
+            lists.retain(|list| Arc::strong_count(list) > 1);
+        }
+        if lists.len() >= Self::LISTS_MAX {
+            return None;
+        }
+        let list: Arc<[HeaderName]> = names.into();
+        lists.insert(Arc::clone(&list));
+        Some(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header;
+
+    use super::*;
+    use crate::entry::samples::fields;
+
+    #[test]
+    fn lines_come_back_in_order_with_repeats_and_odd_bytes() {
+        let mut sent = fields(&[("content-type", "a/b"), ("link", "<1>"), ("x-empty", "")]);
+        sent.append(header::LINK, HeaderValue::from_static("<2>"));
+        sent.append(header::SERVER, HeaderValue::from_bytes(b"\xff\xfe").unwrap());
+        let head = Head::new(StatusCode::NOT_FOUND, &sent);
+        assert_eq!(head.status(), StatusCode::NOT_FOUND);
+        assert_eq!(head.to_header_map(), sent);
+        assert_eq!(head.get(&header::LINK), Some(&b"<1>"[..]));
+        assert_eq!(head.get(&header::SERVER), Some(&b"\xff\xfe"[..]));
+        assert_eq!(head.get(&header::ETAG), None);
+        let lines: Vec<_> = head.lines().map(|(n, v)| (n.as_str(), v)).collect();
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[1..3], [("link", &b"<1>"[..]), ("link", &b"<2>"[..])]);
+        assert!(Head::new(StatusCode::OK, &HeaderMap::new()).to_header_map().is_empty());
+    }
+
+    #[test]
+    fn a_map_shares_the_block() {
+        let head = Head::new(StatusCode::OK, &fields(&[("etag", "\"1234567890\"")]));
+        let map = head.to_header_map();
+        let range = head.block().as_ptr_range();
+        assert!(range.contains(&map[header::ETAG].as_bytes().as_ptr()));
+    }
+
+    #[test]
+    fn answers_of_one_make_share_their_names() {
+        let shapes = Shapes::default();
+        let one = Head::shaped(StatusCode::OK, &fields(&[("etag", "1"), ("x-a", "2")]), &shapes);
+        let two = Head::shaped(StatusCode::OK, &fields(&[("etag", "3"), ("x-a", "4")]), &shapes);
+        assert!(Arc::ptr_eq(&one.names, &two.names));
+        assert_eq!(two.name_bytes(), 0);
+        assert_eq!(two.to_header_map(), fields(&[("etag", "3"), ("x-a", "4")]));
+    }
+
+    #[test]
+    fn ever_new_names_fill_no_table() {
+        let shapes = Shapes::default();
+        let heads: Vec<_> = (0..Shapes::LISTS_MAX + 9)
+            .map(|i| {
+                let name = format!("x-{i}");
+                Head::shaped(StatusCode::OK, &fields(&[(name.as_str(), "1")]), &shapes)
+            })
+            .collect();
+        assert_eq!(heads.iter().filter(|head| head.name_bytes() > 0).count(), 9);
+        drop(heads);
+        let next = Head::shaped(StatusCode::OK, &fields(&[("x-next", "1")]), &shapes);
+        assert_eq!(next.name_bytes(), 0, "unused lists make room");
+    }
+}

@@ -1,0 +1,137 @@
+//! The identity of an entry as one text: key, site and caller, in that order. The key comes first
+//! so that an ordered index finds all identities of a key, a prefix or a pattern side by side.
+//! Two different triples never give the same text.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::sync::Arc;
+
+/// Stands between the parts. A site or a caller never holds it; a key may, because the parts are
+/// taken off from the end.
+const SEPARATOR: char = '\u{1}';
+
+/// What an entry is found by: shared text, cheap to clone, equal and ordered by its bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    /// From the key as rules and people name it, the site (scheme and authority; empty where they
+    /// do not count) and the caller (empty where all callers share).
+    pub fn new(text: &str, site: &str, caller: &str) -> Self {
+        let (site, caller) = (plain(site), plain(caller));
+        let mut whole = String::with_capacity(text.len() + site.len() + caller.len() + 2);
+        whole.push_str(text);
+        whole.push(SEPARATOR);
+        whole.push_str(&site);
+        whole.push(SEPARATOR);
+        whole.push_str(&caller);
+        Self(whole.into())
+    }
+
+    /// The whole identity.
+    pub fn identity(&self) -> &str {
+        &self.0
+    }
+
+    /// The key as rules and people name it.
+    pub fn text(&self) -> &str {
+        self.parts().0
+    }
+
+    /// Scheme and authority, where they count.
+    pub fn site(&self) -> &str {
+        self.parts().1
+    }
+
+    /// The caller, where callers do not share.
+    pub fn caller(&self) -> &str {
+        self.parts().2
+    }
+
+    /// With what every identity of the key `text` begins, and some of a longer key perhaps.
+    pub fn beginning(text: &str) -> String {
+        let mut beginning = String::with_capacity(text.len() + 1);
+        beginning.push_str(text);
+        beginning.push(SEPARATOR);
+        beginning
+    }
+
+    fn parts(&self) -> (&str, &str, &str) {
+        let mut parts = self.0.rsplitn(3, SEPARATOR);
+        let caller = parts.next().unwrap_or_default();
+        let site = parts.next().unwrap_or_default();
+        (parts.next().unwrap_or_default(), site, caller)
+    }
+}
+
+fn plain(part: &str) -> Cow<'_, str> {
+    if part.contains(SEPARATOR) {
+        // Neither an authority nor a digest holds a control character; should one come all the
+        // same, it must not forge another identity.
+        return Cow::Owned(part.replace('%', "%25").replace(SEPARATOR, "%01"));
+    }
+    Cow::Borrowed(part)
+}
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Key").field(&self.text()).field(&self.site()).field(&self.caller()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn parts_come_back() {
+        for (text, site, caller) in [
+            ("k", "", ""),
+            ("", "", ""),
+            ("https://shop.example/a?b=1", "https://shop.example", "c0ffee"),
+            ("año\u{1}x", "s", ""),
+        ] {
+            let key = Key::new(text, site, caller);
+            assert_eq!((key.text(), key.site(), key.caller()), (text, site, caller));
+        }
+    }
+
+    #[test]
+    fn no_part_can_forge_another() {
+        let plain = Key::new("a", "b", "c");
+        for (text, site, caller) in [
+            ("a\u{1}b", "c", ""),
+            ("a\u{1}b", "", "c"),
+            ("a", "b\u{1}c", ""),
+            ("a", "", "b\u{1}c"),
+            ("", "a\u{1}b", "c"),
+        ] {
+            assert_ne!(Key::new(text, site, caller), plain, "{text:?} {site:?} {caller:?}");
+        }
+        assert_ne!(Key::new("a", "b\u{1}c", ""), Key::new("a\u{1}b", "c", ""));
+    }
+
+    #[test]
+    fn identities_of_a_key_stand_side_by_side_and_are_found_by_text() {
+        let mut keys = [
+            Key::new("ab", "", ""),
+            Key::new("a", "s", "2"),
+            Key::new("a", "", "1"),
+            Key::new("b", "", ""),
+        ];
+        keys.sort();
+        let texts: Vec<_> = keys.iter().map(Key::text).collect();
+        assert_eq!(texts, ["a", "a", "ab", "b"]);
+        let all: HashMap<Key, u8> = keys.iter().cloned().zip(0..).collect();
+        assert_eq!(all.get("a\u{1}s\u{1}2"), Some(&1));
+        assert!(keys[0].identity().starts_with(&Key::beginning("a")));
+    }
+}

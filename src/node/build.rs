@@ -1,0 +1,94 @@
+//! Settings to an engine: opens the sinks, reads the rules, makes the key of identities.
+
+use std::io::Read;
+
+use crate::base::clock::Clock;
+use crate::base::units::ByteSize;
+use crate::engine::options::Options;
+use crate::engine::{Book, Engine, Parts};
+use crate::node::settings::Settings;
+use crate::policy::{Law, Manner, Profile};
+use crate::telemetry::Telemetry;
+use crate::telemetry::sink::Sink;
+
+/// The engine's options of these settings.
+pub fn options(settings: &Settings) -> Options {
+    Options {
+        manner: Manner::of(settings.profile),
+        plain_law: Law::default(),
+        cache_status: settings.cache_status,
+        key_shown: settings.key_shown,
+        via: settings.via,
+        forwarding: settings.forwarded,
+        x_cache: settings.x_cache,
+        trust_peers: settings.trust_peers.clone(),
+        trust_clients: settings.trust_clients.clone(),
+        purge_networks: settings.purge_networks.clone(),
+        purge_token: settings.purge_token.clone(),
+        max_object: settings.max_object,
+    }
+}
+
+/// An engine with its sinks open.
+pub fn engine(settings: &Settings, book: Book) -> std::io::Result<Engine> {
+    let access = Sink::open(&settings.access_log)?;
+    let events = if settings.event_log == settings.access_log {
+        access.clone()
+    } else {
+        Sink::open(&settings.event_log)?
+    };
+    Ok(Engine::new(Parts {
+        book,
+        options: options(settings),
+        l1_size: settings.l1_size,
+        l1_policy: settings.l1_policy,
+        telemetry: Telemetry::new(access, events),
+        clock: Clock::system(),
+        identity_key: random_key()?,
+    }))
+}
+
+fn random_key() -> std::io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
+}
+
+/// The first lines of standard output: what listens, what it forwards to, which levels are in use,
+/// and how many rules.
+pub fn banner(
+    settings: &Settings,
+    book: &Book,
+    proxy: &[std::net::SocketAddr],
+    admin: Option<std::net::SocketAddr>,
+) -> String {
+    let list = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>().join(",");
+    let listens = list(&mut proxy.iter().map(ToString::to_string));
+    let origins =
+        list(&mut book.upstreams().iter().map(|up| up.spec.target.authority().to_owned()));
+    let origins = if origins.is_empty() { "no origin".to_owned() } else { origins };
+    let admin = admin.map_or_else(|| "off".to_owned(), |admin| admin.to_string());
+    let version = env!("CARGO_PKG_VERSION");
+    let profile = match settings.profile {
+        Profile::Safe => "safe",
+        Profile::Rfc => "rfc",
+    };
+    let size = ByteSize(settings.l1_size).to_string();
+    let digits = size.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = size.split_at(digits);
+    let first = format!(
+        "cistern {version}  proxy {listens} -> {origins}   admin {admin}   L1 {number} {unit}   \
+         L2 none"
+    );
+    let rules = book.rules.routes.len();
+    let second = if rules == 0 {
+        format!(
+            "no rules, profile {profile}: following the origin's Cache-Control (RFC 9111), \
+             credentials never shared"
+        )
+    } else {
+        let from = settings.rules.as_ref().map(|path| path.display().to_string());
+        format!("{rules} rules from {}, profile {profile}", from.unwrap_or_default())
+    };
+    format!("{first}\n{second}")
+}

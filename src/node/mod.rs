@@ -1,0 +1,11 @@
+//! Floor 7: putting it together. Reads settings and rules, opens sinks and sockets, starts the
+//! workers, reloads, drains. Nothing here decides what happens to a request.
+
+pub mod build;
+pub mod demo;
+mod file;
+pub mod load;
+pub mod reload;
+pub mod run;
+pub mod settings;
+mod watch;

@@ -1,0 +1,301 @@
+//! One life of a node: start, serve, reload on request, drain, end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::admin::{Admin, Health};
+use crate::base::clock::Clock;
+use crate::base::tasks;
+use crate::base::units::Span;
+use crate::edge::{self, Edge, Listener, Peer, Serve};
+use crate::engine::{Caller, Engine, Sent, Worker, serve};
+use crate::node::build;
+use crate::node::load;
+use crate::node::reload::Reloader;
+use crate::node::settings::Settings;
+use crate::node::watch::{Nudge, Watch};
+use crate::origin::Upstreams;
+use crate::telemetry::event::Event;
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The rules are wrong.
+    #[error(transparent)]
+    Rules(#[from] load::LoadError),
+    /// `[[test]]` blocks of the rules fail.
+    #[error("[[test]] blocks fail:\n{0}")]
+    Tests(String),
+    /// Something could not be opened, bound or started.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
+    let what = what.into();
+    move |cause| StartError::System { what, cause }
+}
+
+struct Front {
+    worker: Worker,
+}
+
+impl Serve for Front {
+    type Body = Sent;
+
+    fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Sent>> + Send {
+        let worker = self.worker.clone();
+        let caller = Caller { peer: peer.address, local: peer.local };
+        async move { serve(&worker, request, caller).await }
+    }
+}
+
+struct Told(Arc<Engine>);
+
+impl edge::Watch for Told {
+    fn panicked(&self, peer: &Peer, what: &str) {
+        let detail = format!("connection of {} ended by a panic: {what}", peer.address);
+        let event = Event::Fault { code: "panic", detail: &detail };
+        self.0.telemetry.tell(self.0.clock.now(), &event);
+    }
+
+    fn refused(&self, peer: &Peer, refusal: edge::Refusal) {
+        let detail = format!("{}: {}", peer.address, refusal.text());
+        let event = Event::Fault { code: "bad-request", detail: &detail };
+        self.0.telemetry.tell(self.0.clock.now(), &event);
+    }
+}
+
+/// Runs a node until a signal ends it.
+pub fn run(mut settings: Settings) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("the main runtime"))?;
+    let demo = crate::node::demo::prepare(&mut settings).map_err(system("the sample API"))?;
+    let (book, loaded) = load::book(settings.rules.as_deref(), &settings.context())?;
+    for warning in &loaded.warnings {
+        eprintln!("{}", warning.render(false));
+    }
+    let failed = crate::node::reload::failed_tests(&loaded.rules);
+    if !failed.is_empty() {
+        return Err(StartError::Tests(failed.join("\n")));
+    }
+    let engine = build::engine(&settings, book).map_err(system("the logs"))?;
+    let outcome = runtime.block_on(live(settings, Arc::new(engine)));
+    if let Some(demo) = demo {
+        demo.close();
+    }
+    outcome
+}
+
+async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError> {
+    let mut signals = Signals::new().map_err(system("signal handlers"))?;
+    let edge = start_edge(&settings, &engine)?;
+    let watch = Watch::new(settings.rules.as_deref());
+    let nudge = watch.handle();
+    let reloader = Reloader::new(Arc::clone(&engine), settings.rules.clone(), settings.context());
+    let reloader = Arc::new(reloader);
+    let health = Arc::new(Health::default());
+    let admin = match settings.admin {
+        Some(address) => {
+            let proxy = edge.addresses().first().copied();
+            Some(start_admin(address, proxy, &engine, &reloader, &health).await?)
+        }
+        None => None,
+    };
+    let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
+    let mut stdout = std::io::stdout();
+    // A closed standard output is no reason not to serve.
+    drop(writeln!(stdout, "{banner}").and_then(|()| stdout.flush()));
+    let first = banner.lines().next().unwrap_or_default();
+    engine.telemetry.tell(engine.clock.now(), &Event::Start { detail: first });
+    health.ready.store(true, Ordering::Release);
+    let watcher = Arc::clone(&reloader);
+    let watching = std::thread::Builder::new()
+        .name("cistern-rules".to_owned())
+        .spawn(move || follow(&watch, &watcher))
+        .map_err(system("the thread that watches rules"))?;
+    tend(&engine);
+    signals.serve(&engine, &nudge).await;
+    health.ready.store(false, Ordering::Release);
+    drain(&settings, &engine, &edge, &mut signals).await;
+    // The watcher may be gone already when the channel has closed.
+    {
+        let _ = nudge.send(Nudge::Stop);
+    };
+    drop(watching.join());
+    edge.close();
+    engine.telemetry.tell(engine.clock.now(), &Event::Stop { detail: "drained" });
+    engine.telemetry.flush();
+    Ok(())
+}
+
+fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartError> {
+    let wanted = settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let listeners =
+        Listener::bind(&settings.listen).map_err(system(format!("listening on {wanted}")))?;
+    let watch = Arc::new(Told(Arc::clone(engine)));
+    let options = edge::Settings {
+        workers: NonZeroUsize::new(settings.workers),
+        ..edge::Settings::new(watch)
+    };
+    let engine = Arc::clone(engine);
+    let make = move |_| Front {
+        worker: Worker { engine: Arc::clone(&engine), upstreams: Arc::new(Upstreams::new()) },
+    };
+    Edge::start(listeners, options, make).map_err(system("the workers"))
+}
+
+async fn start_admin(
+    address: SocketAddr,
+    proxy: Option<SocketAddr>,
+    engine: &Arc<Engine>,
+    reloader: &Arc<Reloader>,
+    health: &Arc<Health>,
+) -> Result<SocketAddr, StartError> {
+    let reload = Arc::clone(reloader);
+    let status = Arc::clone(reloader);
+    let admin = Admin {
+        engine: Arc::clone(engine),
+        health: Arc::clone(health),
+        proxy,
+        reload: Arc::new(move || reload.reload().into()),
+        status: Arc::new(move || status.status().into()),
+    };
+    admin.start(address).await.map_err(system(format!("the admin API on {address}")))
+}
+
+impl From<crate::node::reload::Status> for crate::admin::RulesStatus {
+    fn from(status: crate::node::reload::Status) -> Self {
+        Self {
+            ok: status.ok,
+            detail: status.detail,
+            errors: status.errors,
+            read_at_ms: status.at.as_millis(),
+            generation: status.generation,
+        }
+    }
+}
+
+/// Reads rules when something suggests that they have changed.
+fn follow(watch: &Watch, reloader: &Reloader) {
+    loop {
+        match watch.next() {
+            Nudge::Stop => return,
+            Nudge::Asked => drop(reloader.reload()),
+            Nudge::Files => drop(reloader.if_changed()),
+        }
+    }
+}
+
+/// Work of every second: expired entries leave, and the clock takes the wall's time again.
+fn tend(engine: &Arc<Engine>) {
+    const EVERY: Duration = Duration::from_secs(1);
+    let engine = Arc::clone(engine);
+    tasks::tend(async move {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            engine.l1.tend();
+            align(&engine.clock);
+        }
+    });
+}
+
+fn align(clock: &Clock) {
+    clock.align();
+}
+
+async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {
+    let stopped = AtomicBool::new(false);
+    let graceful = async {
+        tokio::time::sleep(settings.drain_delay.to_duration()).await;
+        edge.drain(settings.drain_timeout).await
+    };
+    tokio::select! {
+        drained = graceful => {
+            if drained.cut_off > 0 {
+                let detail = format!("{} connections cut off", drained.cut_off);
+                engine.telemetry.tell(engine.clock.now(), &Event::Stop { detail: &detail });
+            }
+        }
+        () = signals.second() => {
+            stopped.store(true, Ordering::Relaxed);
+            edge.stop();
+        }
+    }
+    if !stopped.load(Ordering::Relaxed) {
+        background(settings.drain_timeout).await;
+    }
+}
+
+/// Fetches and writes that no connection waits for any more may end, within the time limit.
+async fn background(patience: Span) {
+    let until = tokio::time::Instant::now() + patience.to_duration();
+    while tasks::running() > 0 && tokio::time::Instant::now() < until {
+        tokio::time::sleep(crate::base::limits::DRAIN_POLL.to_duration()).await;
+    }
+}
+
+struct Signals {
+    term: Signal,
+    int: Signal,
+    quit: Signal,
+    hup: Signal,
+    usr1: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Obeys signals until one asks for the end.
+    async fn serve(&mut self, engine: &Engine, nudge: &Sender<Nudge>) {
+        loop {
+            tokio::select! {
+                            _ = self.term.recv() => return,
+                            _ = self.int.recv() => return,
+                            _ = self.quit.recv() => return,
+                            // The watcher is gone only when the node is.
+                            _ = self.hup.recv() => {
+             let _ = nudge.send(Nudge::Asked);
+            },
+                            _ = self.usr1.recv() => engine.telemetry.reopen(),
+                        }
+        }
+    }
+
+    /// Waits for another signal to end.
+    async fn second(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+}

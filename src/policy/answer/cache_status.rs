@@ -1,0 +1,136 @@
+//! This cache's member of `Cache-Status` (RFC 9211). Keys and reasons may hold any text; what leaves
+//! here must parse as a structured field all the same.
+
+use std::fmt;
+
+use http::HeaderValue;
+
+use crate::base::names;
+
+/// Why a request went to the origin (RFC 9211, 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fwd {
+    /// The cache was told to keep out of it.
+    Bypass,
+    /// The method is not read from a cache.
+    Method,
+    /// Nothing is stored under this URI.
+    UriMiss,
+    /// What is stored was selected by other request fields.
+    VaryMiss,
+    /// Nothing is stored that fits; which of the two it was is not known.
+    Miss,
+    /// The client asked for the origin.
+    Request,
+    /// What is stored is stale, or must be validated before each use.
+    Stale,
+    /// Only a part is stored.
+    Partial,
+}
+
+impl Fwd {
+    /// The token of RFC 9211.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Method => "method",
+            Self::UriMiss => "uri-miss",
+            Self::VaryMiss => "vary-miss",
+            Self::Miss => "miss",
+            Self::Request => "request",
+            Self::Stale => "stale",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+/// This cache's member of `Cache-Status`. Its text is a valid structured field whatever stands in
+/// `key` and `detail`: bytes that a string cannot hold appear as `%XX`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStatus<'a> {
+    /// Served from the cache. Excludes `fwd` (RFC 9211, 2.1).
+    pub hit: bool,
+    /// Why it went to the origin.
+    pub fwd: Option<Fwd>,
+    /// The status the origin gave, where it differs from the one sent.
+    pub fwd_status: Option<u16>,
+    /// The answer was stored.
+    pub stored: bool,
+    /// The request waited for another one's answer.
+    pub collapsed: bool,
+    /// Seconds of lifetime left, negative when stale.
+    pub ttl: Option<i64>,
+    /// The key.
+    pub key: Option<&'a str>,
+    /// Reasons in words; left out when empty.
+    pub detail: &'a str,
+}
+
+impl CacheStatus<'_> {
+    /// The member as a line of its own, to be appended after those of caches behind this one.
+    pub fn value(&self) -> HeaderValue {
+        HeaderValue::try_from(self.to_string()).unwrap_or(HeaderValue::from_static(names::SELF))
+    }
+}
+
+/// The range of a structured field's integer (RFC 9651, 3.3.1).
+const INTEGER_MAX: i64 = 999_999_999_999_999;
+
+impl fmt::Display for CacheStatus<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(names::SELF)?;
+        if self.hit {
+            f.write_str("; hit")?;
+        } else if let Some(fwd) = self.fwd {
+            write!(f, "; fwd={}", fwd.as_str())?;
+        }
+        if let Some(status) = self.fwd_status {
+            write!(f, "; fwd-status={status}")?;
+        }
+        if self.collapsed {
+            f.write_str("; collapsed")?;
+        }
+        if self.stored {
+            f.write_str("; stored")?;
+        }
+        if let Some(ttl) = self.ttl {
+            write!(f, "; ttl={}", ttl.clamp(-INTEGER_MAX, INTEGER_MAX))?;
+        }
+        if let Some(key) = self.key {
+            f.write_str("; key=")?;
+            write_string(f, key)?;
+        }
+        if !self.detail.is_empty() {
+            f.write_str("; detail=")?;
+            write_string(f, self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+/// A string of a structured field (RFC 9651, 3.3.3), runs of plain text at once.
+fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    f.write_str("\"")?;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let plain = rest.bytes().take_while(|byte| is_plain(*byte)).count();
+        // Plain bytes are ASCII, so the run ends where a character does.
+        let (run, after) = rest.split_at(plain);
+        f.write_str(run)?;
+        let mut odd = after.chars();
+        if let Some(character) = odd.next() {
+            write_odd(f, character)?;
+        }
+        rest = odd.as_str();
+    }
+    f.write_str("\"")
+}
+
+fn write_odd(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
+    if matches!(character, '"' | '\\') {
+        return write!(f, "\\{character}");
+    }
+    let mut buffer = [0; 4];
+    character.encode_utf8(&mut buffer).bytes().try_for_each(|byte| write!(f, "%{byte:02X}"))
+}

@@ -1,0 +1,328 @@
+//! The first level: bundles in memory under byte budgets, beside an index that knows them by
+//! everything an order can name.
+//!
+//! A lookup reads one cache and nothing else: no lock, no wait, no allocation. Storing and dropping
+//! lock the shard of the index that the identity belongs to, ask the fences, and change cache and
+//! index together; so an answer that an order fetched before concerns either meets the fence, or
+//! stands in the index before the order's drop comes along. What a cache evicts by itself is
+//! reported, and taken out of the index by whoever stores or drops next.
+//!
+//! What must never happen: an entry in the cache that the index does not know, more bytes than the
+//! budget beyond a moment's work, or a lock held while another shard's is taken.
+
+mod pool;
+mod reshape;
+mod sweep;
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::base::ids::KindId;
+use crate::entry::{Bundle, Entry, Key, Shapes};
+use crate::store::fence::{Birth, Facts};
+use crate::store::index::{Shard, Slot};
+use pool::{Pool, Reports};
+
+pub use reshape::KindSpec;
+pub use sweep::Swept;
+
+/// Parts of the index, each with its lock. Stores of different keys rarely meet.
+const SHARDS: usize = 16;
+
+/// Which entries go when there are too many bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Eviction {
+    /// Those asked for least often; scans do not push out what is hot.
+    #[default]
+    TinyLfu,
+    /// Those not asked for longest.
+    Lru,
+}
+
+/// What became of an answer that wanted to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landed {
+    /// It stands.
+    Stored,
+    /// An order came while it was fetched, or its type is no more. It was never to be seen.
+    Refused,
+    /// It costs more than its type's whole budget.
+    TooLarge,
+}
+
+/// A type as the level sees it, for reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindStats {
+    /// Its name; empty for the nameless one.
+    pub name: Arc<str>,
+    /// Representations that stand.
+    pub entries: u64,
+    /// What they cost, bookkeeping included.
+    pub bytes: u64,
+    /// Bytes it may take: its own, or those it shares with others.
+    pub budget: u64,
+    /// Representations that went because there were too many bytes or entries.
+    pub evictions_by_size: u64,
+    /// Representations that went because they were of no more use.
+    pub evictions_by_ttl: u64,
+}
+
+/// The first level.
+#[derive(Debug)]
+pub struct L1 {
+    shards: [Mutex<Shard<Arc<Home>>>; SHARDS],
+    hasher: foldhash::fast::RandomState,
+    layout: ArcSwap<Layout>,
+    /// Held by whoever changes the layout.
+    reshaping: Mutex<()>,
+    reports: Reports,
+    shapes: Shapes,
+    policy: Eviction,
+    chance: AtomicU32,
+}
+
+/// The counts of a type. It lives as long as its name is in the rules.
+#[derive(Debug)]
+struct Kind {
+    name: Arc<str>,
+    entries_max: AtomicU64,
+    entries: AtomicU64,
+    bytes: AtomicU64,
+    evictions_by_size: AtomicU64,
+    evictions_by_ttl: AtomicU64,
+}
+
+/// Where the entries of a type stand.
+#[derive(Debug)]
+struct Home {
+    kind: Arc<Kind>,
+    pool: Arc<Pool>,
+}
+
+/// Homes by the type's number in the rules.
+#[derive(Debug)]
+struct Layout {
+    homes: Vec<Arc<Home>>,
+    /// While entries move: where they were.
+    former: Option<Arc<Layout>>,
+}
+
+impl Layout {
+    fn named(&self, name: &str) -> Option<&Arc<Home>> {
+        self.homes.iter().find(|home| *home.kind.name == *name)
+    }
+}
+
+impl L1 {
+    /// A level of `size` bytes in all. `kinds` stand in the order of their numbers; the first is
+    /// the nameless one. Budgets: see [`KindSpec::max_bytes`].
+    pub fn new(kinds: &[KindSpec], size: u64, policy: Eviction) -> Self {
+        let reports = Reports::default();
+        let layout = reshape::layout(kinds, size, policy, &reports, None);
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: foldhash::fast::RandomState::default(),
+            layout: ArcSwap::from_pointee(layout),
+            reshaping: Mutex::new(()),
+            reports,
+            shapes: Shapes::default(),
+            policy,
+            chance: AtomicU32::new(0),
+        }
+    }
+
+    /// Lists of field names that entries of this level share.
+    pub const fn shapes(&self) -> &Shapes {
+        &self.shapes
+    }
+
+    /// What stands under an identity, stored by a route of this type.
+    pub fn find(&self, kind: KindId, identity: &str) -> Option<Arc<Bundle>> {
+        let layout = self.layout.load();
+        let home = layout.homes.get(usize::from(kind.0))?;
+        let found = home.pool.find(identity).or_else(|| {
+            // Entries are on the move between two layouts: a rare second look.
+            layout.former.as_ref()?.named(&home.kind.name)?.pool.find(identity)
+        })?;
+        // A pool is shared by types; an order on the asking type must have reached the entry.
+        (*found.kind() == *home.kind.name).then_some(found)
+    }
+
+    /// Stores what a fetch brought, unless an order since its birth names it. The only way in:
+    /// fetches, validations and updates by HEAD alike.
+    pub fn land(&self, birth: &Birth, key: Key, entry: Arc<Entry>) -> Landed {
+        let mut shard = self.shard(key.identity());
+        // Read under the lock: entries of this shard have moved to the newest layout or will.
+        let layout = self.layout.load_full();
+        let Some(home) = layout.named(&entry.labels.place.kind) else { return Landed::Refused };
+        let room = home.pool.budget().min(pool::BUNDLE_COST_MAX);
+        let alone = Bundle::of(Arc::clone(&entry));
+        let overhead = pool::weight(&key, &alone).saturating_sub(entry.cost());
+        if pool::weight(&key, &alone) > room {
+            return Landed::TooLarge;
+        }
+        // Asked and stored under one lock. An order raises its fence before it drops: raised by
+        // now, it refuses here; raised later, its drop waits for the lock and finds the entry.
+        if !birth.admits(&Facts::of(&key, &entry.labels)) {
+            return Landed::Refused;
+        }
+        let bundle = match shard.find(key.identity()) {
+            Some(old) if old.bundle.kind() == alone.kind() => {
+                old.bundle.with(entry, room.saturating_sub(overhead))
+            }
+            _ => alone,
+        };
+        place(&mut shard, key, Arc::new(bundle), home);
+        drop(shard);
+        self.keep_bounds(home);
+        Landed::Stored
+    }
+
+    /// Drops that very entry, if it still stands; whether it did.
+    pub fn drop_entry(&self, key: &Key, entry: &Arc<Entry>) -> bool {
+        let swept = self.take_from(key.identity(), &|stands| Arc::ptr_eq(stands, entry));
+        self.settle();
+        swept.entries > 0
+    }
+
+    /// What stands under an identity, whatever its type, without counting as a use. For reports.
+    pub fn peek(&self, identity: &str) -> Option<Arc<Bundle>> {
+        let shard = self.shard(identity);
+        let slot = shard.find(identity)?;
+        slot.home.pool.holds(identity).then(|| Arc::clone(&slot.bundle))
+    }
+
+    /// Identities after `after` in their order (all after an empty text), at most `count`. A page
+    /// at a time: each costs as much as its length.
+    pub fn page(&self, after: &str, count: usize) -> Vec<(Key, Arc<Bundle>)> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            let slots = shard.page(after, count);
+            found.extend(slots.map(|slot| (slot.key.clone(), Arc::clone(&slot.bundle))));
+        }
+        found.sort_by(|one, two| one.0.cmp(&two.0));
+        found.truncate(count);
+        found
+    }
+
+    /// The state of each type, in the order of their numbers.
+    pub fn stats(&self) -> Vec<KindStats> {
+        self.settle();
+        let layout = self.layout.load();
+        layout.homes.iter().map(|home| home.kind.stats(home.pool.budget())).collect()
+    }
+
+    /// Frees what has expired. Called now and then, so that a level nobody stores into shrinks too.
+    pub fn tend(&self) {
+        let layout = self.layout.load_full();
+        for home in &layout.homes {
+            home.pool.settle();
+        }
+        self.settle();
+    }
+
+    fn shard(&self, identity: &str) -> MutexGuard<'_, Shard<Arc<Home>>> {
+        let at = self.hasher.hash_one(identity) as usize % SHARDS;
+        let [first, ..] = &self.shards;
+        lock(self.shards.get(at).unwrap_or(first))
+    }
+
+    /// After a store: evicts until the budget and the count of the type hold again.
+    fn keep_bounds(&self, home: &Home) {
+        for _ in 0..SETTLE_ROUNDS_MAX {
+            if !home.pool.is_unsettled() {
+                break;
+            }
+            home.pool.settle();
+            self.settle();
+        }
+        while home.kind.is_overfull() && self.evict_one_of(&home.kind) {}
+        self.settle();
+    }
+
+    /// Takes what caches evicted by themselves out of the index.
+    fn settle(&self) {
+        let reports = {
+            let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *reports)
+        };
+        for gone in reports {
+            let identity = gone.key.identity();
+            let mut shard = self.shard(identity);
+            // Something newer may stand there by now, or the same in another pool.
+            let number = shard.number(identity).filter(|number| {
+                shard.slot(*number).is_some_and(|slot| {
+                    Arc::ptr_eq(&slot.bundle, &gone.bundle) && !slot.home.pool.holds(identity)
+                })
+            });
+            if let Some(slot) = number.and_then(|number| shard.take(number)) {
+                slot.home.count_out(&slot.key, &slot.bundle);
+                slot.home.kind.count_eviction(&slot.bundle, gone.by_ttl);
+            }
+        }
+    }
+}
+
+/// A cache evicts in batches; it needs more than one round only after a burst of stores.
+const SETTLE_ROUNDS_MAX: usize = 16;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts a bundle into cache and index, in place of what stood under its key.
+fn place(shard: &mut Shard<Arc<Home>>, key: Key, bundle: Arc<Bundle>, home: &Arc<Home>) {
+    home.count_in(&key, &bundle);
+    home.pool.insert(&key, &bundle);
+    if let Some(old) = shard.put(Slot { key, bundle, home: Arc::clone(home) }) {
+        if !Arc::ptr_eq(&old.home.pool, &home.pool) {
+            old.home.pool.remove(old.key.identity());
+        }
+        old.home.count_out(&old.key, &old.bundle);
+    }
+}
+
+impl Home {
+    fn count_in(&self, key: &Key, bundle: &Bundle) {
+        let weight = pool::weight(key, bundle);
+        self.pool.add(weight);
+        self.kind.bytes.fetch_add(weight, Ordering::Relaxed);
+        self.kind.entries.fetch_add(bundle.variants().len() as u64, Ordering::Relaxed);
+    }
+
+    fn count_out(&self, key: &Key, bundle: &Bundle) {
+        let weight = pool::weight(key, bundle);
+        self.pool.subtract(weight);
+        self.kind.bytes.fetch_sub(weight, Ordering::Relaxed);
+        self.kind.entries.fetch_sub(bundle.variants().len() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Kind {
+    fn is_overfull(&self) -> bool {
+        self.entries.load(Ordering::Relaxed) > self.entries_max.load(Ordering::Relaxed)
+    }
+
+    fn count_eviction(&self, bundle: &Bundle, by_ttl: bool) {
+        let count = if by_ttl { &self.evictions_by_ttl } else { &self.evictions_by_size };
+        count.fetch_add(bundle.variants().len() as u64, Ordering::Relaxed);
+    }
+
+    fn stats(&self, budget: u64) -> KindStats {
+        KindStats {
+            name: Arc::clone(&self.name),
+            entries: self.entries.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            budget,
+            evictions_by_size: self.evictions_by_size.load(Ordering::Relaxed),
+            evictions_by_ttl: self.evictions_by_ttl.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

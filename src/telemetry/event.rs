@@ -1,0 +1,215 @@
+//! One value per happening, in the words operators of hand-written caches know: HIT, MISS, STORE,
+//! PURGE, EVICT, RELOAD. A line is `time WORD name=value …`; values with spaces are quoted.
+
+use std::io::Write;
+
+use crate::base::clock::Timestamp;
+use crate::telemetry::time::write_rfc3339;
+
+/// How many kinds of happening there are.
+pub const KINDS: usize = 9;
+
+/// Their words, in the order of [`Event::index`].
+pub const WORDS: [&str; KINDS] =
+    ["HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP"];
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// An answer came from the cache.
+    Hit {
+        /// The entry's key.
+        key: &'a str,
+        /// The rule, if one matched.
+        rule: Option<&'a str>,
+        /// Seconds of freshness left; negative when stale.
+        ttl: i64,
+    },
+    /// The origin had to be asked.
+    Miss {
+        /// The key asked for; empty when the request has none.
+        key: &'a str,
+        /// The rule, if one matched.
+        rule: Option<&'a str>,
+        /// Why, when it is not that nothing was there.
+        reason: Option<&'a str>,
+    },
+    /// An answer was put into the cache.
+    Store {
+        /// Its key.
+        key: &'a str,
+        /// The rule, if one matched.
+        rule: Option<&'a str>,
+        /// Seconds it stays fresh.
+        ttl: u64,
+        /// Bytes it costs.
+        bytes: u64,
+    },
+    /// Entries were invalidated.
+    Purge {
+        /// What was named.
+        selector: &'a str,
+        /// Entries that went.
+        count: u64,
+        /// `write`, `purge` or `admin`.
+        by: &'static str,
+        /// The rule whose `on_write` named it.
+        rule: Option<&'a str>,
+        /// Whether a missing part made the selector wider.
+        widened: bool,
+    },
+    /// An entry left to make room, or because its time was over.
+    Evict {
+        /// The type it belonged to.
+        kind: &'a str,
+        /// Its key.
+        key: &'a str,
+        /// `size` or `ttl`.
+        cause: &'static str,
+    },
+    /// The rules were read again.
+    Reload {
+        /// Whether they are now in force.
+        ok: bool,
+        /// What changed, or the first error.
+        detail: &'a str,
+    },
+    /// A request was answered with an error of ours.
+    Fault {
+        /// The stable code.
+        code: &'static str,
+        /// What was wrong.
+        detail: &'a str,
+    },
+    /// The node serves.
+    Start {
+        /// What listens and what it forwards to.
+        detail: &'a str,
+    },
+    /// The node stops.
+    Stop {
+        /// Why, and what was still running.
+        detail: &'a str,
+    },
+}
+
+impl Event<'_> {
+    /// Its place in [`WORDS`].
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::Hit { .. } => 0,
+            Self::Miss { .. } => 1,
+            Self::Store { .. } => 2,
+            Self::Purge { .. } => 3,
+            Self::Evict { .. } => 4,
+            Self::Reload { .. } => 5,
+            Self::Fault { .. } => 6,
+            Self::Start { .. } => 7,
+            Self::Stop { .. } => 8,
+        }
+    }
+
+    /// Appends the line.
+    pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
+        write_rfc3339(now, out);
+        out.push(b' ');
+        out.extend_from_slice(WORDS.get(self.index()).copied().unwrap_or_default().as_bytes());
+        match *self {
+            Self::Hit { key, rule, ttl } => {
+                pair(out, "ttl", ttl);
+                text(out, "key", key);
+                optional(out, "rule", rule);
+            }
+            Self::Miss { key, rule, reason } => {
+                text(out, "key", key);
+                optional(out, "rule", rule);
+                optional(out, "reason", reason);
+            }
+            Self::Store { key, rule, ttl, bytes } => {
+                pair(out, "ttl", ttl);
+                text(out, "key", key);
+                pair(out, "bytes", bytes);
+                optional(out, "rule", rule);
+            }
+            Self::Purge { selector, count, by, rule, widened } => {
+                text(out, "selector", selector);
+                pair(out, "count", count);
+                text(out, "by", by);
+                optional(out, "rule", rule);
+                if widened {
+                    text(out, "widened", "true");
+                }
+            }
+            Self::Evict { kind, key, cause } => {
+                text(out, "type", kind);
+                text(out, "key", key);
+                text(out, "cause", cause);
+            }
+            Self::Reload { ok, detail } => {
+                out.extend_from_slice(if ok { b" ok" } else { b" failed" });
+                text(out, "detail", detail);
+            }
+            Self::Fault { code, detail } => {
+                text(out, "code", code);
+                text(out, "detail", detail);
+            }
+            Self::Start { detail } | Self::Stop { detail } => text(out, "detail", detail),
+        }
+    }
+}
+
+fn pair(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
+    // Writing to a Vec cannot fail.
+    drop(write!(out, " {name}={value}"));
+}
+
+fn optional(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        text(out, name, value);
+    }
+}
+
+// One happening is one line, whatever a client managed to put into a key.
+fn text(out: &mut Vec<u8>, name: &str, value: &str) {
+    let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    if !value.is_empty() && value.bytes().all(plain) {
+        pair(out, name, value);
+    } else {
+        pair(out, name, format_args!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: &Event<'_>) -> String {
+        let mut out = Vec::new();
+        event.write(Timestamp::from_secs(0), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn words_of_the_old_systems() {
+        let purge = Event::Purge {
+            selector: "key:producto_7",
+            count: 3,
+            by: "write",
+            rule: Some("product-saved"),
+            widened: false,
+        };
+        assert_eq!(
+            line(&purge),
+            "1970-01-01T00:00:00.000Z PURGE selector=key:producto_7 count=3 by=write \
+             rule=product-saved"
+        );
+        let store = Event::Store { key: "gad:x", rule: None, ttl: 300, bytes: 9 };
+        assert!(line(&store).ends_with(" STORE ttl=300 key=gad:x bytes=9"));
+    }
+
+    #[test]
+    fn a_line_stays_one_line() {
+        let miss = Event::Miss { key: "a\nb c", rule: None, reason: None };
+        assert!(line(&miss).ends_with(r#" MISS key="a\nb c""#));
+    }
+}

@@ -1,0 +1,90 @@
+//! The program as its operator meets it: start, refusal, reload, drain.
+
+use std::fs;
+
+use crate::support::cistern::in_front_of;
+use crate::support::client::get;
+use crate::support::origin::{Origin, text};
+
+const ONE_ROUTE: &str = r#"
+version = 1
+[[route]]
+name = "kept"
+match = "GET /kept"
+key = "kept"
+ttl = "5m"
+"#;
+
+#[test]
+fn it_leaves_with_zero_when_it_is_told_to() {
+    for signal in ["TERM", "INT", "QUIT"] {
+        let origin = Origin::start();
+        let cistern = in_front_of(origin.address()).start();
+        cistern.signal(signal);
+        assert_eq!(cistern.ended().code(), Some(0), "after {signal}");
+    }
+}
+
+#[test]
+fn it_finishes_what_it_began_before_it_leaves() {
+    let origin = Origin::start();
+    origin.answers("GET /slow", text("whole"));
+    let gate = origin.holds("GET /slow");
+    let cistern = in_front_of(origin.address()).start();
+    let slow = cistern.begin(&get("/slow"));
+    gate.reached();
+    cistern.signal("TERM");
+    gate.open();
+    assert_eq!(slow.finish().with_status(200).text(), "whole");
+    assert_eq!(cistern.ended().code(), Some(0));
+}
+
+#[test]
+fn rules_that_cannot_be_read_are_refused_with_their_place() {
+    let rules = format!("{ONE_ROUTE}\nttll = \"1m\"\nshare = \"everybody\"\n");
+    let (status, words) = in_front_of("127.0.0.1:9").rules(&rules).refused();
+    assert_eq!(status.code(), Some(78), "{words}");
+    assert!(words.contains("rules.toml:9"), "no place of the first error in: {words}");
+    assert!(words.contains("rules.toml:10"), "only the first error in: {words}");
+    assert!(words.contains("ttl"), "no remedy in: {words}");
+}
+
+#[test]
+fn a_field_that_is_not_built_yet_is_refused() {
+    let rules = format!("{ONE_ROUTE}refresh_ahead = 0.1\n");
+    let (status, words) = in_front_of("127.0.0.1:9").rules(&rules).refused();
+    assert_eq!(status.code(), Some(78), "{words}");
+    assert!(words.contains("refresh_ahead") && words.contains("not built yet"), "{words}");
+}
+
+#[test]
+fn an_unknown_option_is_wrong_usage() {
+    let (status, words) = in_front_of("127.0.0.1:9").argument("--no-such-option").refused();
+    assert_eq!(status.code(), Some(2), "{words}");
+}
+
+#[test]
+fn rules_are_read_again_on_hangup() {
+    let origin = Origin::start();
+    origin.answers("GET /kept", text("x"));
+    origin.answers("GET /new", text("x"));
+    let cistern = in_front_of(origin.address())
+        .rules(ONE_ROUTE)
+        .setting("CISTERN_LOG__EVENTS", "stdout")
+        .start();
+    cistern.get("/kept");
+    cistern.get("/kept").served_from_store();
+    let second = ONE_ROUTE.replace("version = 1", "").replace("kept", "new");
+    fs::write(cistern.file("rules.toml"), format!("{ONE_ROUTE}{second}")).unwrap();
+    cistern.signal("HUP");
+    cistern.says("RELOAD");
+    cistern.get("/new");
+    cistern.get("/new").served_from_store();
+    cistern.get("/kept").served_from_store();
+    // A bad file changes nothing and says where it is bad.
+    fs::write(cistern.file("rules.toml"), "version = 1\n[[route]]\nmatch = 7\n").unwrap();
+    cistern.signal("HUP");
+    cistern.says("rules.toml:3");
+    cistern.get("/new").served_from_store();
+    cistern.get("/kept").served_from_store();
+}

@@ -1,0 +1,24 @@
+//! The stories: the real binary in front of real origins, end to end. Files are named so that an
+//! ordered run fails at the simplest broken thing first.
+//!
+//! - `a_*`: one behaviour at a time, the origin answers from a script
+//! - `e_*`, `g_*`: whole systems, whose origins keep state, so that a missed purge shows as wrong
+//!   data
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a story that cannot go on ends there and says where"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_basic;
+mod a_flights;
+mod a_process;
+mod a_profiles;
+mod a_support;
+mod e_electro_isla;
+mod g_gad;

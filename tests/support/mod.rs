@@ -1,0 +1,15 @@
+//! What the stories are told with: the real binary in a process of its own, origins that answer
+//! from a script or keep the state of a whole system, and a client that sees raw answers.
+//!
+//! Everything blocks, nothing sleeps: what must wait for something waits at a gate, with a limit.
+
+pub(crate) mod cistern;
+pub(crate) mod client;
+pub(crate) mod origin;
+pub(crate) mod program;
+pub(crate) mod system;
+
+use std::time::Duration;
+
+/// Longer than anything here takes, so that a story that hangs ends and says where.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
