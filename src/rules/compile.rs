@@ -28,7 +28,7 @@ use super::values::TtlText;
 use super::{LoadContext, Loaded, parse};
 use crate::base::ids::KindId;
 use crate::entry::order::Glob;
-use crate::policy::law::Ttl;
+use crate::policy::{Manner, Profile, Ttl};
 
 /// The version of the grammar that this program reads.
 const VERSION: u64 = 1;
@@ -107,6 +107,7 @@ fn compile(documents: &[RulesDocument], ctx: &LoadContext, found: &mut Findings)
         .collect();
     let book = Rulebook {
         table: Table::of(&routes),
+        manner: Manner::of(if ctx.authorization_only { Profile::Rfc } else { Profile::Safe }),
         routes,
         kinds,
         origins: scope.origins.into_iter().map(|(_, spec)| spec).collect(),

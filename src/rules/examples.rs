@@ -8,7 +8,7 @@ fn check(name: &str, text: &str, origin: Option<&str>) {
     let ctx = LoadContext { origin: origin.map(Into::into), ..LoadContext::default() };
     let loaded = load(&[source], &ctx).unwrap_or_else(|all| panic!("{}", shown(&all)));
     assert!(loaded.warnings.is_empty(), "{}", shown(&loaded.warnings));
-    let results = testblock::run(&loaded.book, &|_| None);
+    let results = testblock::run(&loaded.book);
     assert!(results.len() >= 5);
     let failures: Vec<_> = results.iter().filter_map(testblock::TestResult::failure).collect();
     assert!(failures.is_empty(), "{}", shown(&failures));
@@ -58,7 +58,7 @@ fn whole_files_in_the_reference_load_and_pass() {
         let source = Source { name: "README.md".into(), text: text.into() };
         let loaded = load(&[source], &LoadContext::default());
         let book = loaded.unwrap_or_else(|all| panic!("{}", shown(&all))).book;
-        let results = testblock::run(&book, &|_| None);
+        let results = testblock::run(&book);
         let failures: Vec<_> = results.iter().filter_map(testblock::TestResult::failure).collect();
         assert!(!results.is_empty() && failures.is_empty(), "{}", shown(&failures));
     }

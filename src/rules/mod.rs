@@ -57,8 +57,8 @@ pub use rulebook::{Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rule
 pub struct LoadContext {
     /// The origin of the command line.
     pub origin: Option<String>,
-    /// Whether only `Authorization` counts as a credential, as RFC 9111, 3.5 has it, where the
-    /// files do not say otherwise.
+    /// Whether the profile is `rfc`: only `Authorization` then counts as a credential (RFC 9111,
+    /// 3.5), where the files do not say otherwise, and tests are judged by that profile.
     pub authorization_only: bool,
 }
 

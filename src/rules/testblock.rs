@@ -14,9 +14,15 @@ use super::extract::{Asked, Captures, RequestBody};
 use super::json::Json;
 use super::plan::header_tags;
 use super::rulebook::{OnWrite, Role, Route, Rulebook, Share};
+use crate::base::clock::Timestamp;
+use crate::base::ids::Tick;
 use crate::base::reason::Reason;
 use crate::entry::order::Selector;
 use crate::policy::law::{Law, Ttl};
+use crate::policy::{Credentials, Exchange, RequestDirectives, date, storable};
+
+/// When tests happen, unless their answer has a `Date`: they know no other time.
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 /// What `{identity}` is in tests.
 const CALLER: &str = "caller";
@@ -126,30 +132,9 @@ struct Made<'b> {
     has_identity: bool,
 }
 
-/// A test's request, and the answer that the test gives to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Answered<'a> {
-    /// The request.
-    pub asked: Asked<'a>,
-    /// The route that takes it.
-    pub route: Option<&'a Route>,
-    /// Whether the request carries a credential.
-    pub has_credentials: bool,
-    /// Whether its key tells apart every credential that it carries.
-    pub has_identity: bool,
-    /// The answer's status.
-    pub status: StatusCode,
-    /// The answer's fields.
-    pub fields: &'a HeaderMap,
-}
-
-/// Says why an answer would not be stored: HTTP's part of the decision, which depends on the
-/// profile and is not the rules' to make.
-pub type Judge<'j> = &'j dyn Fn(&Answered<'_>) -> Option<Reason>;
-
-/// Runs all tests of a rulebook. Where a test gives an answer to a read, `judge` is asked about it.
-pub fn run(book: &Rulebook, judge: Judge<'_>) -> Vec<TestResult> {
-    book.tests.iter().map(|test| test.run(book, judge)).collect()
+/// Runs all tests of a rulebook.
+pub fn run(book: &Rulebook) -> Vec<TestResult> {
+    book.tests.iter().map(|test| test.run(book)).collect()
 }
 
 impl TestCase {
@@ -170,7 +155,7 @@ impl TestCase {
     }
 
     /// Runs one test.
-    pub fn run(&self, book: &Rulebook, judge: Judge<'_>) -> TestResult {
+    pub fn run(&self, book: &Rulebook) -> TestResult {
         let made = self.make(book);
         let mut differences = Vec::new();
         let mut expect = |field, expected: Option<String>, found: &dyn Fn() -> String| {
@@ -199,22 +184,10 @@ impl TestCase {
         let word = |word: OutcomeWord| word.as_str().to_owned();
         expect("outcome", wanted.outcome.map(word), &|| word(outcome));
         expect("reason", wanted.reason.map(|reason| reason.to_string()), &|| {
-            let reason = refused.or_else(|| judge(&self.answered(book, &made)?));
+            let reason = refused.or_else(|| self.not_stored(book, &made));
             reason.map_or_else(|| "none".to_owned(), |reason| reason.to_string())
         });
         TestResult { request: self.request.clone(), place: self.place.clone(), differences }
-    }
-
-    fn answered<'a>(&'a self, book: &Rulebook, made: &Made<'a>) -> Option<Answered<'a>> {
-        let answer = self.response.as_ref()?;
-        Some(Answered {
-            asked: self.asked(),
-            route: made.route,
-            has_credentials: book.credentials.seen(&self.fields),
-            has_identity: made.has_identity,
-            status: answer.status,
-            fields: &answer.fields,
-        })
     }
 
     fn make<'b>(&self, book: &'b Rulebook) -> Made<'b> {
@@ -247,7 +220,7 @@ impl TestCase {
         match route.role(&self.method) {
             Role::Write | Role::Pass => return Some(Reason::Method),
             // The body of a GET could shape the answer, and no key holds it.
-            Role::Read if route.has_key() && self.body.is_some() => return Some(Reason::Method),
+            Role::Read if self.body.is_some() => return Some(Reason::UnkeyedInput),
             Role::Read | Role::BodyRead => {}
         }
         if let Err((reason, _)) = &made.key {
@@ -256,11 +229,46 @@ impl TestCase {
         if !book.credentials.seen(&self.fields) {
             return None;
         }
-        let apart = made.has_identity || !route.has_key();
+        let apart = made.has_identity || !(route.has_key() || route.law.ruled);
         match route.share {
             Share::Never => Some(Reason::Credentials),
             Share::Auto if !apart => Some(Reason::Credentials),
             Share::Auto | Share::Identity | Share::Public => None,
+        }
+    }
+
+    /// Why HTTP and the rules would not store the answer of the test, if it gives one.
+    fn not_stored(&self, book: &Rulebook, made: &Made<'_>) -> Option<Reason> {
+        let answer = self.response.as_ref()?;
+        let plain = Law::default();
+        let law = made.route.map_or(&plain, |route| &route.law);
+        let by_body = made.route.is_some_and(|r| r.role(&self.method) == Role::BodyRead);
+        let date = answer.fields.get(http::header::DATE).map(http::HeaderValue::as_bytes);
+        let now = date.and_then(|date| date::parse(date, NOW)).unwrap_or(NOW);
+        let exchange = Exchange {
+            method: if by_body { &Method::GET } else { &self.method },
+            target: &format!("{}://{}{}", self.scheme, self.authority, self.target),
+            request: &self.fields,
+            credentials: self.sharing(book, made),
+            status: answer.status,
+            response: &answer.fields,
+            asked_at: now,
+            answered_at: now,
+            born: Tick::default(),
+            directives: RequestDirectives::of(&self.fields, book.manner.obey_client),
+        };
+        storable(&exchange, law, &book.manner).err()
+    }
+
+    /// How the credentials of a request that is looked up stand to sharing.
+    fn sharing(&self, book: &Rulebook, made: &Made<'_>) -> Credentials {
+        if !book.credentials.seen(&self.fields) {
+            return Credentials::Absent;
+        }
+        match made.route.map(|route| route.share) {
+            Some(Share::Public | Share::Identity) => Credentials::Allowed,
+            _ if made.has_identity => Credentials::Allowed,
+            _ => Credentials::ByAnswer,
         }
     }
 

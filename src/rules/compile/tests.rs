@@ -23,7 +23,7 @@ fn built_in_values_are_those_of_the_reference() {
     assert_eq!(route.law.ttl, Ttl::Origin);
     assert_eq!(route.law.statuses, [200, 203, 204, 300, 301, 308]);
     assert_eq!(route.law.stale_if_error, None);
-    assert!(route.law.ruled);
+    assert!(!route.law.ruled, "a route that says nothing only routes");
     let origin = &book.origins[0];
     assert_eq!(origin.url.to_string(), "http://127.0.0.1:8000");
     assert_eq!(origin.timeout, Span::from_secs(60));
@@ -44,6 +44,7 @@ fn every_field_of_the_law_is_compiled() {
     );
     let route = &book.routes[0];
     let law = &route.law;
+    assert!(law.ruled);
     assert_eq!(law.ttl, Ttl::For(Span::from_secs(60)));
     assert_eq!(law.ttl_mode, TtlMode::AtMost);
     assert_eq!(law.statuses, [200, 404]);

@@ -119,6 +119,8 @@ fn the_key_must_hold_every_credential_of_the_request() {
         route.read_plan(&asked, &captures, None, Some("digest")).unwrap().has_identity
     };
     let get = |path: &str| Request::new(&format!("GET {path}")).with("accept", "x");
+    assert!(book.route_named("d").unwrap().needs_identity());
+    assert!(!book.route_named("h").unwrap().needs_identity());
     assert!(apart(get("/d").with("authorization", "a").with("cookie", "s=1")));
     assert!(apart(get("/h").with("x-api-key", "k")));
     assert!(!apart(get("/h").with("x-api-key", "k").with("authorization", "a")));

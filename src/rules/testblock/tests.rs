@@ -10,14 +10,9 @@ const RULES: &str = "[ttl]\nshort = '60s'\n[type.t]\nprefix = 't:'\nttl = '@shor
     on_write.purge = ['key:t:p:{id|or(json:/id)}', 'tag:p']\n\
     [[route]]\nname = 'plain'\nmatch = 'GET /plain'\nshare = 'never'\n";
 
-/// A judge that stores nothing but 200.
-fn status_only(answered: &Answered<'_>) -> Option<Reason> {
-    (answered.status != StatusCode::OK).then_some(Reason::Status)
-}
-
 fn differences(test: &str) -> Vec<String> {
     let book = book(&format!("{RULES}[[test]]\n{test}\n"));
-    let results = run(&book, &status_only);
+    let results = run(&book);
     results.iter().flat_map(|result| &result.differences).map(Difference::to_string).collect()
 }
 
@@ -34,13 +29,19 @@ fn what_is_expected_passes() {
         "request = 'GET /p/7'\nresponse.status = 500\nttl = 'origin'",
         "request = 'GET /p/7?fresh'\noutcome = 'bypass'\nreason = 'bypass-rule'",
         "request = 'GET /p/7?x=1'\nreason = 'query-unnamed'",
-        "request = 'GET /p/7'\nbody = 'x'\noutcome = 'bypass'",
+        "request = 'GET /p/7'\nbody = 'x'\noutcome = 'bypass'\nreason = 'unkeyed-input'",
         "request = 'GET /p/7'\nheaders = { Cookie = 'sid=1' }\nreason = 'credentials'",
         "request = 'GET /me'\nheaders = { Authorization = 'x' }\nkey = 'me:caller'\noutcome = \
          'miss'",
         "request = 'GET /me'\nreason = 'key-part-missing'",
         "request = 'GET /p/7'\nresponse.status = 500\noutcome = 'miss'\nreason = 'status'",
         "request = 'GET /other'\nresponse.status = 500\nreason = 'status'",
+        "request = 'GET /other'\nresponse.status = 200\nreason = 'no-lifetime'",
+        "request = 'GET /p/7'\nresponse.headers = { Cache-Control = 'no-store' }\n\
+         reason = 'no-store'\noutcome = 'miss'",
+        "request = 'GET /p/7'\nresponse.headers = { Set-Cookie = 'a=1' }\nreason = 'set-cookie'",
+        "request = 'POST /ask'\nbody = { q = 'why' }\n\
+         response.headers = { Cache-Control = 'private' }\nreason = 'private'",
         "request = 'GET /plain'\nheaders = { Authorization = 'x' }\nreason = 'credentials'",
         "request = 'GET http://h:1/plain?a'\nkey = 'http://h:1/plain?a'\noutcome = 'miss'",
         "request = 'POST /ask'\nbody = { q = 'why' }\nkey = 'ask:why'\noutcome = 'miss'",
@@ -76,7 +77,7 @@ fn what_is_not_is_told_with_both_sides() {
 #[test]
 fn a_failure_is_a_finding_at_its_place() {
     let book = book("[[route]]\nmatch = 'GET /a'\n[[test]]\nrequest = 'GET /a'\nroute = 'x'\n");
-    let result = run(&book, &status_only).remove(0);
+    let result = run(&book).remove(0);
     let failure = result.failure().unwrap();
     let text = failure.render(false);
     assert!(text.contains("r.toml:5:11") && text.contains("expected x, found GET /a"), "{text}");
