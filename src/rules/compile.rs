@@ -17,7 +17,7 @@ use http::HeaderName;
 use super::check;
 use super::credentials::CredentialNames;
 use super::diagnostic::{Code, Diagnostic, Findings, Source, Spot};
-use super::document::{Defaults, RulesDocument, TypeTable};
+use super::document::{RulesDocument, TypeTable};
 use super::matcher::Table;
 use super::nearest::nearest;
 use super::node::{Node, Value};
@@ -303,12 +303,6 @@ fn credentials(
         names.set_cookies_ignored(globs.0.iter().map(|text| Glob::new(&text.value)).collect());
     }
     names
-}
-
-/// The defaults of a file.
-fn defaults_of(document: &RulesDocument) -> &Defaults {
-    static NONE: std::sync::LazyLock<Defaults> = std::sync::LazyLock::new(Defaults::default);
-    document.defaults.as_ref().unwrap_or(&NONE)
 }
 
 #[cfg(test)]
