@@ -200,6 +200,8 @@ impl Findings {
             Some((file, place.span.start))
         };
         self.found.sort_by_key(order);
+        // What stands in the defaults is read for each route, and told once.
+        self.found.dedup();
         self.found
     }
 }
