@@ -60,8 +60,6 @@ pub struct Plan {
     pub credentials: Credentials,
     /// What the client asks of a cache, as far as it counts.
     pub wishes: RequestDirectives,
-    /// Tags that the request alone gives.
-    pub tags: Vec<Arc<str>>,
     /// The target to send instead, where the rule strips parameters.
     pub send_target: Option<String>,
     /// The request body, for reads that have one.
@@ -74,10 +72,10 @@ impl Plan {
         self.routed.route.as_ref().map_or(&engine.options.plain_law, |route| &route.law)
     }
 
-    /// What the request alone tells of the entry that its answer would be.
+    /// What the request alone tells of the entry that its answer would be; tags come with the answer.
     pub fn labels(&self, transit: &Transit) -> Labels {
         let place = transit.book.place(self.routed.route.as_deref());
-        Labels::new(Arc::clone(place), &self.tags, &transit.absolute(), &self.key)
+        Labels::new(Arc::clone(place), &[], &transit.absolute(), &self.key)
     }
 
     /// What is said about it so far.
@@ -213,16 +211,11 @@ pub fn read(
         Some(text) => Key::new(text, &site(transit, &routed.origin), caller),
         None => Key::new(&transit.absolute(), "", caller),
     };
-    let named = route.map(|route| {
-        route.tags(&transit.asked(), &routed.captures, body, identity.as_deref(), None).tags
-    });
-    let tags = named.into_iter().flatten().map(Arc::from);
     Admission::Read(Plan {
         key,
         kind: route.map_or(KindId(0), |route| route.kind),
         credentials,
         wishes: RequestDirectives::of(fields, options.obeys(peer)),
-        tags: tags.collect(),
         send_target: planned.and_then(|planned| planned.forward_target),
         body: bytes::Bytes::new(),
         routed,
@@ -250,7 +243,7 @@ pub(super) fn identity(
     route: Option<&Route>,
 ) -> Option<String> {
     let route = route?;
-    if route.share != Share::Identity && !route.has_identity_part() {
+    if route.share != Share::Identity && !route.needs_identity() {
         return None;
     }
     let fields = &transit.parts.headers;

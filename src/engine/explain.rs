@@ -206,12 +206,12 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
 fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &mut Told) {
     routed(&plan.routed, told);
     told.key = Some(plan.key.text().to_owned());
-    told.tags = plan.tags.iter().map(ToString::to_string).collect();
     if let Some(route) = &plan.routed.route {
         let identity = admit::identity(engine, transit, Some(route));
         let body = RequestBody::new(plan.body.clone());
         let (asked, captures) = (transit.asked(), &plan.routed.captures);
         let notes = route.key_parts(&asked, captures, Some(&body), identity.as_deref());
+        told.tags = route.tags(&asked, captures, Some(&body), identity.as_deref(), None).tags;
         told.parts = notes
             .into_iter()
             .map(|note| Part { text: note.text, value: note.value, from: note.from })

@@ -20,7 +20,7 @@ use crate::engine::miss;
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
 use crate::engine::transit::{Gist, Transit};
-use crate::engine::{Engine, Worker, fill, lookup};
+use crate::engine::{Engine, Worker, fill};
 use crate::entry::{Entry, Head, Labels};
 use crate::origin::InBody;
 use crate::policy::{self, Exchange, Renewal, Selecting};
@@ -102,8 +102,7 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
     let birth = engine.fences.begin();
     let selecting = Some(entry.selecting.clone());
     let listed = FlightKey { key: plan.key.clone(), selecting };
-    let more_tags = lookup::tags_from_answer(plan);
-    let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+    let flight = Flight::new(listed, plan.labels(transit), birth);
     if let Seat::Leader(flight) = engine.flights.seat(flight) {
         let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)));
         lead(worker, flight, errand);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 
-use crate::base::tasks;
+use crate::base::{limits, tasks};
 use crate::engine::fetch::{Ending, Errand, Times, declared_len, mark};
 use crate::engine::flight::{Flight, Landing, SharedHead};
 use crate::engine::json;
@@ -16,7 +16,7 @@ use crate::engine::{Engine, Worker};
 use crate::entry::{Body, Entry, Head, Labels};
 use crate::origin::InBody;
 use crate::policy::{Keep, Selecting};
-use crate::rules::{RequestBody, Role};
+use crate::rules::{RequestBody, Role, header_tags};
 
 /// Stores the answer of a write that stands for later reads, and streams it on meanwhile.
 pub(super) fn posted(
@@ -88,10 +88,12 @@ pub(super) async fn fill(
     }
     let body = Body::from_chunks(flight.stream.take());
     flight.stream.put_back(body.segments());
-    let labels = Labels { tags: tags(errand, &body, &fields), ..errand.labels.clone() };
-    let head = Head::shaped(head.status, &fields, engine.l1.shapes());
-    let entry = Entry::new(head, body, keep.stamp, selecting, labels);
-    engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
+    if let Some(tags) = tags(errand, &body, &fields) {
+        let labels = Labels { tags, ..errand.labels.clone() };
+        let head = Head::shaped(head.status, &fields, engine.l1.shapes());
+        let entry = Entry::new(head, body, keep.stamp, selecting, labels);
+        engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
+    }
     engine.flights.unlist(flight);
     flight.stream.finish(Ok(()));
 }
@@ -133,15 +135,22 @@ async fn pour(
     }
 }
 
-/// The entry's tags: those of the request, and those that the rule takes from the answer.
-fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Box<[Arc<str>]> {
+/// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when there
+/// are more than an entry may have: a purge by one that was left off would miss it.
+fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Box<[Arc<str>]>> {
     let plan = &errand.plan;
-    let route = plan.routed.route.as_ref().filter(|route| route.needs_response_json(Role::Read));
-    let Some(route) = route else { return plan.tags.clone().into() };
-    let answer = json::read(fields, &body.to_bytes(), route.json_max);
-    let request = RequestBody::new(plan.body.clone());
-    let caller = Some(plan.key.caller()).filter(|caller| !caller.is_empty());
-    let asked = errand.gist.asked();
-    let named = route.tags(&asked, &plan.routed.captures, Some(&request), caller, answer.as_ref());
-    named.tags.into_iter().map(Arc::from).collect()
+    let mut tags = header_tags(fields)?;
+    if let Some(route) = &plan.routed.route {
+        let answer = route
+            .needs_response_json(Role::Read)
+            .then(|| json::read(fields, &body.to_bytes(), route.json_max))
+            .flatten();
+        let request = RequestBody::new(plan.body.clone());
+        let caller = Some(plan.key.caller()).filter(|caller| !caller.is_empty());
+        let (asked, captures) = (errand.gist.asked(), &plan.routed.captures);
+        let named = route.tags(&asked, captures, Some(&request), caller, answer.as_ref());
+        tags.extend(named.tags.into_iter().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
+    }
+    let few = tags.len() <= limits::TAGS_PER_ENTRY_MAX;
+    few.then(|| tags.into_iter().map(Arc::from).collect())
 }

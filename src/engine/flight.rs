@@ -90,21 +90,18 @@ pub struct Flight {
     /// names it, and joined only by who could be given what it stores.
     pub birth: Birth,
     labels: Labels,
-    /// Whether its tags are known only when the answer is: any order on a tag concerns it then.
-    more_tags: bool,
     landing: watch::Sender<Option<Landing>>,
     own: Mutex<Option<Own>>,
 }
 
 impl Flight {
     /// A flight that is not listed yet. `labels` are what the request alone tells of its answer.
-    pub fn new(listed: FlightKey, labels: Labels, more_tags: bool, birth: Birth) -> Arc<Self> {
+    pub fn new(listed: FlightKey, labels: Labels, birth: Birth) -> Arc<Self> {
         Arc::new(Self {
             listed,
             stream: Stream::default(),
             birth,
             labels,
-            more_tags,
             landing: watch::Sender::new(None),
             own: Mutex::new(None),
         })
@@ -142,9 +139,8 @@ impl Flight {
     /// Whether a request that begins now may have what this fetch brings: no order since its birth
     /// names it.
     fn may_be_joined(&self) -> bool {
-        let facts = Facts::of(&self.listed.key, &self.labels);
-        let tags = if self.more_tags { None } else { facts.tags };
-        self.birth.admits(&Facts { tags, ..facts })
+        // The answer may bring tags of its own: until it is here, any order on a tag concerns it.
+        self.birth.admits(&Facts { tags: None, ..Facts::of(&self.listed.key, &self.labels) })
     }
 }
 

@@ -12,7 +12,6 @@ use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Body, Entry};
 use crate::policy::answer::Multipart;
 use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
-use crate::rules::Role;
 
 /// What the cache says about a read.
 #[derive(Debug)]
@@ -162,9 +161,4 @@ fn multipart_seed(engine: &Engine, transit: &Transit) -> u128 {
 /// Whether the client wants a part only.
 pub(super) fn wants_part(fields: &HeaderMap, method: &Method) -> bool {
     *method == Method::GET && fields.contains_key(header::RANGE)
-}
-
-/// Whether an answer's tags are known only from the answer.
-pub(super) fn tags_from_answer(plan: &Plan) -> bool {
-    plan.routed.route.as_ref().is_some_and(|route| route.needs_response_json(Role::Read))
 }

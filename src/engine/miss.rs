@@ -70,8 +70,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         if parts.method == Method::HEAD {
             return pass::read(worker, transit, plan, stale).await;
         }
-        let more_tags = lookup::tags_from_answer(plan);
-        let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+        let flight = Flight::new(listed, plan.labels(transit), birth);
         let identity = plan.key.identity();
         let lately = engine.unshareable.is_marked(identity, engine.clock.now());
         let (flight, leads) = if lately && stale.is_none() {
@@ -335,8 +334,7 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let engine = &worker.engine;
     let birth = engine.fences.begin();
     let listed = FlightKey { key: plan.key.clone(), selecting: None };
-    let more_tags = lookup::tags_from_answer(plan);
-    let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+    let flight = Flight::new(listed, plan.labels(transit), birth);
     let errand = Errand::new(worker, transit, plan, None);
     fetch::lead(worker, Arc::clone(&flight), errand);
     let seat = Seated { stale: None, fwd, leads: true, lately: false };

@@ -14,7 +14,7 @@ use crate::engine::fetch;
 use crate::engine::flight::{Flight, FlightKey};
 use crate::engine::reply::Reply;
 use crate::engine::transit::{Gist, Transit};
-use crate::engine::{Engine, Worker, fill, lookup};
+use crate::engine::{Engine, Worker, fill};
 use crate::entry::Labels;
 use crate::origin::InBody;
 use crate::policy::{self, Exchange};
@@ -87,8 +87,7 @@ impl Posted {
         };
         let fields = policy::stored_fields(&exchange, &keep, law, manner);
         let listed = FlightKey { key: self.plan.key.clone(), selecting: None };
-        let more_tags = lookup::tags_from_answer(&self.plan);
-        let flight = Flight::new(listed, self.labels.clone(), more_tags, birth);
+        let flight = Flight::new(listed, self.labels.clone(), birth);
         let Some(reader) = flight.stream.reader() else {
             return Err(Box::new(answer));
         };
