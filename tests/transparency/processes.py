@@ -1,5 +1,5 @@
-"""The programs of a run: cistern, httpbin, json-server. Each is started once, says where it listens,
-and is stopped by its own process id when the run ends, however it ends."""
+"""The programs of a run: cistern, httpbin, json-server. Each is started once, says where it
+listens, and is stopped by its own process id when the run ends, however it ends."""
 
 import atexit
 import os

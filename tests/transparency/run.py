@@ -1,8 +1,9 @@
 """Runs every test of this folder and ends with a line that counts.
 
 The same request goes to a server directly and through cistern, and the answers are held against
-each other byte by byte. Environment: TRANSPARENCY_BINARY (the proxy), TRANSPARENCY_NODE_HOME (a folder with
-json-server in its node_modules), TRANSPARENCY_WORK (where logs go). Arguments: patterns of test names.
+each other byte by byte. Environment: TRANSPARENCY_BINARY (the proxy), TRANSPARENCY_NODE_HOME (a
+folder with json-server in its node_modules), TRANSPARENCY_WORK (where logs go). Arguments: patterns
+of test names.
 """
 
 import pathlib
