@@ -84,7 +84,7 @@ class Connection:
         return data
 
     def ended(self):
-        """Whether the other side ends the connection, with a reset or without, and sends nothing."""
+        """Whether the other side ends the connection, with or without a reset, and sends none."""
         try:
             return not self.buffer and not self.more()
         except Incomplete:
