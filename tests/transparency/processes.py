@@ -163,9 +163,10 @@ def stop_all():
     return wrong
 
 
-def _kill_rest():
+def kill_all():
+    """Ends whatever still runs, without asking. For ends that nobody planned."""
     for program in list(_running):
         program.kill()
 
 
-atexit.register(_kill_rest)
+atexit.register(kill_all)

@@ -18,9 +18,10 @@ import processes  # noqa: E402  (the folder must be on the path first)
 
 
 def main():
-    # A signal must unwind, so that every server started here is stopped.
+    # A signal must unwind, so that every server started here is stopped; unittest lets no other
+    # exception than this one through.
     for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda *_: sys.exit(1))
+        signal.signal(name, signal.default_int_handler)
     loader = unittest.TestLoader()
     if len(sys.argv) > 1:
         loader.testNamePatterns = [f"*{pattern}*" for pattern in sys.argv[1:]]
@@ -28,6 +29,9 @@ def main():
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=1)
     try:
         result = runner.run(tests)
+    except KeyboardInterrupt:
+        processes.kill_all()
+        sys.exit("interrupted")
     finally:
         wrong = processes.stop_all()
     for line in wrong:

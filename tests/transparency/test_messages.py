@@ -19,7 +19,8 @@ class Requests(Behind):
         for target in (
             "/", "/?", "/a?", "/a%2Fb", "/%7Euser/~x", "/%c3%B1?%C3%b1=%aa", "//double//",
             "/a/../b", "/./x/%2e%2e/", "/;a=1;b?c;d", "/?a=1&a=2&&=&b", "/x?y?z=/;:@",
-            "/100%25", "/+?+=%2B", "/'()*!$&,:@-._", "/\xc3\xb1?q=\xc3\xb1", "/?url=http://other.example/a?b#".rstrip("#"),
+            "/100%25", "/+?+=%2B", "/'()*!$&,:@-._", "/\xc3\xb1?q=\xc3\xb1",
+            "/?url=http://other.example/a?b",
         ):
             with self.subTest(target=target):
                 self.assertEqual(self.ask(address, get(target)).status, 200)
