@@ -13,6 +13,7 @@ import threading
 HERE = pathlib.Path(__file__).resolve().parent
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 15
+KILL_SECONDS = 2
 
 _running = []
 
@@ -68,12 +69,16 @@ class Program:
         return self.process.returncode
 
     def kill(self):
-        """Ends it at once."""
+        """Ends it, after a moment in which it may end its own children."""
         if self in _running:
             _running.remove(self)
         if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.wait()
+            self.process.wait()
 
 
 class Cistern(Program):
