@@ -45,16 +45,18 @@ impl Errand {
         Self { plan, head, plain_head: None, target, gist, stale: None, labels }
     }
 
-    /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally.
+    /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally; with the
+    /// client's own conditions it asks for this client alone.
     pub(super) fn new(
         worker: &Worker,
         transit: &Transit,
         plan: &Plan,
         stale: Option<Arc<Entry>>,
+        own_conditions: bool,
     ) -> Self {
         let stored = stale.as_ref().map(|entry| entry.head.to_header_map());
-        let head = miss::head_for_cache(worker, transit, plan, stored.as_ref());
-        let plain_head = stored.map(|_| miss::head_for_cache(worker, transit, plan, None));
+        let head = miss::head_for_cache(worker, transit, plan, stored.as_ref(), own_conditions);
+        let plain_head = stored.map(|_| miss::head_for_cache(worker, transit, plan, None, false));
         Self {
             plan: plan.clone(),
             head,
@@ -104,7 +106,7 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
     let listed = FlightKey { key: plan.key.clone(), selecting };
     let flight = Flight::new(listed, plan.labels(transit), birth);
     if let Seat::Leader(flight) = engine.flights.seat(flight) {
-        let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)));
+        let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)), false);
         lead(worker, flight, errand);
     }
 }
@@ -259,7 +261,8 @@ async fn judge(
             .await;
         }
         Err(reason) => {
-            if !policy::is_error_for_stale(status) {
+            // A 304 to the client's own condition says nothing of what could be kept.
+            if !policy::is_error_for_stale(status) && status != StatusCode::NOT_MODIFIED {
                 forget(engine, errand, reason);
             }
             engine.flights.unlist(flight);

@@ -76,6 +76,7 @@ pub(super) async fn fill(
         selecting: selecting.clone(),
         len,
         origin_micros: times.origin_micros,
+        phrase: head.extensions.get().cloned(),
     })));
     match pour(engine, flight, errand, &mut body, limit).await {
         Poured::Whole => {}

@@ -59,6 +59,8 @@ pub struct SharedHead {
     pub len: Option<u64>,
     /// Microseconds until this head came.
     pub origin_micros: u64,
+    /// The origin's reason phrase, where it is not the usual one.
+    pub phrase: Option<hyper::ext::ReasonPhrase>,
 }
 
 /// Why an answer is not shared.

@@ -73,7 +73,8 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         let flight = Flight::new(listed, plan.labels(transit), birth);
         let identity = plan.key.identity();
         let lately = engine.unshareable.is_marked(identity, engine.clock.now());
-        let (flight, leads) = if lately && stale.is_none() {
+        let own = stale.is_none() && own_conditions(transit, plan);
+        let (flight, leads) = if own || (lately && stale.is_none()) {
             (flight, true)
         } else {
             match engine.flights.seat(flight) {
@@ -82,7 +83,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
             }
         };
         if leads {
-            let errand = Errand::new(worker, transit, plan, stale.clone());
+            let errand = Errand::new(worker, transit, plan, stale.clone(), own);
             fetch::lead(worker, Arc::clone(&flight), errand);
         }
         let seat = Seated { stale, fwd, leads, lately };
@@ -93,6 +94,15 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         }
     }
     alone(worker, transit, plan, Fwd::Miss).await
+}
+
+/// Without a rule the client's own conditions go to the origin when nothing stands here: its 304 is
+/// worth more than a whole answer that may turn out not to be kept. On a route the whole is fetched.
+fn own_conditions(transit: &Transit, plan: &Plan) -> bool {
+    let fields = &transit.parts.headers;
+    plan.routed.route.is_none()
+        && (fields.contains_key(header::IF_NONE_MATCH)
+            || fields.contains_key(header::IF_MODIFIED_SINCE))
 }
 
 /// What a request knows when it takes its seat.
@@ -130,7 +140,11 @@ async fn served(
                 let names = head.selecting.names();
                 return Next::Look(Selecting::of(names, &transit.parts.headers));
             }
-            let account = Account { origin_micros: Some(head.origin_micros), ..account };
+            let account = Account {
+                origin_micros: Some(head.origin_micros),
+                phrase: head.phrase.clone(),
+                ..account
+            };
             match shared(worker, transit, flight, &head, account, seat.leads).await {
                 Some(answer) => answer.into(),
                 None => Next::Alone,
@@ -335,7 +349,7 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let birth = engine.fences.begin();
     let listed = FlightKey { key: plan.key.clone(), selecting: None };
     let flight = Flight::new(listed, plan.labels(transit), birth);
-    let errand = Errand::new(worker, transit, plan, None);
+    let errand = Errand::new(worker, transit, plan, None, false);
     fetch::lead(worker, Arc::clone(&flight), errand);
     let seat = Seated { stale: None, fwd, leads: true, lately: false };
     match served(worker, transit, plan, &flight, seat).await {
@@ -353,8 +367,12 @@ pub(super) fn head_for_cache(
     transit: &Transit,
     plan: &Plan,
     stale: Option<&HeaderMap>,
+    own_conditions: bool,
 ) -> http::request::Parts {
     let target = plan.send_target.as_deref();
     let head = outbound::head(&worker.engine, transit, &plan.routed, target);
+    if own_conditions {
+        return head;
+    }
     outbound::for_cache(head, stale.map(policy::conditions).unwrap_or_default())
 }

@@ -58,6 +58,7 @@ pub(super) fn answer_of(response: Response<InBody>, account: Account) -> Answer 
     let (head, body) = response.into_parts();
     let mut fields = head.headers;
     fields::strip_hop_by_hop(&mut fields);
+    let account = Account { phrase: head.extensions.get().cloned(), ..account };
     Answer { status: head.status, fields, reply: Reply::Origin(Box::new(body)), account }
 }
 

@@ -36,8 +36,12 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
     } else {
         Sent { reply, ending: None }
     };
+    let phrase = account.phrase.clone();
     let sent = account_for(engine, transit, account, status, sent);
     let mut response = Response::new(sent);
+    if let Some(phrase) = phrase {
+        response.extensions_mut().insert(phrase);
+    }
     *response.status_mut() = status;
     *response.headers_mut() = fields;
     response

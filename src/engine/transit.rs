@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
+use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
@@ -212,6 +213,8 @@ pub struct Account {
     pub origin_micros: Option<u64>,
     /// The rule that matched.
     pub route: Option<Arc<Route>>,
+    /// The origin's reason phrase, where it is not the usual one.
+    pub phrase: Option<ReasonPhrase>,
 }
 
 /// An answer before the last fields are put on it.

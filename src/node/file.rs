@@ -82,6 +82,7 @@ section! {
         cache_status: String = "all".into(),
         key: String = "plain".into(),
         via: String = "on".into(),
+        targeted: Vec<String> = vec!["cdn-cache-control".into(), "surrogate-control".into()],
         forwarded: String = "x-forwarded".into(),
     }
 }
@@ -258,7 +259,7 @@ const RESERVED: [&str; 3] =
     ["CISTERN_ADMIN_URL", "CISTERN_ADMIN_TOKEN", "CISTERN_ADMIN_TOKEN_FILE"];
 
 /// Fields that are lists: the variable separates their members by commas.
-const LISTS: [&str; 3] = ["trust__peers", "trust__clients", "purge__networks"];
+const LISTS: [&str; 4] = ["trust__peers", "trust__clients", "purge__networks", "headers__targeted"];
 
 fn scalar(path: &str, text: &str) -> Value {
     if LISTS.contains(&path) {

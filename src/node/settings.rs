@@ -4,6 +4,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::base::units::{ByteSize, Span};
@@ -72,6 +73,8 @@ pub struct Settings {
     pub key_shown: KeyShown,
     /// Whether `Via` is added.
     pub via: bool,
+    /// Targeted fields that take the place of `Cache-Control` (RFC 9213), most specific first.
+    pub targeted: Vec<HeaderName>,
     /// Which fields tell the origin where a request came from.
     pub forwarded: Forwarding,
     /// Whether `X-Cache` is added.
@@ -159,6 +162,7 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         drain_timeout: span(&file.drain.timeout, "drain.timeout")?,
         cache_status: word(&file.headers.cache_status, &at("headers.cache_status"), &TOLD)?,
         key_shown: word(&file.headers.key, &at("headers.key"), &KEYS)?,
+        targeted: field_names(&file.headers.targeted, &at("headers.targeted"))?,
         via: word(&file.headers.via, &at("headers.via"), &SWITCH)?,
         forwarded: word(&file.headers.forwarded, &at("headers.forwarded"), &FORWARDING)?,
         x_cache: file.compat.x_cache,
@@ -193,6 +197,18 @@ fn word<T: Copy>(text: &str, place: &str, words: &[(&str, T)]) -> Result<T, Sett
 
 fn size(text: &str, place: &str) -> Result<u64, SettingsError> {
     ByteSize::parse(text).map(|size| size.0).map_err(|e| SettingsError::new(place, e))
+}
+
+fn field_names(texts: &[String], place: &str) -> Result<Vec<HeaderName>, SettingsError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|_| {
+            SettingsError::new(
+                place,
+                format!("`{text}` is not a field name; write CDN-Cache-Control"),
+            )
+        })
+    };
+    texts.iter().map(parse).collect()
 }
 
 fn networks(texts: &[String], place: &str) -> Result<Vec<IpNet>, SettingsError> {
