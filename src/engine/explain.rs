@@ -197,7 +197,10 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
         let planned = route.write_selectors(&asked, &write.captures, Some(&body), None, None);
         for planned in planned {
             let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
-            told.purges.push(format!("{}{widened}", planned.selector));
+            let selector = format!("{}{widened}", planned.selector);
+            if !told.purges.contains(&selector) {
+                told.purges.push(selector);
+            }
         }
     }
     told.because = Some("when the origin answers with success, these go first".to_owned());

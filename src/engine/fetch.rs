@@ -223,7 +223,11 @@ fn renew(
             engine.flights.unlist(flight);
             let status = stale.head.status();
             flight.leave(Own::Entry(entry));
-            flight.land(Landing::Alone(Alone { reason, status }));
+            flight.land(Landing::Alone(Alone {
+                reason,
+                status,
+                origin_micros: times.origin_micros,
+            }));
         }
     }
     true
@@ -267,7 +271,11 @@ async fn judge(
             }
             engine.flights.unlist(flight);
             flight.leave(Own::Stream(Box::new(answer)));
-            flight.land(Landing::Alone(Alone { reason, status }));
+            flight.land(Landing::Alone(Alone {
+                reason,
+                status,
+                origin_micros: times.origin_micros,
+            }));
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct Alone {
     pub reason: Reason,
     /// The origin's status.
     pub status: StatusCode,
+    /// Microseconds until its head came.
+    pub origin_micros: u64,
 }
 
 /// What the leader alone may take when the answer is not shared.

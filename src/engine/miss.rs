@@ -169,7 +169,12 @@ async fn served(
             }
             // The reason is this answer's own; that nobody waited is worth a word of its own.
             let note = if seat.lately { Reason::UncacheableLately.as_str() } else { "" };
-            let account = Account { reason: Some(why.reason), note: note.into(), ..account };
+            let account = Account {
+                reason: Some(why.reason),
+                note: note.into(),
+                origin_micros: Some(why.origin_micros),
+                ..account
+            };
             match flight.take_own() {
                 Some(own) => own_answer(worker, transit, plan, own, account).into(),
                 None => Next::Alone,

@@ -117,7 +117,8 @@ impl Body for Reply {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(pieces) => pieces.left == 0,
-            Self::Shared { .. } | Self::Continued(..) => false,
+            Self::Shared { len, .. } => *len == Some(0),
+            Self::Continued(..) => false,
             Self::Origin(body) => body.is_end_stream(),
             Self::Resumed(body) => body.is_end_stream(),
             Self::Broken(error) => error.is_none(),

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::base::fault::{Culprit, Fault};
 use crate::base::names;
+use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::options::{KeyShown, Told};
 use crate::engine::reply::Reply;
@@ -256,7 +257,7 @@ impl Body for Sent {
                 Some(Ok(frame)) => {
                     ending.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 }
-                Some(Err(_)) => {}
+                Some(Err(_)) => ending.account.reason = Some(Reason::Incomplete),
                 None => ending.complete = true,
             }
         }

@@ -186,6 +186,7 @@ impl Task {
                 selectors.push(one.selector);
             }
         }
+        let selectors = purge::on_this_site(&self.parts.book, &asked, selectors);
         let order = Order::of(selectors);
         let rule = route.map(|route| &*route.name);
         purge::carry_out(engine, &order, "write", rule, widened)

@@ -101,7 +101,7 @@ section! {
 section! {
     /// `[l1]`.
     L1 {
-        size: String = "256MB".into(),
+        size: Option<String> = None,
         policy: String = "tinylfu".into(),
         max_object: String = "8MB".into(),
     }
@@ -255,8 +255,8 @@ fn overlay(table: &mut Table, environment: &[(String, String)]) -> Result<(), Se
 }
 
 /// Variables with this prefix that speak to the command line, not to the settings.
-const RESERVED: [&str; 3] =
-    ["CISTERN_ADMIN_URL", "CISTERN_ADMIN_TOKEN", "CISTERN_ADMIN_TOKEN_FILE"];
+const RESERVED: [&str; 4] =
+    ["CISTERN_CONFIG", "CISTERN_ADMIN_URL", "CISTERN_ADMIN_TOKEN", "CISTERN_ADMIN_TOKEN_FILE"];
 
 /// Fields that are lists: the variable separates their members by commas.
 const LISTS: [&str; 4] = ["trust__peers", "trust__clients", "purge__networks", "headers__targeted"];

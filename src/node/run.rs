@@ -12,7 +12,6 @@ use http::{Request, Response};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, Health};
-use crate::base::clock::Clock;
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::edge::{self, Edge, Incoming, Listener, Peer, Serve};
@@ -214,13 +213,14 @@ fn tend(engine: &Arc<Engine>) {
         loop {
             tokio::time::sleep(EVERY).await;
             engine.l1.tend();
-            align(&engine.clock);
+            for gone in engine.l1.evictions() {
+                let cause = if gone.by_ttl { "ttl" } else { "size" };
+                let event = Event::Evict { kind: &gone.kind, key: gone.key.text(), cause };
+                engine.telemetry.tell(engine.clock.now(), &event);
+            }
+            engine.clock.align();
         }
     });
-}
-
-fn align(clock: &Clock) {
-    clock.align();
 }
 
 async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {

@@ -126,7 +126,10 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         None => key.to_owned(),
     };
     let memory = memory(&file.memory).map_err(|e| SettingsError::new(at("memory"), e))?;
-    let l1_size = size(&file.l1.size, &at("l1.size"))?;
+    let l1_size = match &file.l1.size {
+        Some(text) => size(text, &at("l1.size"))?,
+        None => L1_BYTES.min(memory / 2),
+    };
     if l1_size > memory / 2 {
         let half = ByteSize(memory / 2);
         let problem = format!("L1 may take at most half of `memory`, {half} here; lower it");
@@ -173,6 +176,9 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         demo: flags.demo,
     })
 }
+
+/// L1 where nothing is said and there is memory for it.
+const L1_BYTES: u64 = 256_000_000;
 
 const PROFILES: [(&str, Profile); 2] = [("safe", Profile::Safe), ("rfc", Profile::Rfc)];
 const POLICIES: [(&str, Eviction); 2] = [("tinylfu", Eviction::TinyLfu), ("lru", Eviction::Lru)];

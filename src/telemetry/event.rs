@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use crate::base::clock::Timestamp;
+use crate::telemetry::access::redacted;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
@@ -171,6 +172,7 @@ fn optional(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
 
 // One happening is one line, whatever a client managed to put into a key.
 fn text(out: &mut Vec<u8>, name: &str, value: &str) {
+    let value = &*redacted(value);
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     if !value.is_empty() && value.bytes().all(plain) {
         pair(out, name, value);
