@@ -1,5 +1,5 @@
-//! Every name that is seen from outside: header fields, environment, media types. A test compares
-//! them with the README, so that neither drifts.
+//! Every name that is seen from outside: header fields, methods, media types. `tests/names.rs`
+//! compares the fields with the README, so that neither drifts.
 
 use http::HeaderName;
 
@@ -7,7 +7,7 @@ use http::HeaderName;
 pub const SELF: &str = "cistern";
 /// RFC 9211.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-/// RFC 9213, the targeted field for caches of a CDN, and the default target list's only member.
+/// RFC 9213, the targeted field for caches of a CDN, and the only one that profile `safe` reads.
 pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 /// The older targeted field, of a W3C note; `rfc` reads it in the way of RFC 9213.
 pub const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
