@@ -246,7 +246,7 @@ async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut 
     }
 }
 
-/// Fetches and writes that no connection waits for any more may end, within the time limit.
+/// Writes that no connection waits for any more may end, within the time limit.
 async fn background(patience: Span) {
     let until = tokio::time::Instant::now() + patience.to_duration();
     while tasks::running() > 0 && tokio::time::Instant::now() < until {

@@ -52,7 +52,7 @@ pub enum Event<'a> {
         selector: &'a str,
         /// Entries that went.
         count: u64,
-        /// `write`, `purge` or `admin`.
+        /// `write` or `purge`.
         by: &'static str,
         /// The rule whose `on_write` named it.
         rule: Option<&'a str>,
