@@ -37,11 +37,15 @@ pub async fn serve(
     let engine = &worker.engine;
     let answer = match admit::admit(engine, &transit, !body.is_end_stream()) {
         Admission::Read(plan) => read(worker, &transit, &plan).await,
-        Admission::BodyRead(routed) => body_read(worker, &transit, routed, body).await,
-        Admission::Write(routed) => write::write(worker, &transit, &routed, outgoing(body)).await,
+        // What leaves the process is boxed: the future of a hit would have room for it too, and is
+        // moved more than once for each request.
+        Admission::BodyRead(routed) => Box::pin(body_read(worker, &transit, routed, body)).await,
+        Admission::Write(routed) => {
+            Box::pin(write::write(worker, &transit, &routed, outgoing(body))).await
+        }
         Admission::Purge => purge::purge(engine, &transit),
         Admission::Pass(routed, reason) => {
-            past(worker, &transit, &routed, reason, outgoing(body), upgrade).await
+            Box::pin(past(worker, &transit, &routed, reason, outgoing(body), upgrade)).await
         }
         Admission::Refuse(fault) => respond::fault(engine, &transit, &fault, Account::default()),
     };
@@ -103,7 +107,7 @@ async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
             lookup::from_entry(engine, transit, &entry, account)
         }
         Look::Stale(..) | Look::OtherVariant(_) | Look::Absent => {
-            miss::miss(worker, transit, plan).await
+            Box::pin(miss::miss(worker, transit, plan)).await
         }
     }
 }
