@@ -173,7 +173,10 @@ fn optional(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
 fn text(out: &mut Vec<u8>, name: &str, value: &str) {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     if !value.is_empty() && value.bytes().all(plain) {
-        pair(out, name, value);
+        out.push(b' ');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        out.extend_from_slice(value.as_bytes());
     } else {
         pair(out, name, format_args!("{value:?}"));
     }
