@@ -10,7 +10,7 @@ use crate::engine::inject;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Body, Entry};
-use crate::policy::answer::Multipart;
+use crate::policy::answer::{Multipart, number};
 use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
 use crate::rules::Role;
 
@@ -110,7 +110,11 @@ pub(super) fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer
 }
 
 fn with_body(mut answer: Answer, body: &Body) -> Answer {
-    answer.fields.insert(header::CONTENT_LENGTH, body.len().into());
+    let length = number(body.len());
+    // As a rule the origin said so itself, once.
+    if !answer.fields.get_all(header::CONTENT_LENGTH).iter().eq([&length]) {
+        answer.fields.insert(header::CONTENT_LENGTH, length);
+    }
     answer.reply = Reply::Whole(pieces(body));
     answer
 }

@@ -1,6 +1,7 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use http::HeaderValue;
+use smallvec::SmallVec;
 
 use crate::base::names;
 
@@ -66,7 +67,21 @@ pub struct CacheStatus<'a> {
 impl CacheStatus<'_> {
     /// The member as a line of its own, to be appended after those of caches behind this one.
     pub fn value(&self) -> HeaderValue {
-        HeaderValue::try_from(self.to_string()).unwrap_or(HeaderValue::from_static(names::SELF))
+        let mut line = Line(SmallVec::new());
+        // Writing to it cannot fail.
+        let _ = write!(line, "{self}");
+        HeaderValue::from_bytes(&line.0).unwrap_or(HeaderValue::from_static(names::SELF))
+    }
+}
+
+/// Where a value is gathered, on the stack as a rule: every answer has one, and it is to cost one
+/// allocation of the right size.
+struct Line(SmallVec<[u8; 256]>);
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
