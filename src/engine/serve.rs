@@ -60,8 +60,7 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
         .authority()
         .map(http::uri::Authority::as_str)
         .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+        .unwrap_or_default();
     let trusted = engine.options.trusts_peer(caller.peer.ip());
     let told = parts.headers.get(names::X_FORWARDED_PROTO).filter(|_| trusted);
     let scheme = match told.map(http::HeaderValue::as_bytes) {
@@ -73,7 +72,7 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
         at: engine.clock.now(),
         id: engine.requests.fetch_add(1, Ordering::Relaxed),
         caller,
-        authority: without_default_port(&authority, scheme).into(),
+        authority: canonical(authority, scheme),
         scheme,
         parts,
         book: engine.book.load_full(),
@@ -81,10 +80,12 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
     (transit, body)
 }
 
-/// `shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
-fn without_default_port<'a>(authority: &'a str, scheme: &str) -> &'a str {
+/// `Shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
+fn canonical(authority: &str, scheme: &str) -> Box<str> {
     let port = if scheme == "https" { ":443" } else { ":80" };
-    authority.strip_suffix(port).unwrap_or(authority)
+    let mut one = Box::<str>::from(authority.strip_suffix(port).unwrap_or(authority));
+    one.make_ascii_lowercase();
+    one
 }
 
 fn outgoing(body: Incoming) -> OutBody {
@@ -164,14 +165,13 @@ pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Cal
         .authority()
         .map(http::uri::Authority::as_str)
         .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+        .unwrap_or_default();
     Transit {
         began: tokio::time::Instant::now(),
         at: worker.clock.now(),
         id: 0,
         caller,
-        authority: without_default_port(&authority, "http").into(),
+        authority: canonical(authority, "http"),
         scheme: "http",
         parts,
         book: Arc::clone(&worker.book.load_full()),
