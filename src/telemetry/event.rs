@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use crate::base::clock::Timestamp;
+use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
@@ -116,7 +117,8 @@ impl Event<'_> {
         out.extend_from_slice(WORDS.get(self.index()).copied().unwrap_or_default().as_bytes());
         match *self {
             Self::Hit { key, rule, ttl } => {
-                pair(out, "ttl", ttl);
+                out.extend_from_slice(b" ttl=");
+                signed(ttl, out);
                 text(out, "key", key);
                 optional(out, "rule", rule);
             }

@@ -1,13 +1,14 @@
 //! Timestamps in log lines: RFC 3339 in UTC with milliseconds.
 
 use crate::base::clock::Timestamp;
+use crate::telemetry::digits::last_digits;
 
 /// Appends `2026-01-05T10:00:00.123Z`. Every line of every log begins with it, so its digits are
 /// set one by one instead of being formatted.
 pub fn write_rfc3339(at: Timestamp, out: &mut Vec<u8>) {
     let (days, second) = (at.as_secs() / 86_400, at.as_secs() % 86_400);
     let (year, month, day) = civil(days);
-    digits::<4>(year, out);
+    last_digits::<4>(year, out);
     for (before, value) in [
         (b'-', month),
         (b'-', day),
@@ -16,21 +17,11 @@ pub fn write_rfc3339(at: Timestamp, out: &mut Vec<u8>) {
         (b':', second % 60),
     ] {
         out.push(before);
-        digits::<2>(value, out);
+        last_digits::<2>(value, out);
     }
     out.push(b'.');
-    digits::<3>(at.as_millis() % 1_000, out);
+    last_digits::<3>(at.as_millis() % 1_000, out);
     out.push(b'Z');
-}
-
-/// The last `N` digits of a number, with zeros before it.
-fn digits<const N: usize>(mut value: u64, out: &mut Vec<u8>) {
-    let mut text = [b'0'; N];
-    for place in text.iter_mut().rev() {
-        *place += (value % 10) as u8;
-        value /= 10;
-    }
-    out.extend_from_slice(&text);
 }
 
 /// Year, month and day of a day since the epoch, by eras of 400 years that begin in March.
