@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, header};
 
+use crate::base::clock::Timestamp;
 use crate::engine::Engine;
 use crate::engine::admit::Plan;
 use crate::engine::inject;
@@ -31,9 +32,13 @@ pub(super) enum Look {
 
 /// Looks a plan up.
 pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
+    look_at(engine, transit, plan, engine.clock.now())
+}
+
+/// The same, at a moment that the caller has read already.
+pub(super) fn look_at(engine: &Engine, transit: &Transit, plan: &Plan, now: Timestamp) -> Look {
     let Some(bundle) = engine.l1.find(plan.kind, plan.key.identity()) else { return Look::Absent };
     let fields = &transit.parts.headers;
-    let now = engine.clock.now();
     let Some(entry) = bundle.choose(fields, now) else {
         return match bundle.variants().last() {
             Some(other) => Look::OtherVariant(Selecting::of(other.selecting.names(), fields)),
@@ -50,7 +55,11 @@ pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
 
 /// What is said about an answer from `entry`.
 pub(super) fn account(engine: &Engine, plan: &Plan, entry: &Entry, outcome: Outcome) -> Account {
-    let now = engine.clock.now();
+    account_at(plan, entry, outcome, engine.clock.now())
+}
+
+/// The same, at a moment that the caller has read already.
+pub(super) fn account_at(plan: &Plan, entry: &Entry, outcome: Outcome, now: Timestamp) -> Account {
     Account {
         ttl: Some(entry.stamp.left(now)),
         age: Some(entry.stamp.age(now).as_secs()),
@@ -89,7 +98,7 @@ pub(super) fn from_entry(
 }
 
 /// 304 where the client's own condition says that it has this already.
-fn conditional(transit: &Transit, answer: Answer, date: crate::base::clock::Timestamp) -> Answer {
+fn conditional(transit: &Transit, answer: Answer, date: Timestamp) -> Answer {
     let parts = &transit.parts;
     let held =
         policy::condition(&parts.headers, &parts.method, answer.status, &answer.fields, date);

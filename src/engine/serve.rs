@@ -94,16 +94,17 @@ fn outgoing(body: Incoming) -> OutBody {
 
 async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
     let engine = &worker.engine;
-    match lookup::look(engine, transit, plan) {
+    let now = engine.clock.now();
+    match lookup::look_at(engine, transit, plan, now) {
         Look::Fresh(entry) => {
-            let account = lookup::account(engine, plan, &entry, Outcome::Hit);
+            let account = lookup::account_at(plan, &entry, Outcome::Hit, now);
             lookup::from_entry(engine, transit, &entry, account)
         }
         Look::Behind(entry) => {
             fetch::refresh_behind(worker, transit, plan, &entry);
             let account = Account {
                 note: "stale-while-revalidate".into(),
-                ..lookup::account(engine, plan, &entry, Outcome::Stale)
+                ..lookup::account_at(plan, &entry, Outcome::Stale, now)
             };
             lookup::from_entry(engine, transit, &entry, account)
         }
