@@ -67,9 +67,10 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
         Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
         _ => "http",
     };
+    let began = tokio::time::Instant::now();
     let transit = Transit {
-        began: tokio::time::Instant::now(),
-        at: engine.clock.now(),
+        began,
+        at: engine.clock.at(began),
         id: engine.requests.fetch_add(1, Ordering::Relaxed),
         caller,
         authority: canonical(authority, scheme),
