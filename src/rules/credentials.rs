@@ -71,8 +71,7 @@ impl CredentialNames {
     pub fn seen(&self, fields: &HeaderMap) -> bool {
         // Requests have few fields and this list is long: going through them is cheaper than to
         // look up each of these, and every read asks.
-        fields.keys().any(|name| self.headers.contains(name))
-            || self.cookies_seen(fields)
+        fields.keys().any(|name| self.headers.contains(name)) || self.cookies_seen(fields)
     }
 
     /// The fields that carry one here: `cookie` stands for all cookies that count.
