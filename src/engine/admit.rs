@@ -180,7 +180,8 @@ pub fn read(
     let fields = &transit.parts.headers;
     let peer = transit.caller.peer.ip();
     if !options.trusts_peer(peer)
-        && let Some(name) = OVERRIDES.iter().find(|name| fields.contains_key(*name))
+        // Requests have few fields: going through them is cheaper than to look up each of these.
+        && let Some(name) = fields.keys().find(|name| OVERRIDES.contains(name))
     {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, header};
 
+use crate::base::clock::Timestamp;
 use crate::engine::Engine;
 use crate::engine::admit::Plan;
 use crate::engine::inject;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Body, Entry};
-use crate::policy::answer::Multipart;
+use crate::policy::answer::{Multipart, number};
 use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
 
 /// What the cache says about a read.
@@ -30,9 +31,13 @@ pub(super) enum Look {
 
 /// Looks a plan up.
 pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
+    look_at(engine, transit, plan, engine.clock.now())
+}
+
+/// The same, at a moment that the caller has read already.
+pub(super) fn look_at(engine: &Engine, transit: &Transit, plan: &Plan, now: Timestamp) -> Look {
     let Some(bundle) = engine.l1.find(plan.kind, plan.key.identity()) else { return Look::Absent };
     let fields = &transit.parts.headers;
-    let now = engine.clock.now();
     let Some(entry) = bundle.choose(fields, now) else {
         return match bundle.variants().last() {
             Some(other) => Look::OtherVariant(Selecting::of(other.selecting.names(), fields)),
@@ -49,7 +54,11 @@ pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
 
 /// What is said about an answer from `entry`.
 pub(super) fn account(engine: &Engine, plan: &Plan, entry: &Entry, outcome: Outcome) -> Account {
-    let now = engine.clock.now();
+    account_at(plan, entry, outcome, engine.clock.now())
+}
+
+/// The same, at a moment that the caller has read already.
+pub(super) fn account_at(plan: &Plan, entry: &Entry, outcome: Outcome, now: Timestamp) -> Account {
     Account {
         ttl: Some(entry.stamp.left(now)),
         age: Some(entry.stamp.age(now).as_secs()),
@@ -88,7 +97,7 @@ pub(super) fn from_entry(
 }
 
 /// 304 where the client's own condition says that it has this already.
-fn conditional(transit: &Transit, answer: Answer, date: crate::base::clock::Timestamp) -> Answer {
+fn conditional(transit: &Transit, answer: Answer, date: Timestamp) -> Answer {
     let parts = &transit.parts;
     let held =
         policy::condition(&parts.headers, &parts.method, answer.status, &answer.fields, date);
@@ -109,7 +118,11 @@ pub(super) fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer
 }
 
 fn with_body(mut answer: Answer, body: &Body) -> Answer {
-    answer.fields.insert(header::CONTENT_LENGTH, body.len().into());
+    let length = number(body.len());
+    // As a rule the origin said so itself, once.
+    if !answer.fields.get_all(header::CONTENT_LENGTH).iter().eq([&length]) {
+        answer.fields.insert(header::CONTENT_LENGTH, length);
+    }
     answer.reply = Reply::Whole(pieces(body));
     answer
 }

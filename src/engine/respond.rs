@@ -1,6 +1,7 @@
 //! The last step: fields that belong to this hop, and the access line. The only place that turns a
 //! fault into a status.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -20,6 +21,7 @@ use crate::engine::reply::Reply;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::origin::BoxError;
 use crate::policy::CacheStatus;
+use crate::policy::answer::number;
 use crate::policy::date;
 use crate::telemetry::access::Access;
 use crate::telemetry::event::Event;
@@ -56,7 +58,7 @@ fn dress(
     fields: &mut HeaderMap,
 ) {
     if let Some(age) = account.age {
-        fields.insert(header::AGE, HeaderValue::from(age));
+        fields.insert(header::AGE, number(age));
     }
     if !fields.contains_key(header::DATE) && !status.is_informational() {
         fields.insert(header::DATE, date::write(engine.clock.now()));
@@ -80,17 +82,16 @@ fn dress(
 }
 
 fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
-    let mut detail = String::with_capacity(64);
+    // A hit without a rule says no more than this, and allocates nothing for it.
+    let mut detail = Cow::from(if account.outcome.is_hit() || account.stored { "L1" } else { "" });
     let mut say = |what: std::fmt::Arguments<'_>| {
+        let detail = detail.to_mut();
         if !detail.is_empty() {
             detail.push_str("; ");
         }
         // Writing to a String cannot fail.
         let _ = detail.write_fmt(what);
     };
-    if account.outcome.is_hit() || account.stored {
-        say(format_args!("L1"));
-    }
     if let Some(reason) = account.reason {
         say(format_args!("{reason}"));
     }

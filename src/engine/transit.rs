@@ -55,7 +55,7 @@ impl Transit {
 
     /// The absolute URI: what identifies the target without a rule.
     pub fn absolute(&self) -> String {
-        format!("{}://{}{}", self.scheme, self.authority, self.target())
+        [self.scheme, "://", &*self.authority, self.target()].concat()
     }
 
     /// As the rules look at it.
