@@ -72,7 +72,8 @@ impl Plan {
         self.routed.route.as_ref().map_or(&engine.options.plain_law, |route| &route.law)
     }
 
-    /// What the request alone tells of the entry that its answer would be; tags come with the answer.
+    /// What the request alone tells of the entry that its answer would be; tags come with the
+    /// answer.
     pub fn labels(&self, transit: &Transit) -> Labels {
         let place = transit.book.place(self.routed.route.as_deref());
         Labels::new(Arc::clone(place), &[], &transit.absolute(), &self.key)

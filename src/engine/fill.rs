@@ -136,8 +136,8 @@ async fn pour(
     }
 }
 
-/// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when there
-/// are more than an entry may have: a purge by one that was left off would miss it.
+/// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when
+/// there are more than an entry may have: a purge by one that was left off would miss it.
 fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Box<[Arc<str>]>> {
     let plan = &errand.plan;
     let mut tags = header_tags(fields)?;

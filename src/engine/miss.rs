@@ -97,7 +97,8 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
 }
 
 /// Without a rule the client's own conditions go to the origin when nothing stands here: its 304 is
-/// worth more than a whole answer that may turn out not to be kept. On a route the whole is fetched.
+/// worth more than a whole answer that may turn out not to be kept. On a route the whole is
+/// fetched.
 fn own_conditions(transit: &Transit, plan: &Plan) -> bool {
     let fields = &transit.parts.headers;
     plan.routed.route.is_none()

@@ -82,7 +82,7 @@ section! {
         cache_status: String = "all".into(),
         key: String = "plain".into(),
         via: String = "on".into(),
-        targeted: Vec<String> = vec!["cdn-cache-control".into(), "surrogate-control".into()],
+        targeted: Option<Vec<String>> = None,
         forwarded: String = "x-forwarded".into(),
     }
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::base::units::{ByteSize, Span};
 use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::node::file::{self, File};
-use crate::policy::Profile;
+use crate::policy::{Manner, Profile};
 use crate::rules::LoadContext;
 use crate::store::l1::Eviction;
 use crate::telemetry::sink::Target;
@@ -165,7 +165,10 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         drain_timeout: span(&file.drain.timeout, "drain.timeout")?,
         cache_status: word(&file.headers.cache_status, &at("headers.cache_status"), &TOLD)?,
         key_shown: word(&file.headers.key, &at("headers.key"), &KEYS)?,
-        targeted: field_names(&file.headers.targeted, &at("headers.targeted"))?,
+        targeted: match &file.headers.targeted {
+            Some(texts) => field_names(texts, &at("headers.targeted"))?,
+            None => Manner::default().targeted,
+        },
         via: word(&file.headers.via, &at("headers.via"), &SWITCH)?,
         forwarded: word(&file.headers.forwarded, &at("headers.forwarded"), &FORWARDING)?,
         x_cache: file.compat.x_cache,
