@@ -5,6 +5,7 @@
 
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use hyper::ext::ReasonPhrase;
 use tokio::sync::oneshot;
 
 use crate::base::fault::Fault;
@@ -59,8 +60,9 @@ pub(super) async fn write(
     });
     match told.await {
         Ok(Ok(written)) => {
-            let Written { status, fields, reply, note, micros } = written;
-            let account = Account { note: note.into(), origin_micros: Some(micros), ..account };
+            let Written { status, fields, reply, note, micros, phrase } = written;
+            let origin_micros = Some(micros);
+            let account = Account { note: note.into(), origin_micros, phrase, ..account };
             Answer { status, fields, reply, account }
         }
         Ok(Err(failed)) => respond::fault(engine, transit, &failed.fault(), account),
@@ -87,6 +89,7 @@ struct Written {
     reply: Reply,
     note: String,
     micros: u64,
+    phrase: Option<ReasonPhrase>,
 }
 
 impl Task {
@@ -105,6 +108,7 @@ impl Task {
 
     async fn answered(mut self, inbound: Inbound, micros: u64) -> Written {
         let status = inbound.head.status;
+        let phrase = inbound.head.extensions.get().cloned();
         let gateway = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
         let route = self.routed.route.as_deref();
         let succeeded = match route {
@@ -148,7 +152,7 @@ impl Task {
             reply = Reply::Origin(Box::new(body));
         }
         crate::base::fields::strip_hop_by_hop(&mut fields);
-        Written { status, fields, reply, note, micros }
+        Written { status, fields, reply, note, micros, phrase }
     }
 
     /// Holds the answer's body back, up to the limit, because selectors need it.
