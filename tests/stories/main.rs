@@ -20,5 +20,8 @@ mod a_flights;
 mod a_process;
 mod a_profiles;
 mod a_support;
+mod b_coalescing;
+mod b_races;
+mod b_writes;
 mod e_electro_isla;
 mod g_gad;

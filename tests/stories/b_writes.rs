@@ -1,0 +1,194 @@
+//! Writes whose end is not simple: an answer that never comes, a client that leaves, places that only
+//! the answer names, an answer that stands for a later read.
+
+use std::time::Instant;
+
+use crate::support::PATIENCE;
+use crate::support::cistern::in_front_of;
+use crate::support::client::{ask, get};
+use crate::support::stage::{Stage, head_of, message};
+use crate::support::wire::Wire;
+
+const MINUTE: &str = "Cache-Control: max-age=60";
+
+fn kept(body: &str) -> String {
+    message(200, &[MINUTE], body)
+}
+
+#[test]
+fn a_write_counts_though_its_client_has_left() {
+    let stage = Stage::with(|what| (what == "GET /a").then(|| kept("x")));
+    let cistern = in_front_of(stage.address()).setting("CISTERN_LOG__EVENTS", "stdout").start();
+    cistern.get("/a");
+    cistern.get("/a").served_from_store();
+    let writer = cistern.begin(&ask("PUT", "/a"));
+    let write = stage.expects("PUT /a");
+    drop(writer);
+    write.answers(message(204, &[], ""));
+    cistern.says("PURGE");
+    cistern.get("/a").served_by_origin();
+}
+
+#[test]
+fn a_write_without_an_answer_counts_now_and_again_later() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).start();
+    let reader = cistern.begin(&get("/a"));
+    stage.expects("GET /a").answers(kept("old"));
+    reader.finish();
+    let writer = cistern.begin(&ask("PUT", "/a"));
+    stage.expects("PUT /a").hangs_up();
+    writer.finish().with_status(502);
+    stage.was_asked_no_more();
+    // The origin has not committed yet, and is asked in between.
+    let reader = cistern.begin(&get("/a"));
+    stage.expects("GET /a").answers(kept("old"));
+    assert_eq!(reader.finish().served_by_origin().text(), "old");
+    cistern.get("/a").served_from_store();
+    // It has now. Nobody purges, and still the new answer comes.
+    std::thread::scope(|scope| {
+        scope.spawn(|| stage.expects("GET /a").answers(kept("new")));
+        let began = Instant::now();
+        while cistern.get("/a").text() != "new" {
+            assert!(began.elapsed() < PATIENCE, "the late commit was never seen");
+        }
+    });
+}
+
+#[test]
+fn gateways_that_do_not_know_count_as_done() {
+    let stage = Stage::with(|what| match what {
+        "PUT /502" => Some(message(502, &[], "?")),
+        "PUT /504" => Some(message(504, &[], "?")),
+        _ => Some(kept("x")),
+    });
+    let cistern = in_front_of(stage.address()).start();
+    for code in [502, 504] {
+        let target = format!("/{code}");
+        cistern.get(&target);
+        cistern.get(&target).served_from_store();
+        cistern.send(&ask("PUT", &target)).with_status(code);
+        cistern.get(&target).served_by_origin();
+    }
+}
+
+#[test]
+fn places_that_the_answer_names_are_fenced_too() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).start();
+    for (number, line) in [
+        "Location: /things/0",
+        "Content-Location: http://api.example/things/1",
+        "Location: ../things/2#part",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let what = format!("GET /things/{number}");
+        let before = cistern.begin(&get(&format!("/things/{number}")));
+        let slow = stage.expects(&what);
+        let writer = cistern.begin(&ask("POST", "/new/thing"));
+        stage.expects("POST /new/thing").answers(message(201, &[line], ""));
+        writer.finish().with_status(201);
+        let after = cistern.begin(&get(&format!("/things/{number}")));
+        stage.expects(&what).answers(kept("new"));
+        assert_eq!(after.finish().text(), "new", "{line}");
+        slow.answers(kept("old"));
+        assert_eq!(before.finish().text(), "old", "{line}");
+        let later = cistern.get(&format!("/things/{number}")).served_from_store();
+        assert_eq!(later.text(), "new", "{line}");
+    }
+    // Another site's things are not this one's to drop (RFC 9111, 4.4).
+    let before = cistern.begin(&get("/things/0?other"));
+    let slow = stage.expects("GET /things/0?other");
+    let writer = cistern.begin(&ask("POST", "/new"));
+    let elsewhere = "Location: http://evil.example/things/0?other";
+    stage.expects("POST /new").answers(message(201, &[elsewhere], ""));
+    writer.finish().with_status(201);
+    slow.answers(kept("one"));
+    assert_eq!(before.finish().text(), "one");
+    cistern.get("/things/0?other").served_from_store();
+    stage.was_asked_no_more();
+}
+
+const BY_ANSWER: &str = r#"
+version = 1
+[[route]]
+name = "read"
+match = "GET /items/{id}"
+key = "item:{id}"
+ttl = "5m"
+[[route]]
+name = "write"
+match = "POST /items"
+on_write.purge = ["key:item:{json:/id}"]
+"#;
+
+#[test]
+fn the_writer_waits_for_the_purge_that_the_body_names() {
+    let stage = Stage::with(|what| what.starts_with("GET ").then(|| kept("x")));
+    let cistern = in_front_of(stage.address()).rules(BY_ANSWER).start();
+    for target in ["/items/1", "/items/2"] {
+        cistern.get(target);
+        cistern.get(target).served_from_store();
+    }
+    let mut writer = Wire::asking(cistern.address(), "POST /items", &["Content-Length: 0"]);
+    let mut write = stage.expects("POST /items");
+    let lines = ["Content-Type: application/json", "Content-Length: 8"];
+    write.says(format!("{}{{\"id\"", head_of(201, &lines)));
+    cistern.get("/items/1").served_from_store();
+    write.answers(":1}");
+    assert_eq!(writer.answer().1, "{\"id\":1}");
+    cistern.get("/items/1").served_by_origin();
+    cistern.get("/items/2").served_from_store();
+    // An answer that breaks off names nothing, so everything it could have named goes.
+    let mut writer = Wire::asking(cistern.address(), "POST /items", &["Content-Length: 0"]);
+    let mut write = stage.expects("POST /items");
+    write.says(format!("{}{{\"id\"", head_of(201, &lines)));
+    write.hangs_up();
+    writer.hears_nothing();
+    cistern.get("/items/1").served_by_origin();
+    cistern.get("/items/2").served_by_origin();
+}
+
+#[test]
+fn an_answer_to_post_stands_only_if_nothing_came_between() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).profile("rfc").start();
+    let posted = message(200, &[MINUTE, "Content-Location: /a"], "posted");
+    let writer = cistern.begin(&ask("POST", "/a"));
+    stage.expects("POST /a").answers(posted.as_str());
+    assert_eq!(writer.finish().with_status(200).text(), "posted");
+    assert_eq!(cistern.get("/a").served_from_store().text(), "posted");
+
+    let writer = cistern.begin(&ask("POST", "/a"));
+    let slow = stage.expects("POST /a");
+    let other = cistern.begin(&ask("PUT", "/a"));
+    stage.expects("PUT /a").answers(message(204, &[], ""));
+    other.finish().with_status(204);
+    slow.answers(posted.as_str());
+    assert_eq!(writer.finish().with_status(200).text(), "posted");
+    let after = cistern.begin(&get("/a"));
+    stage.expects("GET /a").answers(kept("put"));
+    assert_eq!(after.finish().served_by_origin().text(), "put");
+}
+
+#[test]
+fn an_answer_to_post_overtaken_within_its_body_is_not_kept() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).profile("rfc").start();
+    let mut writer = Wire::asking(cistern.address(), "POST /a", &["Content-Length: 0"]);
+    let mut slow = stage.expects("POST /a");
+    let lines = [MINUTE, "Content-Location: /a", "Content-Length: 6"];
+    slow.says(format!("{}pos", head_of(200, &lines)));
+    assert_eq!(writer.head().status, 200);
+    assert_eq!(writer.bytes(3), b"pos");
+    let other = cistern.begin(&ask("PUT", "/a"));
+    stage.expects("PUT /a").answers(message(204, &[], ""));
+    other.finish().with_status(204);
+    slow.answers("ted");
+    assert_eq!(writer.bytes(3), b"ted");
+    let after = cistern.begin(&get("/a"));
+    stage.expects("GET /a").answers(kept("put"));
+    assert_eq!(after.finish().served_by_origin().text(), "put");
+}
