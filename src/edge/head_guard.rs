@@ -255,7 +255,9 @@ fn gathered(parts: &[IoSlice<'_>]) -> Option<SmallVec<[u8; GATHERED_BYTES_MAX]>>
         return None;
     }
     let mut whole = SmallVec::new();
-    parts.iter().for_each(|part| whole.extend_from_slice(part));
+    for part in parts {
+        whole.extend_from_slice(part);
+    }
     Some(whole)
 }
 
