@@ -77,7 +77,7 @@ fn is_host(host: &str) -> bool {
 }
 
 fn target(method: &str, target: &str) -> Option<Uri> {
-    if !target.bytes().all(|byte| byte.is_ascii_graphic()) || target.contains('#') {
+    if !target.bytes().all(|byte| byte.is_ascii_graphic() || !byte.is_ascii()) || target.contains('#') {
         return None;
     }
     let uri: Uri = target.parse().ok()?;
