@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 use crate::base::fault::Fault;
 use crate::base::forwarded;
@@ -12,6 +12,7 @@ use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::book::Upstream;
+use crate::engine::outbound;
 use crate::engine::transit::{Account, Outcome, Transit};
 use crate::entry::{Key, Labels};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
@@ -105,17 +106,25 @@ impl Routed {
     }
 }
 
-/// Fields that frameworks let override the target or the method. In no key, so from an untrusted
-/// peer they keep a request out of the cache.
-const OVERRIDES: [HeaderName; 8] = [
+/// Fields that frameworks let override the method.
+const METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
+
+fn overrides_method(fields: &HeaderMap) -> bool {
+    METHOD_OVERRIDES.iter().any(|name| fields.contains_key(name))
+}
+
+/// Fields that frameworks let override the target. In no key, so from an untrusted peer they keep a
+/// request out of the cache.
+const OVERRIDES: [HeaderName; 5] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
     HeaderName::from_static("x-host"),
     HeaderName::from_static("x-forwarded-server"),
     HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
 ];
 
 /// Passing the same proxy this often is a loop: chains of proxies are short.
@@ -143,10 +152,12 @@ pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
         return Admission::Refuse(Fault::NoOrigin);
     };
     let routed = Routed { route, captures, origin: Arc::clone(origin), note: String::new() };
-    if parts.headers.contains_key(header::UPGRADE) {
+    if outbound::asks_for_tunnel(parts) {
         return Admission::Pass(routed, Reason::Upgrade);
     }
     match role(routed.route.as_deref(), &parts.method) {
+        // What a framework takes for another method may change something.
+        Role::Read | Role::BodyRead if overrides_method(&parts.headers) => Admission::Write(routed),
         Role::Read if has_body => pass(routed, Reason::UnkeyedInput, "a body on a read"),
         Role::Read => read(engine, transit, routed, None),
         Role::BodyRead => Admission::BodyRead(routed),
@@ -185,6 +196,12 @@ pub fn read(
         && let Some(name) = fields.keys().find(|name| OVERRIDES.contains(name))
     {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
+    }
+    // What a trusted peer says of the host goes to the origin as it came: it must be in the key.
+    let told = fields.get(names::X_FORWARDED_HOST).filter(|_| options.trusts_peer(peer));
+    if told.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(transit.authority.as_bytes()))
+    {
+        return pass(routed, Reason::UnkeyedInput, names::X_FORWARDED_HOST.as_str());
     }
     let route = routed.route.as_deref();
     if route.is_some_and(|route| route.mode == Mode::Pass) {

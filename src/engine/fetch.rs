@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::limits;
+use crate::base::names;
 use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
@@ -245,6 +246,10 @@ async fn judge(
     let status = answer.status();
     let exchange = exchange(flight, errand, status, answer.headers(), times);
     let judged = policy::storable(&exchange, law, manner).and_then(|keep| {
+        // What we write ourselves cannot be compared with what the next client sends.
+        if keep.vary.iter().any(|name| WRITTEN_HERE.contains(name)) {
+            return Err(Reason::VaryStar);
+        }
         let limit = law.max_object.unwrap_or(engine.options.max_object);
         match declared_len(answer.headers()) {
             Some(len) if len > limit => Err(Reason::TooLarge),
@@ -279,6 +284,10 @@ async fn judge(
         }
     }
 }
+
+/// Request fields whose values the origin gets from us, whatever the client sent.
+const WRITTEN_HERE: [HeaderName; 4] =
+    [names::X_FORWARDED_FOR, names::X_REAL_IP, HeaderName::from_static("forwarded"), header::VIA];
 
 /// A newer answer that may not be kept: the older one must not be served in its stead, and the next
 /// requests need not wait for each other.
