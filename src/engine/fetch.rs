@@ -238,7 +238,7 @@ async fn judge(
     worker: &Worker,
     flight: &Arc<Flight>,
     errand: &Errand,
-    answer: Response<InBody>,
+    mut answer: Response<InBody>,
     times: Times,
 ) {
     let engine = &worker.engine;
@@ -275,6 +275,8 @@ async fn judge(
                 forget(engine, errand, reason);
             }
             engine.flights.unlist(flight);
+            // Nobody waits for it but its own client, who may follow it as long as it goes on.
+            answer.body_mut().lift_total();
             flight.leave(Own::Stream(Box::new(answer)));
             flight.land(Landing::Alone(Alone {
                 reason,

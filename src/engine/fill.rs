@@ -131,6 +131,7 @@ async fn pour(
             streaming = true;
             engine.flights.unlist(flight);
             mark(engine, errand);
+            body.lift_total();
             flight.stream.only_stream();
         }
     }

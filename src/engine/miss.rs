@@ -18,6 +18,7 @@ use crate::engine::outbound;
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
+use crate::engine::stream::Reader;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::Entry;
 use crate::origin::OriginFault;
@@ -82,11 +83,13 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
                 Seat::Follower(running) => (running, false),
             }
         };
+        // Taken before the fetch runs: it may outgrow the store before its waiters wake.
+        let reader = flight.stream.reader();
         if leads {
             let errand = Errand::new(worker, transit, plan, stale.clone(), own);
             fetch::lead(worker, Arc::clone(&flight), errand);
         }
-        let seat = Seated { stale, fwd, leads, lately };
+        let seat = Seated { stale, fwd, leads, lately, reader };
         match served(worker, transit, plan, &flight, seat).await {
             Next::Answer(answer) => return *answer,
             Next::Look(selecting) => variant = Some(selecting),
@@ -112,6 +115,8 @@ struct Seated {
     fwd: Fwd,
     leads: bool,
     lately: bool,
+    /// Its place in the body, if the flight's body can still be read from its first byte.
+    reader: Option<Reader>,
 }
 
 enum Next {
@@ -146,7 +151,8 @@ async fn served(
                 phrase: head.phrase.clone(),
                 ..account
             };
-            match shared(worker, transit, flight, &head, account, seat.leads).await {
+            let Some(reader) = seat.reader else { return Next::Alone };
+            match shared(worker, transit, reader, &head, account, seat.leads).await {
                 Some(answer) => answer.into(),
                 None => Next::Alone,
             }
@@ -192,7 +198,7 @@ async fn served(
 async fn shared(
     worker: &Worker,
     transit: &Transit,
-    flight: &Arc<Flight>,
+    reader: Reader,
     head: &Arc<SharedHead>,
     account: Account,
     leads: bool,
@@ -212,7 +218,6 @@ async fn shared(
         ..account
     };
     let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
-    let reader = flight.stream.reader()?;
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
         let answer = inject::streamed(&name, transit, head, fields, reader, account).await?;
         return Some(lookup::conditional_own(engine, transit, answer));
@@ -342,7 +347,7 @@ async fn joined(
         return Some(Answer { status, fields, reply, account });
     }
     // A part is cut from the whole, so the whole must be there first.
-    running.stream.ended().await;
+    running.stream.settled().await;
     match lookup::look(&worker.engine, transit, plan) {
         Look::Fresh(_) | Look::Behind(_) => None,
         _ => Some(pass::read(worker, transit, plan, None).await),
@@ -356,8 +361,9 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let listed = FlightKey { key: plan.key.clone(), selecting: None };
     let flight = Flight::new(listed, plan.labels(transit), birth);
     let errand = Errand::new(worker, transit, plan, None, false);
+    let reader = flight.stream.reader();
     fetch::lead(worker, Arc::clone(&flight), errand);
-    let seat = Seated { stale: None, fwd, leads: true, lately: false };
+    let seat = Seated { stale: None, fwd, leads: true, lately: false, reader };
     match served(worker, transit, plan, &flight, seat).await {
         Next::Answer(answer) => *answer,
         Next::Look(_) | Next::Alone => {

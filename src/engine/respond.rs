@@ -199,6 +199,11 @@ fn account_for(
         write_line(engine, &transit, &account, status, pieces.left(), true);
         return sent;
     }
+    if sent.reply.is_end_stream() {
+        // Nobody will ask for a body that is empty from the start.
+        write_line(engine, &transit, &account, status, 0, true);
+        return sent;
+    }
     let engine = Arc::clone(engine);
     let ending = Ending { engine, transit, account, status, bytes: 0, complete: false };
     Sent { ending: Some(Box::new(ending)), ..sent }

@@ -132,11 +132,11 @@ impl Stream {
         wake(wakers);
     }
 
-    /// Waits until the body is complete or broken.
-    pub async fn ended(&self) {
-        let Some(mut reader) = self.reader() else { return };
-        // Following to the end is waiting for it; the bytes are shared, not copied.
-        while let Some(Ok(_)) = std::future::poll_fn(|context| reader.poll_next(context)).await {}
+    /// Waits until it is known what becomes of the body: complete, broken, or too long to be kept.
+    /// Whoever waits here reads nothing, so it sets nobody's pace.
+    pub async fn settled(&self) {
+        let Some(reader) = self.reader() else { return };
+        std::future::poll_fn(|context| reader.poll_settled(context)).await;
     }
 
     /// Whether the fetch may read on. Pending while the window is full; `false` when nobody reads
@@ -222,6 +222,17 @@ impl Reader {
                 Poll::Pending
             }
         }
+    }
+
+    fn poll_settled(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.stream.state();
+        if state.end.is_some() || state.windowed {
+            return Poll::Ready(());
+        }
+        if let Some(place) = state.readers.get_mut(&self.id) {
+            place.waker = Some(context.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// How many bytes are known to follow, once the body has ended well.
@@ -313,6 +324,23 @@ mod tests {
         let held: usize = stream.state().chunks.iter().map(|(_, chunk)| chunk.len()).sum();
         assert!(held as u64 <= LAG_BYTES + 2 * WINDOW_BYTES, "{held}");
         assert_eq!(next(&mut slow), Poll::Ready(Some(Err(Broken::LeftBehind))));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_drives_nobody() {
+        let stream = Stream::default();
+        let mut reader = stream.reader().unwrap();
+        let grows = async {
+            stream.push(chunk(64 * 1_024));
+            tokio::task::yield_now().await;
+            stream.only_stream();
+        };
+        tokio::join!(stream.settled(), grows);
+        while room(&stream) == Poll::Ready(true) {
+            stream.push(chunk(64 * 1_024));
+        }
+        assert!(stream.len() <= WINDOW_BYTES + 64 * 1_024, "the one reader has read nothing");
+        assert!(matches!(next(&mut reader), Poll::Ready(Some(Ok(_)))));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod cistern;
 pub(crate) mod client;
 pub(crate) mod origin;
 pub(crate) mod program;
+pub(crate) mod resident;
 pub(crate) mod stage;
 pub(crate) mod system;
 pub(crate) mod wire;
