@@ -71,10 +71,12 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         if parts.method == Method::HEAD {
             return pass::read(worker, transit, plan, stale).await;
         }
+        let own = stale.is_none()
+            && own_conditions(transit, plan)
+            && engine.flights.running(&listed).is_none();
         let flight = Flight::new(listed, plan.labels(transit), birth);
         let identity = plan.key.identity();
         let lately = engine.unshareable.is_marked(identity, engine.clock.now());
-        let own = stale.is_none() && own_conditions(transit, plan);
         let (flight, leads) = if own || (lately && stale.is_none()) {
             (flight, true)
         } else {
