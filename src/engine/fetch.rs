@@ -17,6 +17,7 @@ use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat};
+use crate::engine::lookup::{self, Look};
 use crate::engine::miss;
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
@@ -107,6 +108,11 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
     let listed = FlightKey { key: plan.key.clone(), selecting };
     let flight = Flight::new(listed, plan.labels(transit), birth);
     if let Seat::Leader(flight) = engine.flights.seat(flight) {
+        if let Look::Fresh(_) = lookup::look(engine, transit, plan) {
+            // Another refresh has ended between the look that found it old and this seat.
+            engine.flights.unlist(&flight);
+            return flight.land(Landing::Stored);
+        }
         let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)), false);
         lead(worker, flight, errand);
     }

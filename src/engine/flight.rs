@@ -38,6 +38,8 @@ pub enum Landing {
     Alone(Alone),
     /// There is no answer.
     Failed(Arc<OriginFault>),
+    /// What it would have brought stands in the store already: look again.
+    Stored,
     /// The fetch was given up without an answer.
     Abandoned,
 }
@@ -214,3 +216,6 @@ impl Flights {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

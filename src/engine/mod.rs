@@ -10,6 +10,7 @@ mod fill;
 pub mod flight;
 mod inject;
 mod json;
+mod landed;
 mod lookup;
 mod miss;
 pub mod options;

@@ -18,7 +18,7 @@ use crate::engine::{Engine, Worker, fill};
 use crate::entry::Labels;
 use crate::origin::InBody;
 use crate::policy::{self, Exchange};
-use crate::store::fence::{Birth, Facts};
+use crate::store::fence::{Birth, Facts, Fences};
 
 /// What storing the answer of a POST needs, taken before it is sent.
 #[derive(Debug)]
@@ -48,16 +48,16 @@ impl Posted {
         })
     }
 
-    /// The birth under which the answer may be stored: after the write's own order `own`, and only
-    /// if that is the first one since the write was sent that could name the answer.
-    pub(super) fn birth(engine: &Engine, undisturbed: bool, own: Tick) -> Option<Birth> {
-        let birth = engine.fences.begin();
-        (undisturbed && birth.tick() == own).then_some(birth)
+    /// The tick up to which no order has come that could name the answer; nothing if one has. Asked
+    /// just before the write's own order.
+    pub(super) fn calm(&self, engine: &Engine) -> Option<Tick> {
+        calm(&engine.fences, &self.before, &Facts::of(&self.plan.key, &self.labels))
     }
 
-    /// Whether no order has come that could name the answer. Asked just before the write's own.
-    pub(super) fn undisturbed(&self) -> bool {
-        self.before.admits(&Facts::of(&self.plan.key, &self.labels))
+    /// The birth under which the answer may be stored: after the write's own order `own`, if that
+    /// is the first one since the write was sent that could name the answer.
+    pub(super) fn birth(engine: &Engine, calm: Option<Tick>, own: Tick) -> Option<Birth> {
+        only_after(&engine.fences, calm?, own)
     }
 
     /// Streams the answer into the store and to the writer. Gives it back where it may not be kept.
@@ -95,5 +95,62 @@ impl Posted {
         let errand = fetch::Errand::posted(self.plan, self.labels, self.gist);
         fill::posted(worker, Arc::clone(&flight), errand, answer, keep, fields);
         Ok(Reply::Shared { reader, len })
+    }
+}
+
+fn calm(fences: &Fences, before: &Birth, facts: &Facts<'_>) -> Option<Tick> {
+    // The tick is read first: an order that comes in between is asked about below, or counted by
+    // the tick of the write's own.
+    let tick = fences.tick();
+    before.admits(facts).then_some(tick)
+}
+
+/// A birth under `own`, if no other order stands between `calm` and it, nor has come since: each of
+/// them may be a write whose data the answer does not have.
+fn only_after(fences: &Fences, calm: Tick, own: Tick) -> Option<Birth> {
+    let birth = fences.begin();
+    (own.0 == calm.0.saturating_add(1) && birth.tick() == own).then_some(birth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::order::{Order, Selector};
+
+    const FACTS: Facts<'_> =
+        Facts { key: "k", target: "http://h/k", tags: Some(&[]), kind: "", rule: "" };
+
+    fn order() -> Order {
+        Order::of([Selector::Key("k".into())])
+    }
+
+    #[test]
+    fn an_undisturbed_write_may_store_after_its_own_order() {
+        let fences = Fences::default();
+        let before = fences.begin();
+        fences.raise(&Order::of([Selector::Key("other".into())]));
+        let calm = calm(&fences, &before, &FACTS).unwrap();
+        let own = fences.raise(&order());
+        assert!(only_after(&fences, calm, own).is_some());
+    }
+
+    #[test]
+    fn an_order_at_any_moment_forbids_it() {
+        for moment in 0..3 {
+            let fences = Fences::default();
+            let before = fences.begin();
+            let disturbs = |now: usize| {
+                if now == moment {
+                    fences.raise(&order());
+                }
+            };
+            disturbs(0);
+            let calm = calm(&fences, &before, &FACTS);
+            disturbs(1);
+            let own = fences.raise(&order());
+            disturbs(2);
+            let birth = calm.and_then(|calm| only_after(&fences, calm, own));
+            assert!(birth.is_none(), "at {moment}");
+        }
     }
 }

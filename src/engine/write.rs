@@ -127,11 +127,11 @@ impl Task {
                 reply = held;
             } else {
                 let posted = self.posted.take();
-                let undisturbed = posted.as_ref().is_some_and(Posted::undisturbed);
+                let engine = &self.worker.engine;
+                let calm = posted.as_ref().and_then(|posted| posted.calm(engine));
                 let (own, purged) = self.purge(Some(&fields), None);
                 note = format!("purged {purged}");
-                let engine = &self.worker.engine;
-                let birth = posted.as_ref().and_then(|_| Posted::birth(engine, undisturbed, own));
+                let birth = Posted::birth(engine, calm, own);
                 reply = match posted.zip(birth) {
                     Some((posted, birth)) => {
                         let mut answer = Response::new(body);
