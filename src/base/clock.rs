@@ -79,7 +79,12 @@ impl Clock {
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        let elapsed = self.anchor.elapsed().as_millis() as u64;
+        self.at(tokio::time::Instant::now())
+    }
+
+    /// The time at a moment of the runtime's clock, for who has read that already.
+    pub fn at(&self, moment: tokio::time::Instant) -> Timestamp {
+        let elapsed = moment.saturating_duration_since(self.anchor).as_millis() as u64;
         let wall = self.wall_at_anchor_ms.load(Ordering::Relaxed);
         Timestamp(wall.saturating_add(elapsed))
     }

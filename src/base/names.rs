@@ -7,9 +7,9 @@ use http::HeaderName;
 pub const SELF: &str = "cistern";
 /// RFC 9211.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-/// RFC 9213, the targeted field for caches of a CDN, and the default target list's only member.
+/// RFC 9213, the targeted field for caches of a CDN; first in the default target list.
 pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
-/// The older targeted field, of a W3C note; `rfc` reads it in the way of RFC 9213.
+/// The older targeted field, of a W3C note, read in the way of RFC 9213.
 pub const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 /// The traditional one-word outcome; off unless `compat.x_cache` is set.
 pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");

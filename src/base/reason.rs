@@ -94,7 +94,7 @@ reasons! {
     NotJson: "not-json",
         "the body is not JSON that can be read",
         "correct the origin, or take `require` and `json:` off the rule";
-    /// The target is not in plain form (12.1.5).
+    /// The target is not in plain form.
     OddTarget: "odd-target",
         "the target is not in plain form",
         "send it without dot segments, `//`, `;`, or encoded slashes";

@@ -1,6 +1,6 @@
-//! Tasks that outlive the call that began them. Those that hold work somebody may miss (a fetch for
-//! the cache, a write on its way) are counted, so that a drain can wait for them; those that only
-//! tend something end with the process. Every task of the program starts here.
+//! Tasks that outlive the call that began them. Those that hold work somebody may miss (a write on
+//! its way) are counted, so that a drain can wait for them; the others end with the process,
+//! fetches for the cache among them: what they would store is lost with it. Every task starts here.
 
 use std::future::Future;
 use std::sync::LazyLock;

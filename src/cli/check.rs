@@ -53,7 +53,8 @@ fn print(found: &[Diagnostic], format: Format) {
             }
         }
         Format::Json => {
-            let all: Vec<_> = found.iter().map(|one| one.to_json()).collect();
+            let all: Vec<_> =
+                found.iter().map(super::super::rules::diagnostic::Diagnostic::to_json).collect();
             println!("{}", serde_json::Value::from(all));
         }
         Format::Github => {

@@ -17,12 +17,10 @@ use crate::telemetry::Telemetry;
 
 /// Explains.
 pub(super) fn explain(asked: &Explain) -> Exit {
-    let headers = match asked.headers.iter().map(|line| header(line)).collect::<Option<Vec<_>>>() {
-        Some(headers) => headers,
-        None => {
-            eprintln!("error: write header fields as -H 'Name: value'");
-            return Exit::Usage;
-        }
+    let headers: Option<Vec<_>> = asked.headers.iter().map(|line| header(line)).collect();
+    let Some(headers) = headers else {
+        eprintln!("error: write header fields as -H 'Name: value'");
+        return Exit::Usage;
     };
     let told = match &asked.rules {
         Some(_) => offline(asked, &headers),

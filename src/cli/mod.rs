@@ -1,5 +1,6 @@
 //! Floor 8: the verbs. Data goes to standard output, messages to standard error; exit codes are
-//! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 node not reachable, 78 bad configuration.
+//! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 node not reachable, 78 bad
+//! configuration.
 
 pub mod args;
 mod check;

@@ -3,6 +3,7 @@
 use crate::cli::Exit;
 use crate::cli::args::Run;
 use crate::node::load::LoadError;
+use crate::node::reload::failed_tests;
 use crate::node::run::StartError;
 use crate::node::settings::{self, Flags};
 use crate::node::{load, run as node};
@@ -31,7 +32,7 @@ pub(super) fn run(run: &Run) -> Exit {
     };
     if run.check_only {
         return match load::book(settings.rules.as_deref(), &settings.context()) {
-            Ok(_) => Exit::Done,
+            Ok((_, loaded)) => tested(&failed_tests(&loaded.rules)),
             Err(wrong) => told(&wrong),
         };
     }
@@ -47,6 +48,13 @@ pub(super) fn run(run: &Run) -> Exit {
             Exit::Failed
         }
     }
+}
+
+fn tested(failed: &[String]) -> Exit {
+    for one in failed {
+        eprintln!("{one}");
+    }
+    if failed.is_empty() { Exit::Done } else { Exit::Configuration }
 }
 
 fn told(wrong: &LoadError) -> Exit {

@@ -10,14 +10,14 @@ pub(super) static TOKEN: Table =
     table(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
 /// A path: RFC 3986, 3.3, and what clients send raw besides.
-pub(super) static PATH: Table = table(
+pub(super) static PATH: Table = with_text(table(
     b"!\"$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_abcdefghijklmnopqrstuvwxyz{|}~",
-);
+));
 
 /// A query: as a path, with `?` and the back quote, without the double quote.
-pub(super) static QUERY: Table = table(
+pub(super) static QUERY: Table = with_text(table(
     b"!$%&'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
-);
+));
 
 /// A registered name (RFC 3986, 3.2.2) without percent-encoding, which no resolver knows, and
 /// without the comma, which is what two merged Host lines leave behind.
@@ -29,6 +29,16 @@ const fn table(allowed: &[u8]) -> Table {
     let mut at = 0;
     while at < allowed.len() {
         all[allowed[at] as usize] = true;
+        at += 1;
+    }
+    all
+}
+
+/// The table with all bytes beyond ASCII; whether they are text is for the caller to see.
+const fn with_text(mut all: Table) -> Table {
+    let mut at = 0x80;
+    while at < all.len() {
+        all[at] = true;
         at += 1;
     }
     all

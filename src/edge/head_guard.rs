@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunk_scan::{ChunkFault, ChunkScan};
@@ -243,6 +244,23 @@ impl<T: AsyncRead + Unpin> AsyncRead for HeadGuard<T> {
     }
 }
 
+/// Up to this many bytes, copying a head and its body together costs less than it costs the kernel
+/// to go through a list of parts.
+const GATHERED_BYTES_MAX: usize = 2_048;
+
+/// Several small parts as one.
+fn gathered(parts: &[IoSlice<'_>]) -> Option<SmallVec<[u8; GATHERED_BYTES_MAX]>> {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    if parts.len() < 2 || len > GATHERED_BYTES_MAX {
+        return None;
+    }
+    let mut whole = SmallVec::new();
+    for part in parts {
+        whole.extend_from_slice(part);
+    }
+    Some(whole)
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
     fn in_time<R>(
         &mut self,
@@ -279,7 +297,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        let written = match gathered(bufs) {
+            Some(small) => Pin::new(&mut this.io).poll_write(cx, &small),
+            None => Pin::new(&mut this.io).poll_write_vectored(cx, bufs),
+        };
         this.in_time(written, cx)
     }
 

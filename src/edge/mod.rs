@@ -19,6 +19,9 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
+/// A request body as it comes from a client.
+pub use hyper::body::Incoming;
+
 pub use accept::Listener;
 pub use chunk_scan::ChunkFault;
 pub use refusal::Refusal;

@@ -86,7 +86,10 @@ fn absolute(target: &[u8]) -> Result<(), Refusal> {
 fn path_and_query(target: &[u8]) -> Result<(), Refusal> {
     let query_at = memchr::memchr(b'?', target).unwrap_or(target.len());
     let (path, query) = target.split_at_checked(query_at).unwrap_or_default();
-    if all_in(path, &PATH) && all_in(query, &QUERY) {
+    // Letters beyond ASCII are no part of the grammar, but clients send them and origins take them:
+    // as text that every side reads alike they pass as they are.
+    let plain = all_in(path, &PATH) && all_in(query, &QUERY);
+    if plain && (target.is_ascii() || std::str::from_utf8(target).is_ok()) {
         return Ok(());
     }
     let fragment = memchr::memchr(b'#', target).is_some();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 use crate::base::fault::Fault;
 use crate::base::forwarded;
@@ -12,6 +12,7 @@ use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::book::Upstream;
+use crate::engine::outbound;
 use crate::engine::transit::{Account, Outcome, Transit};
 use crate::entry::{Key, Labels};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
@@ -60,8 +61,6 @@ pub struct Plan {
     pub credentials: Credentials,
     /// What the client asks of a cache, as far as it counts.
     pub wishes: RequestDirectives,
-    /// Tags that the request alone gives.
-    pub tags: Vec<Arc<str>>,
     /// The target to send instead, where the rule strips parameters.
     pub send_target: Option<String>,
     /// The request body, for reads that have one.
@@ -74,10 +73,11 @@ impl Plan {
         self.routed.route.as_ref().map_or(&engine.options.plain_law, |route| &route.law)
     }
 
-    /// What the request alone tells of the entry that its answer would be.
+    /// What the request alone tells of the entry that its answer would be; tags come with the
+    /// answer.
     pub fn labels(&self, transit: &Transit) -> Labels {
         let place = transit.book.place(self.routed.route.as_deref());
-        Labels::new(Arc::clone(place), &self.tags, &transit.absolute(), &self.key)
+        Labels::new(Arc::clone(place), &[], &transit.absolute(), &self.key)
     }
 
     /// What is said about it so far.
@@ -106,17 +106,25 @@ impl Routed {
     }
 }
 
-/// Fields that frameworks let override the target or the method. In no key, so from an untrusted
-/// peer they keep a request out of the cache.
-const OVERRIDES: [HeaderName; 8] = [
+/// Fields that frameworks let override the method.
+const METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
+
+fn overrides_method(fields: &HeaderMap) -> bool {
+    METHOD_OVERRIDES.iter().any(|name| fields.contains_key(name))
+}
+
+/// Fields that frameworks let override the target. In no key, so from an untrusted peer they keep a
+/// request out of the cache.
+const OVERRIDES: [HeaderName; 5] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
     HeaderName::from_static("x-host"),
     HeaderName::from_static("x-forwarded-server"),
     HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
 ];
 
 /// Passing the same proxy this often is a loop: chains of proxies are short.
@@ -144,10 +152,12 @@ pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
         return Admission::Refuse(Fault::NoOrigin);
     };
     let routed = Routed { route, captures, origin: Arc::clone(origin), note: String::new() };
-    if parts.headers.contains_key(header::UPGRADE) {
+    if outbound::asks_for_tunnel(parts) {
         return Admission::Pass(routed, Reason::Upgrade);
     }
     match role(routed.route.as_deref(), &parts.method) {
+        // What a framework takes for another method may change something.
+        Role::Read | Role::BodyRead if overrides_method(&parts.headers) => Admission::Write(routed),
         Role::Read if has_body => pass(routed, Reason::UnkeyedInput, "a body on a read"),
         Role::Read => read(engine, transit, routed, None),
         Role::BodyRead => Admission::BodyRead(routed),
@@ -182,9 +192,16 @@ pub fn read(
     let fields = &transit.parts.headers;
     let peer = transit.caller.peer.ip();
     if !options.trusts_peer(peer)
-        && let Some(name) = OVERRIDES.iter().find(|name| fields.contains_key(*name))
+        // Requests have few fields: going through them is cheaper than to look up each of these.
+        && let Some(name) = fields.keys().find(|name| OVERRIDES.contains(name))
     {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
+    }
+    // What a trusted peer says of the host goes to the origin as it came: it must be in the key.
+    let told = fields.get(names::X_FORWARDED_HOST).filter(|_| options.trusts_peer(peer));
+    if told.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(transit.authority.as_bytes()))
+    {
+        return pass(routed, Reason::UnkeyedInput, names::X_FORWARDED_HOST.as_str());
     }
     let route = routed.route.as_deref();
     if route.is_some_and(|route| route.mode == Mode::Pass) {
@@ -213,16 +230,11 @@ pub fn read(
         Some(text) => Key::new(text, &site(transit, &routed.origin), caller),
         None => Key::new(&transit.absolute(), "", caller),
     };
-    let named = route.map(|route| {
-        route.tags(&transit.asked(), &routed.captures, body, identity.as_deref(), None).tags
-    });
-    let tags = named.into_iter().flatten().map(Arc::from);
     Admission::Read(Plan {
         key,
         kind: route.map_or(KindId(0), |route| route.kind),
         credentials,
         wishes: RequestDirectives::of(fields, options.obeys(peer)),
-        tags: tags.collect(),
         send_target: planned.and_then(|planned| planned.forward_target),
         body: bytes::Bytes::new(),
         routed,
@@ -250,7 +262,7 @@ pub(super) fn identity(
     route: Option<&Route>,
 ) -> Option<String> {
     let route = route?;
-    if route.share != Share::Identity && !route.has_identity_part() {
+    if route.share != Share::Identity && !route.needs_identity() {
         return None;
     }
     let fields = &transit.parts.headers;

@@ -28,6 +28,8 @@ pub struct Upstream {
     pub spec: Spec,
     /// The Host it gets instead of the client's.
     pub fixed_host: Option<Box<str>>,
+    /// Whether a request that surely was not processed is sent once more.
+    pub repeats: bool,
     /// How long it may take for a whole answer that others wait for.
     pub timeout: Span,
 }
@@ -105,6 +107,7 @@ impl Upstream {
             name: Arc::from(&*origin.name),
             spec: Spec { target, limits, keep, slots },
             fixed_host: origin.fixed_host.as_deref().map(Into::into),
+            repeats: origin.retries > 0,
             timeout: origin.timeout,
         }))
     }

@@ -197,7 +197,10 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
         let planned = route.write_selectors(&asked, &write.captures, Some(&body), None, None);
         for planned in planned {
             let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
-            told.purges.push(format!("{}{widened}", planned.selector));
+            let selector = format!("{}{widened}", planned.selector);
+            if !told.purges.contains(&selector) {
+                told.purges.push(selector);
+            }
         }
     }
     told.because = Some("when the origin answers with success, these go first".to_owned());
@@ -206,12 +209,12 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
 fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &mut Told) {
     routed(&plan.routed, told);
     told.key = Some(plan.key.text().to_owned());
-    told.tags = plan.tags.iter().map(ToString::to_string).collect();
     if let Some(route) = &plan.routed.route {
         let identity = admit::identity(engine, transit, Some(route));
         let body = RequestBody::new(plan.body.clone());
         let (asked, captures) = (transit.asked(), &plan.routed.captures);
         let notes = route.key_parts(&asked, captures, Some(&body), identity.as_deref());
+        told.tags = route.tags(&asked, captures, Some(&body), identity.as_deref(), None).tags;
         told.parts = notes
             .into_iter()
             .map(|note| Part { text: note.text, value: note.value, from: note.from })

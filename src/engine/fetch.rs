@@ -6,38 +6,37 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::limits;
+use crate::base::names;
 use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
-use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat, SharedHead};
-use crate::engine::json;
+use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat};
 use crate::engine::lookup::{self, Look};
 use crate::engine::miss;
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
 use crate::engine::transit::{Gist, Transit};
-use crate::engine::{Engine, Worker};
-use crate::entry::{Body, Entry, Head, Labels};
+use crate::engine::{Engine, Worker, fill};
+use crate::entry::{Entry, Head, Labels};
 use crate::origin::InBody;
-use crate::policy::{self, Exchange, Keep, Renewal, Selecting};
-use crate::rules::{RequestBody, Role};
+use crate::policy::{self, Exchange, Renewal, Selecting};
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
 pub(super) struct Errand {
-    plan: Plan,
-    head: Parts,
-    plain_head: Option<Parts>,
-    target: String,
-    gist: Gist,
-    stale: Option<Arc<Entry>>,
-    labels: Labels,
+    pub(super) plan: Plan,
+    pub(super) head: Parts,
+    pub(super) plain_head: Option<Parts>,
+    pub(super) target: String,
+    pub(super) gist: Gist,
+    pub(super) stale: Option<Arc<Entry>>,
+    pub(super) labels: Labels,
 }
 
 impl Errand {
@@ -48,16 +47,18 @@ impl Errand {
         Self { plan, head, plain_head: None, target, gist, stale: None, labels }
     }
 
-    /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally.
+    /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally; with the
+    /// client's own conditions it asks for this client alone.
     pub(super) fn new(
         worker: &Worker,
         transit: &Transit,
         plan: &Plan,
         stale: Option<Arc<Entry>>,
+        own_conditions: bool,
     ) -> Self {
         let stored = stale.as_ref().map(|entry| entry.head.to_header_map());
-        let head = miss::head_for_cache(worker, transit, plan, stored.as_ref());
-        let plain_head = stored.map(|_| miss::head_for_cache(worker, transit, plan, None));
+        let head = miss::head_for_cache(worker, transit, plan, stored.as_ref(), own_conditions);
+        let plain_head = stored.map(|_| miss::head_for_cache(worker, transit, plan, None, false));
         Self {
             plan: plan.clone(),
             head,
@@ -70,32 +71,11 @@ impl Errand {
     }
 }
 
-/// Stores the answer of a write that stands for later reads, and streams it on meanwhile.
-pub(super) fn fill_posted(
-    worker: &Worker,
-    flight: Arc<Flight>,
-    errand: Errand,
-    answer: Response<InBody>,
-    keep: Keep,
-    fields: HeaderMap,
-) {
-    let worker = worker.clone();
-    // A drain waits for those who wait for this, not for the copy that L1 would lose with the process.
-    tasks::tend(async move {
-        let ending = Ending { engine: Arc::clone(&worker.engine), flight };
-        let now = worker.engine.clock.now();
-        let times = Times { asked_at: now, answered_at: now, origin_micros: 0 };
-        let limit = worker.engine.options.max_object;
-        let filling = Filling { keep, fields, limit, times };
-        fill(&worker, &ending.flight, &errand, answer, filling).await;
-        drop(ending);
-    });
-}
-
 /// Starts the fetch.
 pub(super) fn lead(worker: &Worker, flight: Arc<Flight>, errand: Errand) {
     let worker = worker.clone();
-    // A drain waits for those who wait for this, not for the copy that L1 would lose with the process.
+    // A drain waits for those who wait for this, not for the copy that L1 would lose with the
+    // process.
     tasks::tend(async move {
         // Whatever ends this task, nobody may wait for ever.
         let ending = Ending { engine: Arc::clone(&worker.engine), flight };
@@ -104,9 +84,10 @@ pub(super) fn lead(worker: &Worker, flight: Arc<Flight>, errand: Errand) {
     });
 }
 
-struct Ending {
-    engine: Arc<Engine>,
-    flight: Arc<Flight>,
+/// What must happen however a fetch ends.
+pub(super) struct Ending {
+    pub(super) engine: Arc<Engine>,
+    pub(super) flight: Arc<Flight>,
 }
 
 impl Drop for Ending {
@@ -125,15 +106,14 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
     let birth = engine.fences.begin();
     let selecting = Some(entry.selecting.clone());
     let listed = FlightKey { key: plan.key.clone(), selecting };
-    let more_tags = lookup::tags_from_answer(plan);
-    let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
+    let flight = Flight::new(listed, plan.labels(transit), birth);
     if let Seat::Leader(flight) = engine.flights.seat(flight) {
         if let Look::Fresh(_) = lookup::look(engine, transit, plan) {
             // Another refresh has ended between the look that found it old and this seat.
             engine.flights.unlist(&flight);
             return flight.land(Landing::Stored);
         }
-        let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)));
+        let errand = Errand::new(worker, transit, plan, Some(Arc::clone(entry)), false);
         lead(worker, flight, errand);
     }
 }
@@ -178,11 +158,12 @@ fn whole(body: Bytes) -> OutBody {
     Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// When an exchange with the origin happened.
 #[derive(Clone, Copy)]
-struct Times {
-    asked_at: Timestamp,
-    answered_at: Timestamp,
-    origin_micros: u64,
+pub(super) struct Times {
+    pub(super) asked_at: Timestamp,
+    pub(super) answered_at: Timestamp,
+    pub(super) origin_micros: u64,
 }
 
 fn exchange<'a>(
@@ -249,7 +230,11 @@ fn renew(
             engine.flights.unlist(flight);
             let status = stale.head.status();
             flight.leave(Own::Entry(entry));
-            flight.land(Landing::Alone(Alone { reason, status }));
+            flight.land(Landing::Alone(Alone {
+                reason,
+                status,
+                origin_micros: times.origin_micros,
+            }));
         }
     }
     true
@@ -267,6 +252,10 @@ async fn judge(
     let status = answer.status();
     let exchange = exchange(flight, errand, status, answer.headers(), times);
     let judged = policy::storable(&exchange, law, manner).and_then(|keep| {
+        // What we write ourselves cannot be compared with what the next client sends.
+        if keep.vary.iter().any(|name| WRITTEN_HERE.contains(name)) {
+            return Err(Reason::VaryStar);
+        }
         let limit = law.max_object.unwrap_or(engine.options.max_object);
         match declared_len(answer.headers()) {
             Some(len) if len > limit => Err(Reason::TooLarge),
@@ -277,20 +266,36 @@ async fn judge(
         Ok((keep, limit)) => {
             let fields = policy::stored_fields(&exchange, &keep, law, manner);
             engine.unshareable.clear(errand.plan.key.identity());
-            fill(worker, flight, errand, answer, Filling { keep, fields, limit, times }).await;
+            fill::fill(
+                worker,
+                flight,
+                errand,
+                answer,
+                fill::Filling { keep, fields, limit, times },
+            )
+            .await;
         }
         Err(reason) => {
-            if !policy::is_error_for_stale(status) {
+            // A 304 to the client's own condition says nothing of what could be kept.
+            if !policy::is_error_for_stale(status) && status != StatusCode::NOT_MODIFIED {
                 forget(engine, errand, reason);
             }
             engine.flights.unlist(flight);
             // Nobody waits for it but its own client, who may follow it as long as it goes on.
             answer.body_mut().lift_total();
             flight.leave(Own::Stream(Box::new(answer)));
-            flight.land(Landing::Alone(Alone { reason, status }));
+            flight.land(Landing::Alone(Alone {
+                reason,
+                status,
+                origin_micros: times.origin_micros,
+            }));
         }
     }
 }
+
+/// Request fields whose values the origin gets from us, whatever the client sent.
+const WRITTEN_HERE: [HeaderName; 4] =
+    [names::X_FORWARDED_FOR, names::X_REAL_IP, HeaderName::from_static("forwarded"), header::VIA];
 
 /// A newer answer that may not be kept: the older one must not be served in its stead, and the next
 /// requests need not wait for each other.
@@ -303,112 +308,12 @@ fn forget(engine: &Engine, errand: &Errand, reason: Reason) {
     }
 }
 
-fn mark(engine: &Engine, errand: &Errand) {
+/// Remembers that answers of this key are not to be waited for.
+pub(super) fn mark(engine: &Engine, errand: &Errand) {
     let until = engine.clock.now().plus(limits::UNSHAREABLE_FOR);
     engine.unshareable.mark(errand.plan.key.identity(), until);
 }
 
 pub(super) fn declared_len(fields: &HeaderMap) -> Option<u64> {
     fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-struct Filling {
-    keep: Keep,
-    fields: HeaderMap,
-    limit: u64,
-    times: Times,
-}
-
-/// Streams the body to all who wait and into the store.
-async fn fill(
-    worker: &Worker,
-    flight: &Arc<Flight>,
-    errand: &Errand,
-    answer: Response<InBody>,
-    filling: Filling,
-) {
-    let engine = &worker.engine;
-    let Filling { keep, fields, limit, times } = filling;
-    let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
-    let (head, mut body) = answer.into_parts();
-    let mut own_fields = head.headers;
-    crate::base::fields::strip_hop_by_hop(&mut own_fields);
-    let len = declared_len(&own_fields);
-    flight.land(Landing::Shared(Arc::new(SharedHead {
-        status: head.status,
-        fields: fields.clone(),
-        own_fields,
-        keep: keep.clone(),
-        selecting: selecting.clone(),
-        len,
-        origin_micros: times.origin_micros,
-    })));
-    match pour(engine, flight, errand, &mut body, limit).await {
-        Poured::Whole => {}
-        Poured::Streamed => return flight.stream.finish(Ok(())),
-        Poured::Broken(broken) => {
-            engine.flights.unlist(flight);
-            return flight.stream.finish(Err(broken));
-        }
-        Poured::Unwanted => return,
-    }
-    let body = Body::from_chunks(flight.stream.take());
-    flight.stream.put_back(body.segments());
-    let labels = Labels { tags: tags(errand, &body, &fields), ..errand.labels.clone() };
-    let head = Head::shaped(head.status, &fields, engine.l1.shapes());
-    let entry = Entry::new(head, body, keep.stamp, selecting, labels);
-    engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
-    engine.flights.unlist(flight);
-    flight.stream.finish(Ok(()));
-}
-
-enum Poured {
-    Whole,
-    Streamed,
-    Broken(Broken),
-    Unwanted,
-}
-
-async fn pour(
-    engine: &Engine,
-    flight: &Arc<Flight>,
-    errand: &Errand,
-    body: &mut InBody,
-    limit: u64,
-) -> Poured {
-    let mut streaming = false;
-    loop {
-        if !std::future::poll_fn(|context| flight.stream.poll_room(context)).await {
-            return Poured::Unwanted;
-        }
-        match body.frame().await {
-            None => return if streaming { Poured::Streamed } else { Poured::Whole },
-            Some(Err(error)) => return Poured::Broken(Broken::Origin(error.to_string().into())),
-            Some(Ok(frame)) => {
-                // Trailers belong to this exchange, not to the entry (RFC 9110, 6.5.1).
-                let Ok(data) = frame.into_data() else { continue };
-                flight.stream.push(data);
-            }
-        }
-        if !streaming && flight.stream.len() > limit {
-            streaming = true;
-            engine.flights.unlist(flight);
-            mark(engine, errand);
-            body.lift_total();
-            flight.stream.only_stream();
-        }
-    }
-}
-
-/// The entry's tags: those of the request, and those that the rule takes from the answer.
-fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Box<[Arc<str>]> {
-    let plan = &errand.plan;
-    let route = plan.routed.route.as_ref().filter(|route| route.needs_response_json(Role::Read));
-    let Some(route) = route else { return plan.tags.clone().into() };
-    let answer = json::read(fields, &body.to_bytes(), route.json_max);
-    let request = RequestBody::new(plan.body.clone());
-    let caller = Some(plan.key.caller()).filter(|caller| !caller.is_empty());
-    let asked = errand.gist.asked();
-    let named = route.tags(&asked, &plan.routed.captures, Some(&request), caller, answer.as_ref());
-    named.tags.into_iter().map(Arc::from).collect()
 }

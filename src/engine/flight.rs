@@ -1,8 +1,8 @@
 //! One fetch per key, however many wait. A flight is listed under what identifies its answer; the
-//! first to ask leads it, in a task of its own that no client's leaving can stop, all others follow.
-//! A flight that an order has
-//! overtaken serves those who wait (they began before), but nobody joins it any more: the fences
-//! decide that at each seat, so there is no list of flights to tell.
+//! first to ask leads it, in a task of its own that no client's leaving can stop, all others
+//! follow. A flight that an order has overtaken serves those who wait (they began before), but
+//! nobody joins it any more: the fences decide that at each seat, so there is no list of flights to
+//! tell.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -61,6 +61,8 @@ pub struct SharedHead {
     pub len: Option<u64>,
     /// Microseconds until this head came.
     pub origin_micros: u64,
+    /// The origin's reason phrase, where it is not the usual one.
+    pub phrase: Option<hyper::ext::ReasonPhrase>,
 }
 
 /// Why an answer is not shared.
@@ -70,6 +72,8 @@ pub struct Alone {
     pub reason: Reason,
     /// The origin's status.
     pub status: StatusCode,
+    /// Microseconds until its head came.
+    pub origin_micros: u64,
 }
 
 /// What the leader alone may take when the answer is not shared.
@@ -92,21 +96,18 @@ pub struct Flight {
     /// names it, and joined only by who could be given what it stores.
     pub birth: Birth,
     labels: Labels,
-    /// Whether its tags are known only when the answer is: any order on a tag concerns it then.
-    more_tags: bool,
     landing: watch::Sender<Option<Landing>>,
     own: Mutex<Option<Own>>,
 }
 
 impl Flight {
     /// A flight that is not listed yet. `labels` are what the request alone tells of its answer.
-    pub fn new(listed: FlightKey, labels: Labels, more_tags: bool, birth: Birth) -> Arc<Self> {
+    pub fn new(listed: FlightKey, labels: Labels, birth: Birth) -> Arc<Self> {
         Arc::new(Self {
             listed,
             stream: Stream::default(),
             birth,
             labels,
-            more_tags,
             landing: watch::Sender::new(None),
             own: Mutex::new(None),
         })
@@ -144,9 +145,8 @@ impl Flight {
     /// Whether a request that begins now may have what this fetch brings: no order since its birth
     /// names it.
     fn may_be_joined(&self) -> bool {
-        let facts = Facts::of(&self.listed.key, &self.labels);
-        let tags = if self.more_tags { None } else { facts.tags };
-        self.birth.admits(&Facts { tags, ..facts })
+        // The answer may bring tags of its own: until it is here, any order on a tag concerns it.
+        self.birth.admits(&Facts { tags: None, ..Facts::of(&self.listed.key, &self.labels) })
     }
 }
 

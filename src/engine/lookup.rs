@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, header};
 
+use crate::base::clock::Timestamp;
 use crate::engine::Engine;
 use crate::engine::admit::Plan;
 use crate::engine::inject;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Body, Entry};
-use crate::policy::answer::Multipart;
+use crate::policy::answer::{Multipart, number};
 use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
-use crate::rules::Role;
 
 /// What the cache says about a read.
 #[derive(Debug)]
@@ -31,9 +31,13 @@ pub(super) enum Look {
 
 /// Looks a plan up.
 pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
+    look_at(engine, transit, plan, engine.clock.now())
+}
+
+/// The same, at a moment that the caller has read already.
+pub(super) fn look_at(engine: &Engine, transit: &Transit, plan: &Plan, now: Timestamp) -> Look {
     let Some(bundle) = engine.l1.find(plan.kind, plan.key.identity()) else { return Look::Absent };
     let fields = &transit.parts.headers;
-    let now = engine.clock.now();
     let Some(entry) = bundle.choose(fields, now) else {
         return match bundle.variants().last() {
             Some(other) => Look::OtherVariant(Selecting::of(other.selecting.names(), fields)),
@@ -50,7 +54,11 @@ pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
 
 /// What is said about an answer from `entry`.
 pub(super) fn account(engine: &Engine, plan: &Plan, entry: &Entry, outcome: Outcome) -> Account {
-    let now = engine.clock.now();
+    account_at(plan, entry, outcome, engine.clock.now())
+}
+
+/// The same, at a moment that the caller has read already.
+pub(super) fn account_at(plan: &Plan, entry: &Entry, outcome: Outcome, now: Timestamp) -> Account {
     Account {
         ttl: Some(entry.stamp.left(now)),
         age: Some(entry.stamp.age(now).as_secs()),
@@ -89,7 +97,7 @@ pub(super) fn from_entry(
 }
 
 /// 304 where the client's own condition says that it has this already.
-fn conditional(transit: &Transit, answer: Answer, date: crate::base::clock::Timestamp) -> Answer {
+fn conditional(transit: &Transit, answer: Answer, date: Timestamp) -> Answer {
     let parts = &transit.parts;
     let held =
         policy::condition(&parts.headers, &parts.method, answer.status, &answer.fields, date);
@@ -110,7 +118,11 @@ pub(super) fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer
 }
 
 fn with_body(mut answer: Answer, body: &Body) -> Answer {
-    answer.fields.insert(header::CONTENT_LENGTH, body.len().into());
+    let length = number(body.len());
+    // As a rule the origin said so itself, once.
+    if !answer.fields.get_all(header::CONTENT_LENGTH).iter().eq([&length]) {
+        answer.fields.insert(header::CONTENT_LENGTH, length);
+    }
     answer.reply = Reply::Whole(pieces(body));
     answer
 }
@@ -162,9 +174,4 @@ fn multipart_seed(engine: &Engine, transit: &Transit) -> u128 {
 /// Whether the client wants a part only.
 pub(super) fn wants_part(fields: &HeaderMap, method: &Method) -> bool {
     *method == Method::GET && fields.contains_key(header::RANGE)
-}
-
-/// Whether an answer's tags are known only from the answer.
-pub(super) fn tags_from_answer(plan: &Plan) -> bool {
-    plan.routed.route.as_ref().is_some_and(|route| route.needs_response_json(Role::Read))
 }

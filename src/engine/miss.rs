@@ -4,26 +4,21 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, header};
 
 use crate::base::fault::Fault;
-use crate::base::reason::Reason;
-
 use crate::engine::admit::Plan;
 use crate::engine::fetch::{self, Errand};
-use crate::engine::flight::{Flight, FlightKey, Landing, Own, Seat, SharedHead};
-use crate::engine::inject;
+use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
+use crate::engine::landed::{Next, Seated, served};
 use crate::engine::lookup::{self, Look};
 use crate::engine::outbound;
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
-use crate::engine::stream::Reader;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Engine, Worker};
-use crate::entry::Entry;
-use crate::origin::OriginFault;
-use crate::policy::{self, Condition, Fwd, Selecting};
+use crate::policy::{self, Fwd, Selecting};
 
 /// How often a request looks again because an order or another variant came between.
 const ATTEMPTS: usize = 4;
@@ -72,27 +67,15 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         if parts.method == Method::HEAD {
             return pass::read(worker, transit, plan, stale).await;
         }
-        let more_tags = lookup::tags_from_answer(plan);
-        let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
-        let identity = plan.key.identity();
-        let lately = engine.unshareable.is_marked(identity, engine.clock.now());
-        let (flight, leads) = if lately && stale.is_none() {
-            (flight, true)
-        } else {
-            match engine.flights.seat(flight) {
-                Seat::Leader(flight) if came_between(engine, transit, plan) => {
-                    engine.flights.unlist(&flight);
-                    flight.land(Landing::Stored);
-                    continue;
-                }
-                Seat::Leader(flight) => (flight, true),
-                Seat::Follower(running) => (running, false),
-            }
+        let flight = Flight::new(listed, plan.labels(transit), birth);
+        let Some(taken) = take_seat(engine, transit, plan, flight, stale.is_some()) else {
+            continue;
         };
+        let Taken { flight, leads, lately, own } = taken;
         // Taken before the fetch runs: it may outgrow the store before its waiters wake.
         let reader = flight.stream.reader();
         if leads {
-            let errand = Errand::new(worker, transit, plan, stale.clone());
+            let errand = Errand::new(worker, transit, plan, stale.clone(), own);
             fetch::lead(worker, Arc::clone(&flight), errand);
         }
         let seat = Seated { stale, fwd, leads, lately, reader };
@@ -106,215 +89,54 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
     alone(worker, transit, plan, Fwd::Miss).await
 }
 
+struct Taken {
+    flight: Arc<Flight>,
+    leads: bool,
+    lately: bool,
+    own: bool,
+}
+
+/// Joins the fetch that runs, or leads one: for all, or for this request alone where nobody should
+/// wait for it. `None`: look again.
+fn take_seat(
+    engine: &Engine,
+    transit: &Transit,
+    plan: &Plan,
+    flight: Arc<Flight>,
+    has_stale: bool,
+) -> Option<Taken> {
+    let lately = engine.unshareable.is_marked(plan.key.identity(), engine.clock.now());
+    let own = !has_stale
+        && own_conditions(transit, plan)
+        && engine.flights.running(&flight.listed).is_none();
+    if own || (lately && !has_stale) {
+        return Some(Taken { flight, leads: true, lately, own });
+    }
+    match engine.flights.seat(flight) {
+        Seat::Leader(flight) if came_between(engine, transit, plan) => {
+            engine.flights.unlist(&flight);
+            flight.land(Landing::Stored);
+            None
+        }
+        Seat::Leader(flight) => Some(Taken { flight, leads: true, lately, own }),
+        Seat::Follower(flight) => Some(Taken { flight, leads: false, lately, own }),
+    }
+}
+
+/// Without a rule the client's own conditions go to the origin when nothing stands here: its 304 is
+/// worth more than a whole answer that may turn out not to be kept. On a route the whole is
+/// fetched.
+fn own_conditions(transit: &Transit, plan: &Plan) -> bool {
+    let fields = &transit.parts.headers;
+    plan.routed.route.is_none()
+        && (fields.contains_key(header::IF_NONE_MATCH)
+            || fields.contains_key(header::IF_MODIFIED_SINCE))
+}
+
 /// Whether a fetch has ended between our look and our seat: it stored first and left its seat then,
 /// so one more look sees what it brought.
 fn came_between(engine: &Engine, transit: &Transit, plan: &Plan) -> bool {
     matches!(lookup::look(engine, transit, plan), Look::Fresh(_) | Look::Behind(_))
-}
-
-/// What a request knows when it takes its seat.
-struct Seated {
-    stale: Option<Arc<Entry>>,
-    fwd: Fwd,
-    leads: bool,
-    lately: bool,
-    /// Its place in the body, if the flight's body can still be read from its first byte.
-    reader: Option<Reader>,
-}
-
-enum Next {
-    Answer(Box<Answer>),
-    Look(Selecting),
-    Again,
-    Alone,
-}
-
-impl From<Answer> for Next {
-    fn from(answer: Answer) -> Self {
-        Self::Answer(Box::new(answer))
-    }
-}
-
-async fn served(
-    worker: &Worker,
-    transit: &Transit,
-    plan: &Plan,
-    flight: &Arc<Flight>,
-    seat: Seated,
-) -> Next {
-    let outcome = if seat.leads { Outcome::Miss } else { Outcome::Coalesced };
-    let account = Account { fwd: Some(seat.fwd), collapsed: !seat.leads, ..plan.account(outcome) };
-    match flight.landing().await {
-        Landing::Shared(head) => {
-            if !seat.leads && !head.selecting.matches(&transit.parts.headers) {
-                let names = head.selecting.names();
-                return Next::Look(Selecting::of(names, &transit.parts.headers));
-            }
-            let account = Account { origin_micros: Some(head.origin_micros), ..account };
-            let Some(reader) = seat.reader else { return Next::Alone };
-            match shared(worker, transit, reader, &head, account, seat.leads).await {
-                Some(answer) => answer.into(),
-                None => Next::Alone,
-            }
-        }
-        Landing::Renewed(entry) => {
-            if !entry.selecting.matches(&transit.parts.headers) {
-                let names = entry.selecting.names();
-                return Next::Look(Selecting::of(names, &transit.parts.headers));
-            }
-            renewed(worker, transit, plan, &entry, account).into()
-        }
-        Landing::Alone(why) => {
-            if policy::is_error_for_stale(why.status)
-                && let Some(answer) =
-                    on_error(worker, transit, plan, seat.stale.as_deref(), Some(why.status))
-            {
-                return answer.into();
-            }
-            if !seat.leads {
-                return Next::Alone;
-            }
-            // The reason is this answer's own; that nobody waited is worth a word of its own.
-            let note = if seat.lately { Reason::UncacheableLately.as_str() } else { "" };
-            let account = Account { reason: Some(why.reason), note: note.into(), ..account };
-            match flight.take_own() {
-                Some(own) => own_answer(worker, transit, plan, own, account).into(),
-                None => Next::Alone,
-            }
-        }
-        Landing::Failed(failed) => {
-            failure(worker, transit, plan, seat.stale.as_deref(), &failed, account).into()
-        }
-        Landing::Stored => Next::Again,
-        Landing::Abandoned => Next::Alone,
-    }
-}
-
-/// An answer that may be kept: its bytes follow as they come.
-async fn shared(
-    worker: &Worker,
-    transit: &Transit,
-    reader: Reader,
-    head: &Arc<SharedHead>,
-    account: Account,
-    leads: bool,
-) -> Option<Answer> {
-    let engine = &worker.engine;
-    let now = engine.clock.now();
-    let stamp = &head.keep.stamp;
-    // The leader's answer is as old as its head; those who join later count from then.
-    let at = if leads { stamp.stored_at } else { now };
-    let (age, ttl) = (stamp.age(at), stamp.left(at));
-    let from = head.keep.ttl_by.as_str();
-    let account = Account {
-        stored: true,
-        ttl: Some(ttl),
-        age: (!leads).then_some(age.as_secs()),
-        note: format!("ttl from {from}").into(),
-        ..account
-    };
-    let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
-    if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
-        let answer = inject::streamed(&name, transit, head, fields, reader, account).await?;
-        return Some(lookup::conditional_own(engine, transit, answer));
-    }
-    let reply = Reply::Shared { reader, len: head.len };
-    let answer = Answer { status: head.status, fields, reply, account };
-    let parts = &transit.parts;
-    let held = policy::condition(
-        &parts.headers,
-        &parts.method,
-        head.status,
-        &head.fields,
-        head.keep.stamp.date,
-    );
-    if matches!(held, Condition::Unmodified) {
-        return Some(Answer {
-            status: StatusCode::NOT_MODIFIED,
-            fields: policy::answer::not_modified(&answer.fields),
-            reply: Reply::empty(),
-            ..answer
-        });
-    }
-    Some(answer)
-}
-
-fn renewed(
-    worker: &Worker,
-    transit: &Transit,
-    plan: &Plan,
-    entry: &Entry,
-    account: Account,
-) -> Answer {
-    let engine = &worker.engine;
-    let here = lookup::account(engine, plan, entry, Outcome::Revalidated);
-    let account = Account {
-        fwd: account.fwd,
-        fwd_status: Some(StatusCode::NOT_MODIFIED),
-        collapsed: account.collapsed,
-        stored: true,
-        ..here
-    };
-    lookup::from_entry(engine, transit, entry, account)
-}
-
-/// What the leader alone gets.
-fn own_answer(
-    worker: &Worker,
-    transit: &Transit,
-    plan: &Plan,
-    own: Own,
-    account: Account,
-) -> Answer {
-    let engine = &worker.engine;
-    match own {
-        Own::Entry(entry) => {
-            let answer = renewed(worker, transit, plan, &entry, account.clone());
-            let account = Account { stored: false, reason: account.reason, ..answer.account };
-            Answer { account, ..answer }
-        }
-        Own::Stream(response) => {
-            let answer = pass::answer_of(*response, account);
-            lookup::conditional_own(engine, transit, answer)
-        }
-    }
-}
-
-/// The stale copy, where it may stand in for an origin that failed.
-pub(super) fn on_error(
-    worker: &Worker,
-    transit: &Transit,
-    plan: &Plan,
-    stale: Option<&Entry>,
-    status: Option<StatusCode>,
-) -> Option<Answer> {
-    let engine = &worker.engine;
-    let entry = stale?;
-    if !policy::serves_on_error(&entry.stamp, &plan.wishes, engine.clock.now()) {
-        return None;
-    }
-    let note = match status {
-        Some(status) => format!("stale-if-error; origin {}", status.as_u16()),
-        None => "stale-if-error; origin failed".to_owned(),
-    };
-    let account =
-        Account { note: note.into(), ..lookup::account(engine, plan, entry, Outcome::Stale) };
-    Some(lookup::from_entry(engine, transit, entry, account))
-}
-
-/// The answer when the origin gave none: the stale copy, or the fault.
-pub(super) fn failure(
-    worker: &Worker,
-    transit: &Transit,
-    plan: &Plan,
-    stale: Option<&Entry>,
-    failed: &OriginFault,
-    account: Account,
-) -> Answer {
-    match on_error(worker, transit, plan, stale, None) {
-        Some(answer) => answer,
-        None => respond::fault(&worker.engine, transit, &failed.fault(), account),
-    }
 }
 
 /// HEAD and parts lead no fetch, but take what a running one brings. `None`: look again.
@@ -355,9 +177,8 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let engine = &worker.engine;
     let birth = engine.fences.begin();
     let listed = FlightKey { key: plan.key.clone(), selecting: None };
-    let more_tags = lookup::tags_from_answer(plan);
-    let flight = Flight::new(listed, plan.labels(transit), more_tags, birth);
-    let errand = Errand::new(worker, transit, plan, None);
+    let flight = Flight::new(listed, plan.labels(transit), birth);
+    let errand = Errand::new(worker, transit, plan, None, false);
     let reader = flight.stream.reader();
     fetch::lead(worker, Arc::clone(&flight), errand);
     let seat = Seated { stale: None, fwd, leads: true, lately: false, reader };
@@ -376,8 +197,12 @@ pub(super) fn head_for_cache(
     transit: &Transit,
     plan: &Plan,
     stale: Option<&HeaderMap>,
+    own_conditions: bool,
 ) -> http::request::Parts {
     let target = plan.send_target.as_deref();
     let head = outbound::head(&worker.engine, transit, &plan.routed, target);
+    if own_conditions {
+        return head;
+    }
     outbound::for_cache(head, stale.map(policy::conditions).unwrap_or_default())
 }

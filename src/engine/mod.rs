@@ -6,9 +6,11 @@ pub mod admit;
 mod book;
 pub mod explain;
 mod fetch;
+mod fill;
 pub mod flight;
 mod inject;
 mod json;
+mod landed;
 mod lookup;
 mod miss;
 pub mod options;
@@ -20,6 +22,8 @@ pub mod reply;
 mod respond;
 mod serve;
 pub mod stream;
+mod targets;
+mod tee;
 pub mod transit;
 mod write;
 
@@ -167,7 +171,13 @@ impl Worker {
         routed: &Routed,
         request: Request<OutBody>,
     ) -> Result<Inbound, OriginFault> {
-        self.upstreams.ask(&routed.origin.spec, request, AskOptions::default()).await
+        let limits = patient(&request, routed.origin.spec.limits);
+        let options = AskOptions {
+            limits: Some(limits),
+            once: !routed.origin.repeats,
+            ..AskOptions::default()
+        };
+        self.upstreams.ask(&routed.origin.spec, request, options).await
     }
 
     /// The same for a write: it is sent once, whatever happens.
@@ -186,10 +196,23 @@ impl Worker {
         routed: &Routed,
         request: Request<OutBody>,
     ) -> Result<Inbound, OriginFault> {
-        let limits = PhaseLimits { total: Some(routed.timeout()), ..routed.origin.spec.limits };
-        let options = AskOptions { limits: Some(limits), ..AskOptions::default() };
+        let limits = patient(&request, routed.origin.spec.limits);
+        let limits = PhaseLimits { total: Some(routed.timeout()), ..limits };
+        let once = !routed.origin.repeats;
+        let options = AskOptions { limits: Some(limits), once, ..AskOptions::default() };
         self.upstreams.ask(&routed.origin.spec, request, options).await
     }
+}
+
+/// Server-sent events may be silent for long: who asks for them waits as long as a tunnel would.
+fn patient(request: &Request<OutBody>, limits: PhaseLimits) -> PhaseLimits {
+    let accepts = request.headers().get(http::header::ACCEPT);
+    let events = accepts.is_some_and(|value| {
+        memchr::memmem::find(value.as_bytes(), b"text/event-stream").is_some()
+    });
+    let between_bytes =
+        if events { crate::base::limits::TUNNEL_IDLE } else { limits.between_bytes };
+    PhaseLimits { between_bytes, ..limits }
 }
 
 impl Routed {

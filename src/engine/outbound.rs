@@ -24,7 +24,7 @@ pub(super) fn head(
     let came = &transit.parts;
     let mut fields = came.headers.clone();
     let trailers = accepts_trailers(&fields);
-    let upgrade = fields.get(header::UPGRADE).cloned();
+    let upgrade = fields.get(header::UPGRADE).filter(|_| asks_for_tunnel(came)).cloned();
     fields::strip_hop_by_hop(&mut fields);
     if trailers {
         fields.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -45,6 +45,18 @@ pub(super) fn head(
     parts.version = Version::HTTP_11;
     parts.headers = fields;
     parts
+}
+
+/// Whether a request asks to change protocol in a way that is passed on: a GET, as WebSocket has it.
+/// `h2c` speaks to the next hop, which is us, and is not taken up (RFC 9110, 7.8).
+pub(super) fn asks_for_tunnel(came: &Parts) -> bool {
+    let names = |name: &HeaderName, wanted: &[u8]| {
+        fields::members(&came.headers, name).any(|member| member.eq_ignore_ascii_case(wanted))
+    };
+    came.method == Method::GET
+        && came.headers.contains_key(header::UPGRADE)
+        && names(&header::CONNECTION, b"upgrade")
+        && !names(&header::UPGRADE, b"h2c")
 }
 
 fn forward(engine: &Engine, transit: &Transit, routed: &Routed, fields: &mut HeaderMap) {

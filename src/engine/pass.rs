@@ -10,8 +10,8 @@ use crate::base::reason::Reason;
 use crate::base::{fields, limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{Plan, Routed};
+use crate::engine::landed;
 use crate::engine::lookup::{self, Look};
-use crate::engine::miss;
 use crate::engine::outbound;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
@@ -58,6 +58,7 @@ pub(super) fn answer_of(response: Response<InBody>, account: Account) -> Answer 
     let (head, body) = response.into_parts();
     let mut fields = head.headers;
     fields::strip_hop_by_hop(&mut fields);
+    let account = Account { phrase: head.extensions.get().cloned(), ..account };
     Answer { status: head.status, fields, reply: Reply::Origin(Box::new(body)), account }
 }
 
@@ -143,13 +144,13 @@ pub(super) async fn read(
             if let Some(answer) = stale
                 .as_deref()
                 .filter(|_| failed)
-                .and_then(|entry| miss::on_error(worker, transit, plan, Some(entry), None))
+                .and_then(|entry| landed::on_error(worker, transit, plan, Some(entry), None))
             {
                 return answer;
             }
             answer_of(inbound.into_response(), account)
         }
-        Err(failed) => miss::failure(worker, transit, plan, stale.as_deref(), &failed, account),
+        Err(failed) => landed::failure(worker, transit, plan, stale.as_deref(), &failed, account),
     }
 }
 

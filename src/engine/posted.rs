@@ -14,7 +14,7 @@ use crate::engine::fetch;
 use crate::engine::flight::{Flight, FlightKey};
 use crate::engine::reply::Reply;
 use crate::engine::transit::{Gist, Transit};
-use crate::engine::{Engine, Worker, lookup};
+use crate::engine::{Engine, Worker, fill};
 use crate::entry::Labels;
 use crate::origin::InBody;
 use crate::policy::{self, Exchange};
@@ -66,7 +66,7 @@ impl Posted {
         worker: &Worker,
         birth: Birth,
         answer: Response<InBody>,
-    ) -> Result<Reply, Response<InBody>> {
+    ) -> Result<Reply, Box<Response<InBody>>> {
         let engine = &worker.engine;
         let target = self.gist.absolute();
         let exchange = Exchange {
@@ -82,15 +82,18 @@ impl Posted {
             directives: self.plan.wishes,
         };
         let (law, manner) = (self.plan.law(engine), &engine.options.manner);
-        let Ok(keep) = policy::storable(&exchange, law, manner) else { return Err(answer) };
+        let Ok(keep) = policy::storable(&exchange, law, manner) else {
+            return Err(Box::new(answer));
+        };
         let fields = policy::stored_fields(&exchange, &keep, law, manner);
         let listed = FlightKey { key: self.plan.key.clone(), selecting: None };
-        let more_tags = lookup::tags_from_answer(&self.plan);
-        let flight = Flight::new(listed, self.labels.clone(), more_tags, birth);
-        let Some(reader) = flight.stream.reader() else { return Err(answer) };
+        let flight = Flight::new(listed, self.labels.clone(), birth);
+        let Some(reader) = flight.stream.reader() else {
+            return Err(Box::new(answer));
+        };
         let len = fetch::declared_len(answer.headers());
         let errand = fetch::Errand::posted(self.plan, self.labels, self.gist);
-        fetch::fill_posted(worker, Arc::clone(&flight), errand, answer, keep, fields);
+        fill::posted(worker, Arc::clone(&flight), errand, answer, keep, fields);
         Ok(Reply::Shared { reader, len })
     }
 }

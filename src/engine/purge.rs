@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
 use crate::base::{fields, names};
-use crate::engine::admit;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
@@ -62,6 +61,17 @@ pub fn target_selectors(book: &Book, asked: &Asked<'_>) -> Vec<Selector> {
     selectors
 }
 
+/// `url:` selectors with a path alone mean a target of the request's own site.
+pub fn on_this_site(book: &Book, asked: &Asked<'_>, named: Vec<Selector>) -> Vec<Selector> {
+    let resolve = |one: Selector| match &one {
+        Selector::Url(path) if path.starts_with('/') => {
+            target_selectors(book, &Asked { target: path, ..*asked })
+        }
+        _ => vec![one],
+    };
+    named.into_iter().flat_map(resolve).collect()
+}
+
 /// Answers PURGE: of the target, or of what its selector fields name. Never forwarded.
 pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
     let began = transit.micros();
@@ -71,7 +81,7 @@ pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
         return respond::fault(engine, transit, &fault, account);
     }
     let named = match selectors(&transit.parts.headers) {
-        Ok(named) => named,
+        Ok(named) => on_this_site(&transit.book, &transit.asked(), named),
         Err(problem) => {
             return respond::fault(engine, transit, &Fault::BadRequest(problem), account);
         }
@@ -138,9 +148,4 @@ fn selectors(head: &HeaderMap) -> Result<Vec<Selector>, String> {
     }
     fields::members(head, &names::CACHE_TAG).try_for_each(&mut tag)?;
     Ok(all)
-}
-
-/// The route and key a GET of this target would use, for telling.
-pub fn would_read(engine: &Engine, transit: &Transit) -> admit::Admission {
-    admit::admit(engine, transit, false)
 }

@@ -102,13 +102,14 @@ impl Body for Reply {
             }
             Self::Origin(body) => Pin::new(&mut **body).poll_frame(context),
             Self::Resumed(body) => Pin::new(&mut **body).poll_frame(context),
-            Self::Continued(pieces, reader) => match pieces.next() {
-                Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-                None => {
+            Self::Continued(pieces, reader) => {
+                if let Some(piece) = pieces.next() {
+                    Poll::Ready(Some(Ok(Frame::data(piece))))
+                } else {
                     let next = std::task::ready!(reader.poll_next(context));
                     Poll::Ready(next.map(|piece| Ok(Frame::data(piece?))))
                 }
-            },
+            }
             Self::Broken(error) => Poll::Ready(error.take().map(Err)),
         }
     }

@@ -1,6 +1,7 @@
 //! The last step: fields that belong to this hop, and the access line. The only place that turns a
 //! fault into a status.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -13,12 +14,14 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::base::fault::{Culprit, Fault};
 use crate::base::names;
+use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::options::{KeyShown, Told};
 use crate::engine::reply::Reply;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::origin::BoxError;
 use crate::policy::CacheStatus;
+use crate::policy::answer::number;
 use crate::policy::date;
 use crate::telemetry::access::Access;
 use crate::telemetry::event::Event;
@@ -36,8 +39,12 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
     } else {
         Sent { reply, ending: None }
     };
+    let phrase = account.phrase.clone();
     let sent = account_for(engine, transit, account, status, sent);
     let mut response = Response::new(sent);
+    if let Some(phrase) = phrase {
+        response.extensions_mut().insert(phrase);
+    }
     *response.status_mut() = status;
     *response.headers_mut() = fields;
     response
@@ -51,7 +58,7 @@ fn dress(
     fields: &mut HeaderMap,
 ) {
     if let Some(age) = account.age {
-        fields.insert(header::AGE, HeaderValue::from(age));
+        fields.insert(header::AGE, number(age));
     }
     if !fields.contains_key(header::DATE) && !status.is_informational() {
         fields.insert(header::DATE, date::write(engine.clock.now()));
@@ -75,17 +82,16 @@ fn dress(
 }
 
 fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
-    let mut detail = String::with_capacity(64);
+    // A hit without a rule says no more than this, and allocates nothing for it.
+    let mut detail = Cow::from(if account.outcome.is_hit() || account.stored { "L1" } else { "" });
     let mut say = |what: std::fmt::Arguments<'_>| {
+        let detail = detail.to_mut();
         if !detail.is_empty() {
             detail.push_str("; ");
         }
         // Writing to a String cannot fail.
         let _ = detail.write_fmt(what);
     };
-    if account.outcome.is_hit() || account.stored {
-        say(format_args!("L1"));
-    }
     if let Some(reason) = account.reason {
         say(format_args!("{reason}"));
     }
@@ -124,7 +130,11 @@ fn tell(engine: &Engine, account: &Account) {
     let event = match account.outcome {
         Outcome::Hit | Outcome::Stale => Event::Hit { key, rule, ttl: account.ttl.unwrap_or(0) },
         Outcome::Error | Outcome::Bypass => return,
-        _ => Event::Miss { key, rule, reason: account.reason.map(|reason| reason.as_str()) },
+        _ => Event::Miss {
+            key,
+            rule,
+            reason: account.reason.map(super::super::base::reason::Reason::as_str),
+        },
     };
     engine.telemetry.tell(engine.clock.now(), &event);
 }
@@ -227,7 +237,7 @@ fn write_line(
         age: account.age,
         ttl: account.ttl,
         origin_micros: account.origin_micros,
-        reason: account.reason.map(|reason| reason.as_str()),
+        reason: account.reason.map(super::super::base::reason::Reason::as_str),
         complete,
     });
 }
@@ -253,7 +263,7 @@ impl Body for Sent {
                 Some(Ok(frame)) => {
                     ending.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 }
-                Some(Err(_)) => {}
+                Some(Err(_)) => ending.account.reason = Some(Reason::Incomplete),
                 None => ending.complete = true,
             }
         }

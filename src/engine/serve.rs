@@ -37,11 +37,15 @@ pub async fn serve(
     let engine = &worker.engine;
     let answer = match admit::admit(engine, &transit, !body.is_end_stream()) {
         Admission::Read(plan) => read(worker, &transit, &plan).await,
-        Admission::BodyRead(routed) => body_read(worker, &transit, routed, body).await,
-        Admission::Write(routed) => write::write(worker, &transit, &routed, outgoing(body)).await,
+        // What leaves the process is boxed: the future of a hit would have room for it too, and is
+        // moved more than once for each request.
+        Admission::BodyRead(routed) => Box::pin(body_read(worker, &transit, routed, body)).await,
+        Admission::Write(routed) => {
+            Box::pin(write::write(worker, &transit, &routed, outgoing(body))).await
+        }
         Admission::Purge => purge::purge(engine, &transit),
         Admission::Pass(routed, reason) => {
-            past(worker, &transit, &routed, reason, outgoing(body), upgrade).await
+            Box::pin(past(worker, &transit, &routed, reason, outgoing(body), upgrade)).await
         }
         Admission::Refuse(fault) => respond::fault(engine, &transit, &fault, Account::default()),
     };
@@ -56,20 +60,20 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
         .authority()
         .map(http::uri::Authority::as_str)
         .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+        .unwrap_or_default();
     let trusted = engine.options.trusts_peer(caller.peer.ip());
     let told = parts.headers.get(names::X_FORWARDED_PROTO).filter(|_| trusted);
     let scheme = match told.map(http::HeaderValue::as_bytes) {
         Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
         _ => "http",
     };
+    let began = tokio::time::Instant::now();
     let transit = Transit {
-        began: tokio::time::Instant::now(),
-        at: engine.clock.now(),
+        began,
+        at: engine.clock.at(began),
         id: engine.requests.fetch_add(1, Ordering::Relaxed),
         caller,
-        authority: without_default_port(&authority, scheme).into(),
+        authority: canonical(authority, scheme),
         scheme,
         parts,
         book: engine.book.load_full(),
@@ -77,10 +81,12 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
     (transit, body)
 }
 
-/// `shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
-fn without_default_port<'a>(authority: &'a str, scheme: &str) -> &'a str {
+/// `Shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
+fn canonical(authority: &str, scheme: &str) -> Box<str> {
     let port = if scheme == "https" { ":443" } else { ":80" };
-    authority.strip_suffix(port).unwrap_or(authority)
+    let mut one = Box::<str>::from(authority.strip_suffix(port).unwrap_or(authority));
+    one.make_ascii_lowercase();
+    one
 }
 
 fn outgoing(body: Incoming) -> OutBody {
@@ -89,21 +95,22 @@ fn outgoing(body: Incoming) -> OutBody {
 
 async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
     let engine = &worker.engine;
-    match lookup::look(engine, transit, plan) {
+    let now = engine.clock.now();
+    match lookup::look_at(engine, transit, plan, now) {
         Look::Fresh(entry) => {
-            let account = lookup::account(engine, plan, &entry, Outcome::Hit);
+            let account = lookup::account_at(plan, &entry, Outcome::Hit, now);
             lookup::from_entry(engine, transit, &entry, account)
         }
         Look::Behind(entry) => {
             fetch::refresh_behind(worker, transit, plan, &entry);
             let account = Account {
                 note: "stale-while-revalidate".into(),
-                ..lookup::account(engine, plan, &entry, Outcome::Stale)
+                ..lookup::account_at(plan, &entry, Outcome::Stale, now)
             };
             lookup::from_entry(engine, transit, &entry, account)
         }
         Look::Stale(..) | Look::OtherVariant(_) | Look::Absent => {
-            miss::miss(worker, transit, plan).await
+            Box::pin(miss::miss(worker, transit, plan)).await
         }
     }
 }
@@ -160,14 +167,13 @@ pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Cal
         .authority()
         .map(http::uri::Authority::as_str)
         .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+        .unwrap_or_default();
     Transit {
         began: tokio::time::Instant::now(),
         at: worker.clock.now(),
         id: 0,
         caller,
-        authority: without_default_port(&authority, "http").into(),
+        authority: canonical(authority, "http"),
         scheme: "http",
         parts,
         book: Arc::clone(&worker.book.load_full()),

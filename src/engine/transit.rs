@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
+use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
@@ -54,7 +55,7 @@ impl Transit {
 
     /// The absolute URI: what identifies the target without a rule.
     pub fn absolute(&self) -> String {
-        format!("{}://{}{}", self.scheme, self.authority, self.target())
+        [self.scheme, "://", &*self.authority, self.target()].concat()
     }
 
     /// As the rules look at it.
@@ -81,6 +82,7 @@ impl Transit {
     }
 
     /// A GET of the same target by the same client.
+    #[must_use]
     pub fn as_get(&self) -> Self {
         let mut parts = self.parts.clone();
         parts.method = http::Method::GET;
@@ -211,6 +213,8 @@ pub struct Account {
     pub origin_micros: Option<u64>,
     /// The rule that matched.
     pub route: Option<Arc<Route>>,
+    /// The origin's reason phrase, where it is not the usual one.
+    pub phrase: Option<ReasonPhrase>,
 }
 
 /// An answer before the last fields are put on it.

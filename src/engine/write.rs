@@ -3,14 +3,9 @@
 //! whose outcome nobody knows counts as done, at once and again later, since it may commit late. A
 //! client that leaves changes nothing: the write runs in a task of its own.
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
-use http_body::{Body, Frame, SizeHint};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use hyper::ext::ReasonPhrase;
 use tokio::sync::oneshot;
 
 use crate::base::fault::Fault;
@@ -26,10 +21,12 @@ use crate::engine::posted::Posted;
 use crate::engine::purge;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::respond;
+use crate::engine::targets;
+use crate::engine::tee::{Copied, Tee};
 use crate::engine::transit::{Account, Answer, Gist, Transit};
-use crate::entry::order::{Order, Selector};
-use crate::origin::{BoxError, Inbound, OriginFault, Sent, Whole};
-use crate::rules::{Asked, Json, RequestBody, Role};
+use crate::entry::order::Order;
+use crate::origin::{Inbound, OriginFault, Sent, Whole};
+use crate::rules::{Json, Role};
 
 /// Forwards a write and purges what it changed.
 pub(super) async fn write(
@@ -63,8 +60,9 @@ pub(super) async fn write(
     });
     match told.await {
         Ok(Ok(written)) => {
-            let Written { status, fields, reply, note, micros } = written;
-            let account = Account { note: note.into(), origin_micros: Some(micros), ..account };
+            let Written { status, fields, reply, note, micros, phrase } = written;
+            let origin_micros = Some(micros);
+            let account = Account { note: note.into(), origin_micros, phrase, ..account };
             Answer { status, fields, reply, account }
         }
         Ok(Err(failed)) => respond::fault(engine, transit, &failed.fault(), account),
@@ -91,6 +89,7 @@ struct Written {
     reply: Reply,
     note: String,
     micros: u64,
+    phrase: Option<ReasonPhrase>,
 }
 
 impl Task {
@@ -109,6 +108,7 @@ impl Task {
 
     async fn answered(mut self, inbound: Inbound, micros: u64) -> Written {
         let status = inbound.head.status;
+        let phrase = inbound.head.extensions.get().cloned();
         let gateway = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
         let route = self.routed.route.as_deref();
         let succeeded = match route {
@@ -152,7 +152,7 @@ impl Task {
             reply = Reply::Origin(Box::new(body));
         }
         crate::base::fields::strip_hop_by_hop(&mut fields);
-        Written { status, fields, reply, note, micros }
+        Written { status, fields, reply, note, micros, phrase }
     }
 
     /// Holds the answer's body back, up to the limit, because selectors need it.
@@ -176,7 +176,7 @@ impl Task {
     fn purge(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> (Tick, u64) {
         let engine = &self.worker.engine;
         let asked = self.parts.asked();
-        let mut selectors = own_targets(&self.parts, answer);
+        let mut selectors = targets::of(&self.parts, answer);
         let mut widened = false;
         let route = self.routed.route.as_deref();
         if let Some(route) = route {
@@ -190,6 +190,7 @@ impl Task {
                 selectors.push(one.selector);
             }
         }
+        let selectors = purge::on_this_site(&self.parts.book, &asked, selectors);
         let order = Order::of(selectors);
         let rule = route.map(|route| &*route.name);
         purge::carry_out(engine, &order, "write", rule, widened)
@@ -215,192 +216,5 @@ impl Task {
                 again.purge(None, None);
             });
         }
-    }
-}
-
-/// The written target, and those that `Location` and `Content-Location` of the same site name
-/// (RFC 9111, 4.4): by the URI that entries remember, and by the key a GET of it uses here.
-fn own_targets(parts: &Gist, answer: Option<&HeaderMap>) -> Vec<Selector> {
-    let site = format!("{}://{}", parts.scheme, parts.authority);
-    let mut targets = vec![parts.target.clone()];
-    for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        let Some(value) = answer.and_then(|fields| fields.get(&name)) else { continue };
-        let Ok(text) = value.to_str() else { continue };
-        if let Some(target) = same_site(&site, &parts.target, text)
-            && !targets.contains(&target)
-        {
-            targets.push(target);
-        }
-    }
-    let mut selectors = Vec::new();
-    for target in targets {
-        let asked = Asked { target: &target, ..parts.asked() };
-        selectors.extend(purge::target_selectors(&parts.book, &asked));
-    }
-    selectors
-}
-
-/// Resolves a reference (RFC 3986, 5) against the request's target; `None` when it leads to another
-/// site.
-fn same_site(site: &str, target: &str, reference: &str) -> Option<String> {
-    let reference = reference.split('#').next().unwrap_or_default();
-    if reference.is_empty() {
-        return Some(target.to_owned());
-    }
-    let path_of = |absolute: &str| {
-        let uri: Uri = absolute.parse().ok()?;
-        let named = format!("{}://{}", uri.scheme_str()?, uri.authority()?.as_str());
-        named
-            .eq_ignore_ascii_case(site)
-            .then(|| uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string))
-    };
-    if reference.contains("://") {
-        return path_of(reference);
-    }
-    if let Some(rest) = reference.strip_prefix("//") {
-        let scheme = site.split("://").next().unwrap_or("http");
-        return path_of(&format!("{scheme}://{rest}"));
-    }
-    let path = target.split('?').next().unwrap_or("/");
-    let joined = if reference.starts_with('/') {
-        reference.to_owned()
-    } else if reference.starts_with('?') {
-        format!("{path}{reference}")
-    } else {
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{folder}/{reference}")
-    };
-    Some(without_dots(&joined))
-}
-
-/// Removes dot segments (RFC 3986, 5.2.4).
-fn without_dots(target: &str) -> String {
-    let (path, query) = match target.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (target, None),
-    };
-    let mut kept: Vec<&str> = Vec::new();
-    let mut ends_in_folder = false;
-    for segment in path.split('/').skip(1) {
-        ends_in_folder = matches!(segment, "." | "..");
-        match segment {
-            "." => {}
-            ".." => drop(kept.pop()),
-            _ => kept.push(segment),
-        }
-    }
-    let mut whole = format!("/{}", kept.join("/"));
-    if ends_in_folder && !whole.ends_with('/') {
-        whole.push('/');
-    }
-    match query {
-        Some(query) => format!("{whole}?{query}"),
-        None => whole,
-    }
-}
-
-/// What a [`Tee`] has copied.
-#[derive(Clone, Debug)]
-struct Copied(Arc<Mutex<CopyState>>);
-
-#[derive(Debug)]
-struct CopyState {
-    bytes: BytesMut,
-    limit: Option<u64>,
-    ended: bool,
-}
-
-impl Copied {
-    fn new(limit: Option<u64>) -> Self {
-        let state = CopyState { bytes: BytesMut::new(), limit, ended: false };
-        Self(Arc::new(Mutex::new(state)))
-    }
-
-    fn add(&self, data: &[u8]) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.limit {
-            Some(limit) if state.bytes.len() + data.len() <= limit as usize => {
-                state.bytes.extend_from_slice(data);
-            }
-            _ => {
-                state.limit = None;
-                state.bytes = BytesMut::new();
-            }
-        }
-    }
-
-    fn end(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
-    }
-
-    /// The body, if all of it was copied.
-    fn body(&self, head: &HeaderMap) -> Option<RequestBody> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = state.limit.filter(|_| state.ended)?;
-        let plain = json::decoded(head, &state.bytes, limit)?;
-        Some(RequestBody::new(plain.into_owned().into()))
-    }
-}
-
-/// Copies a request body for the rules while it streams on.
-struct Tee {
-    body: OutBody,
-    copy: Copied,
-}
-
-impl Body for Tee {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    self.copy.add(data);
-                }
-                if self.body.is_end_stream() {
-                    self.copy.end();
-                }
-            }
-            None => self.copy.end(),
-            Some(Err(_)) => {}
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let ended = self.body.is_end_stream();
-        if ended {
-            self.copy.end();
-        }
-        ended
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn references_of_the_same_site_resolve() {
-        let at = |reference| same_site("http://shop:81", "/a/b?x=1", reference);
-        assert_eq!(at("/c/../d").as_deref(), Some("/d"));
-        assert_eq!(at("c#f").as_deref(), Some("/a/c"));
-        assert_eq!(at("../c?y").as_deref(), Some("/c?y"));
-        assert_eq!(at("?y=2").as_deref(), Some("/a/b?y=2"));
-        assert_eq!(at("HTTP://Shop:81/z").as_deref(), Some("/z"));
-        assert_eq!(at("//shop:81/z").as_deref(), Some("/z"));
-        assert_eq!(at("http://other/z"), None);
-        assert_eq!(at("http://shop/z"), None);
-        assert_eq!(at("").as_deref(), Some("/a/b?x=1"));
-        assert_eq!(at("/a/..").as_deref(), Some("/"));
     }
 }

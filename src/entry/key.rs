@@ -57,11 +57,16 @@ impl Key {
     }
 
     fn parts(&self) -> (&str, &str, &str) {
-        let mut parts = self.0.rsplitn(3, SEPARATOR);
-        let caller = parts.next().unwrap_or_default();
-        let site = parts.next().unwrap_or_default();
-        (parts.next().unwrap_or_default(), site, caller)
+        let (rest, caller) = cut(&self.0);
+        let (text, site) = cut(rest);
+        (text, site, caller)
     }
+}
+
+/// What stands before and behind the last separator. As a rule that is the last byte.
+fn cut(whole: &str) -> (&str, &str) {
+    let at = whole.bytes().rposition(|byte| byte == SEPARATOR as u8).unwrap_or_default();
+    (whole.get(..at).unwrap_or_default(), whole.get(at + 1..).unwrap_or_default())
 }
 
 fn plain(part: &str) -> Cow<'_, str> {

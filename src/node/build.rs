@@ -14,7 +14,7 @@ use crate::telemetry::sink::Sink;
 /// The engine's options of these settings.
 pub fn options(settings: &Settings) -> Options {
     Options {
-        manner: Manner::of(settings.profile),
+        manner: Manner { targeted: settings.targeted.clone(), ..Manner::of(settings.profile) },
         plain_law: Law::default(),
         cache_status: settings.cache_status,
         key_shown: settings.key_shown,

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::edge::{self, BoxError, Edge, Listener, Peer, Serve};
+use crate::base::units::Span;
+use crate::edge::{self, BoxError, Edge, Incoming, Listener, Peer, Serve};
 use crate::node::settings::Settings;
 
 /// The rules of the sample, also in `rules/examples/demo/`.
@@ -56,6 +56,8 @@ pub fn prepare(settings: &mut Settings) -> std::io::Result<Option<Demo>> {
     std::fs::write(&rules, RULES)?;
     settings.origin = Some(format!("http://{origin}"));
     settings.rules = Some(rules);
+    // Nobody balances load over a demonstration: it stops when it is told to.
+    settings.drain_delay = Span::ZERO;
     let loopback = ["127.0.0.0/8", "::1/128"];
     let loopback = loopback.iter().filter_map(|text| text.parse::<ipnet::IpNet>().ok());
     settings.purge_networks.extend(loopback);
@@ -130,10 +132,10 @@ impl Shop {
         json!({
             "this": "a sample API behind cistern",
             "try": [
-                "curl -i /products            (twice: the second is a hit)",
-                "curl -i -X PATCH /products/1 -d '{\"price\":35}'",
-                "curl -i /products            (fresh again: the write purged it)",
-                "curl -i -X PURGE /products/1",
+                "GET /products                (twice: the second is a hit)",
+                "PATCH /products/1            (with {\"price\":35})",
+                "GET /products                (fresh again: the write purged it)",
+                "PURGE /products/1            (takes what GET would find)",
                 "cistern explain GET /products/1",
             ],
             "products": self.products.len(),

@@ -82,6 +82,7 @@ section! {
         cache_status: String = "all".into(),
         key: String = "plain".into(),
         via: String = "on".into(),
+        targeted: Option<Vec<String>> = None,
         forwarded: String = "x-forwarded".into(),
     }
 }
@@ -100,7 +101,7 @@ section! {
 section! {
     /// `[l1]`.
     L1 {
-        size: String = "256MB".into(),
+        size: Option<String> = None,
         policy: String = "tinylfu".into(),
         max_object: String = "8MB".into(),
     }
@@ -254,11 +255,11 @@ fn overlay(table: &mut Table, environment: &[(String, String)]) -> Result<(), Se
 }
 
 /// Variables with this prefix that speak to the command line, not to the settings.
-const RESERVED: [&str; 3] =
-    ["CISTERN_ADMIN_URL", "CISTERN_ADMIN_TOKEN", "CISTERN_ADMIN_TOKEN_FILE"];
+const RESERVED: [&str; 4] =
+    ["CISTERN_CONFIG", "CISTERN_ADMIN_URL", "CISTERN_ADMIN_TOKEN", "CISTERN_ADMIN_TOKEN_FILE"];
 
 /// Fields that are lists: the variable separates their members by commas.
-const LISTS: [&str; 3] = ["trust__peers", "trust__clients", "purge__networks"];
+const LISTS: [&str; 4] = ["trust__peers", "trust__clients", "purge__networks", "headers__targeted"];
 
 fn scalar(path: &str, text: &str) -> Value {
     if LISTS.contains(&path) {

@@ -9,14 +9,12 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, Health};
-use crate::base::clock::Clock;
 use crate::base::tasks;
 use crate::base::units::Span;
-use crate::edge::{self, Edge, Listener, Peer, Serve};
+use crate::edge::{self, Edge, Incoming, Listener, Peer, Serve};
 use crate::engine::{Caller, Engine, Sent, Worker, serve};
 use crate::node::build;
 use crate::node::load;
@@ -215,13 +213,14 @@ fn tend(engine: &Arc<Engine>) {
         loop {
             tokio::time::sleep(EVERY).await;
             engine.l1.tend();
-            align(&engine.clock);
+            for gone in engine.l1.evictions() {
+                let cause = if gone.by_ttl { "ttl" } else { "size" };
+                let event = Event::Evict { kind: &gone.kind, key: gone.key.text(), cause };
+                engine.telemetry.tell(engine.clock.now(), &event);
+            }
+            engine.clock.align();
         }
     });
-}
-
-fn align(clock: &Clock) {
-    clock.align();
 }
 
 async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {
@@ -247,7 +246,7 @@ async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut 
     }
 }
 
-/// Fetches and writes that no connection waits for any more may end, within the time limit.
+/// Writes that no connection waits for any more may end, within the time limit.
 async fn background(patience: Span) {
     let until = tokio::time::Instant::now() + patience.to_duration();
     while tasks::running() > 0 && tokio::time::Instant::now() < until {

@@ -4,12 +4,13 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::base::units::{ByteSize, Span};
 use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::node::file::{self, File};
-use crate::policy::Profile;
+use crate::policy::{Manner, Profile};
 use crate::rules::LoadContext;
 use crate::store::l1::Eviction;
 use crate::telemetry::sink::Target;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub key_shown: KeyShown,
     /// Whether `Via` is added.
     pub via: bool,
+    /// Targeted fields that take the place of `Cache-Control` (RFC 9213), most specific first.
+    pub targeted: Vec<HeaderName>,
     /// Which fields tell the origin where a request came from.
     pub forwarded: Forwarding,
     /// Whether `X-Cache` is added.
@@ -123,7 +126,10 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         None => key.to_owned(),
     };
     let memory = memory(&file.memory).map_err(|e| SettingsError::new(at("memory"), e))?;
-    let l1_size = size(&file.l1.size, &at("l1.size"))?;
+    let l1_size = match &file.l1.size {
+        Some(text) => size(text, &at("l1.size"))?,
+        None => L1_BYTES.min(memory / 2),
+    };
     if l1_size > memory / 2 {
         let half = ByteSize(memory / 2);
         let problem = format!("L1 may take at most half of `memory`, {half} here; lower it");
@@ -159,6 +165,10 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         drain_timeout: span(&file.drain.timeout, "drain.timeout")?,
         cache_status: word(&file.headers.cache_status, &at("headers.cache_status"), &TOLD)?,
         key_shown: word(&file.headers.key, &at("headers.key"), &KEYS)?,
+        targeted: match &file.headers.targeted {
+            Some(texts) => field_names(texts, &at("headers.targeted"))?,
+            None => Manner::default().targeted,
+        },
         via: word(&file.headers.via, &at("headers.via"), &SWITCH)?,
         forwarded: word(&file.headers.forwarded, &at("headers.forwarded"), &FORWARDING)?,
         x_cache: file.compat.x_cache,
@@ -169,6 +179,9 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         demo: flags.demo,
     })
 }
+
+/// L1 where nothing is said and there is memory for it.
+const L1_BYTES: u64 = 256_000_000;
 
 const PROFILES: [(&str, Profile); 2] = [("safe", Profile::Safe), ("rfc", Profile::Rfc)];
 const POLICIES: [(&str, Eviction); 2] = [("tinylfu", Eviction::TinyLfu), ("lru", Eviction::Lru)];
@@ -193,6 +206,18 @@ fn word<T: Copy>(text: &str, place: &str, words: &[(&str, T)]) -> Result<T, Sett
 
 fn size(text: &str, place: &str) -> Result<u64, SettingsError> {
     ByteSize::parse(text).map(|size| size.0).map_err(|e| SettingsError::new(place, e))
+}
+
+fn field_names(texts: &[String], place: &str) -> Result<Vec<HeaderName>, SettingsError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|_| {
+            SettingsError::new(
+                place,
+                format!("`{text}` is not a field name; write CDN-Cache-Control"),
+            )
+        })
+    };
+    texts.iter().map(parse).collect()
 }
 
 fn networks(texts: &[String], place: &str) -> Result<Vec<IpNet>, SettingsError> {

@@ -2,9 +2,9 @@
 //! repetition that is safe.
 //!
 //! ```text
-//! place among max_concurrent ─ kept connection? ─┬─ send ─ head ─ judge ─► Inbound
-//!                              new connection  ──┘    └─ dead before any answer, and surely not
-//!                                                        processed or safe: once more, on a new one
+//! place among max_concurrent
+//!   └ kept connection, else a new one ─ send ─ head ─ judge ─► Inbound
+//!        └ dead before any answer, and the request unsent or safe: once more, on a new one
 //! ```
 
 use std::net::SocketAddr;
@@ -144,7 +144,8 @@ impl Asking<'_> {
         }))
     }
 
-    /// Sends on one connection. `copy` may go out again when this one was dead.
+    /// Sends on one connection. `copy`, or the request itself if it never left, may go out again
+    /// when this one was dead.
     async fn exchange(
         &self,
         mut link: Link,
@@ -159,7 +160,7 @@ impl Asking<'_> {
             }
             Err(NoHead { fault, unsent }) => {
                 // A connection that said anything was alive: then what it said is the answer.
-                let dead = link.is_used() && link.meter().read() == read_before;
+                let dead = link.meter().read() == read_before;
                 let reset = matches!(fault, OriginFault::Reset { .. });
                 let unsent = unsent.map(|request| Outbound { request, about });
                 let again = unsent.or(copy).filter(|_| dead && reset);

@@ -4,6 +4,7 @@
 
 mod cache_status;
 mod multipart;
+mod number;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +18,11 @@ use crate::base::units::Span;
 
 pub use cache_status::{CacheStatus, Fwd};
 pub use multipart::Multipart;
+pub use number::number;
 
 /// The value of `Age`, in whole seconds (RFC 9111, 5.1).
 pub fn age_value(age: Span) -> HeaderValue {
-    HeaderValue::from(age.as_secs().min(DELTA_SECONDS_MAX))
+    number(age.as_secs().min(DELTA_SECONDS_MAX))
 }
 
 /// What a 304 carries of the stored fields (RFC 9110, 15.4.5): those that guide the update of the

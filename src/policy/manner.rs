@@ -64,10 +64,7 @@ impl Manner {
             post_answers: free,
             cookies_are_credentials: !free,
             doubtful_age_is_stale: true,
-            targeted: match profile {
-                Profile::Safe => vec![names::CDN_CACHE_CONTROL],
-                Profile::Rfc => vec![names::CDN_CACHE_CONTROL, names::SURROGATE_CONTROL],
-            },
+            targeted: vec![names::CDN_CACHE_CONTROL, names::SURROGATE_CONTROL],
         }
     }
 }
@@ -95,6 +92,6 @@ mod tests {
         let manner = Manner::default();
         assert!(!manner.store_set_cookie && !manner.obey_client && !manner.heuristics);
         assert!(!manner.post_answers && manner.cookies_are_credentials);
-        assert_eq!(manner.targeted, [names::CDN_CACHE_CONTROL]);
+        assert_eq!(manner.targeted, [names::CDN_CACHE_CONTROL, names::SURROGATE_CONTROL]);
     }
 }

@@ -17,6 +17,9 @@ pub fn resolve(base: &str, reference: &[u8]) -> Option<String> {
     let (path, query) = split_query(reference);
     let parts = if let Some(rest) = reference.strip_prefix("//") {
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if authority.is_empty() {
+            return None;
+        }
         let (path, query) = split_query(rest);
         Parts { authority, path: plain(path), query, ..base }
     } else if path.is_empty() {

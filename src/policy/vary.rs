@@ -140,9 +140,9 @@ fn normal(name: &HeaderName, request: &HeaderMap) -> Option<Text> {
     fields::combined(request, name).map(|value| squeezed(&value, b","))
 }
 
-/// The value without white space at its ends and beside bytes of `around` that are not quoted. White
-/// space beside a comma means nothing in any field, nor does the division into lines (RFC 9110, 5.3
-/// and 5.6.1). Empty members stay, for not every field is a list.
+/// The value without white space at its ends and beside bytes of `around` that are not quoted.
+/// White space beside a comma means nothing in any field, nor does the division into lines (RFC
+/// 9110, 5.3 and 5.6.1). Empty members stay, for not every field is a list.
 fn squeezed<const N: usize>(value: &[u8], around: &[u8]) -> SmallVec<[u8; N]> {
     let mut text = SmallVec::new();
     let (mut quoted, mut escaped, mut after) = (false, false, false);

@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn texts_and_order_follow_rfc_8785() {
-        let text = r#"{"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh",
+        let text = r#"{"\u20ac":"Euro Sign","\r":"Carriage Return",
+            "\ufb33":"Hebrew Letter Dalet With Dagesh",
             "1":"One","\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control",
             "\u00f6":"Latin Small Letter O With Diaeresis"}"#;
         let wanted =
@@ -169,7 +170,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_reads_back_as_the_same(number in any::<f64>().prop_filter("finite", |n| n.is_finite())) {
+        fn it_reads_back_as_the_same(
+            number in any::<f64>().prop_filter("finite", |n| n.is_finite()),
+        ) {
             let mut out = String::new();
             write_number(number, &mut out);
             let same = out.parse::<f64>().unwrap();

@@ -145,7 +145,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_of_both_is_always_found(a in "[ab*!]{0,6}", b in "[ab*!]{0,6}", text in "[ab]{0,6}") {
+        fn a_text_of_both_is_always_found(
+            a in "[ab*!]{0,6}",
+            b in "[ab*!]{0,6}",
+            text in "[ab]{0,6}",
+        ) {
             let fits = |pattern: &str| can_be_equal(&steps(pattern), &steps(&text));
             if fits(&a) && fits(&b) {
                 prop_assert!(meet(&a, &b));

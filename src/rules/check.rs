@@ -1,6 +1,7 @@
 //! What is dangerous or useless although it can be read. Errors are things that would serve the
-//! wrong answer or never do anything; warnings are things that are probably not meant. Each check is
-//! a function of the compiled routes, so it judges what will run and not what was written.
+//! wrong answer or never do anything; warnings are things that are probably not meant. Each
+//! check is a function of the compiled routes, so it judges what will run and not what was
+//! written.
 
 mod keys;
 mod reach;

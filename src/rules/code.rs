@@ -40,32 +40,33 @@ macro_rules! codes {
 codes! {
     /// Not TOML, or not JSON.
     Syntax: "C001", "the file cannot be read",
-        "The text is not TOML 1.0, or for a .json file not JSON. Nothing in this file was looked at \
-         beyond the place that is shown.";
+        "The text is not TOML 1.0, or for a .json file not JSON. Nothing in this file was \
+         looked at beyond the place that is shown.";
     /// A field that this table does not have.
     UnknownField: "C002", "unknown field",
-        "No field is ever ignored. Either the name is misspelt, or the line landed in another table: \
-         in TOML every line belongs to the last [table] above it.";
+        "No field is ever ignored. Either the name is misspelt, or the line landed in another \
+         table: in TOML every line belongs to the last [table] above it.";
     /// A value of another type, or one that the field does not take.
     WrongValue: "C003", "a value that the field does not take",
-        "The value has another type than the field, or is a word, duration, size or number that it \
-         does not take. The message lists what would be right.";
+        "The value has another type than the field, or is a word, duration, size or number that \
+         it does not take. The message lists what would be right.";
     /// Something that must be there is not.
     Missing: "C004", "something is missing",
-        "A table lacks a field without which it means nothing: `version` at the top of each file, \
-         `url` of an origin, `match` of a route, `request` of a test.";
+        "A table lacks a field without which it means nothing: `version` at the top of each \
+         file, `url` of an origin, `match` of a route, `request` of a test.";
     /// A version of the file format that this program does not read.
     Version: "C005", "another version of the rules file",
-        "`version` says which grammar the file was written for. This program reads version 1. A file \
-         for a newer one may mean things that would be misread here, so it is refused whole.";
+        "`version` says which grammar the file was written for. This program reads version 1. A \
+         file for a newer one may mean things that would be misread here, so it is refused \
+         whole.";
     /// A capability of a later version.
     NotBuilt: "C006", "not built yet",
-        "The field is part of the rules' grammar, but this version cannot do what it asks for. It is \
-         refused, so that nothing is accepted without effect.";
+        "The field is part of the rules' grammar, but this version cannot do what it asks for. \
+         It is refused, so that nothing is accepted without effect.";
     /// The same name twice.
     Duplicate: "C007", "a name that is taken",
-        "All files of a directory form one name space. Routes, origins, types and TTL classes may \
-         each be defined once.";
+        "All files of a directory form one name space. Routes, origins, types and TTL classes \
+         may each be defined once.";
     /// A name that nothing defines.
     UnknownName: "C008", "a name that nothing defines",
         "A route or type refers to an origin, type, TTL class or rule that no file defines.";
@@ -75,77 +76,82 @@ codes! {
          \"* /static/{rest...}\". Methods are never left out, a trailing slash counts.";
     /// Not a template.
     Template: "C010", "a template that cannot be read",
-        "A template is text with values in braces, such as \"stats:{id}:{query.days|default(30)}\". \
-         A brace that is meant as text is written twice.";
+        "A template is text with values in braces, such as \
+         \"stats:{id}:{query.days|default(30)}\". A brace that is meant as text is written \
+         twice.";
     /// Not a condition.
     Condition: "C011", "a condition that cannot be read",
         "A condition compares values with texts in single quotes or with integers: \
-         \"query.fresh == '1' || header.x-preview\". It knows ==, !=, <, <=, >, >=, =~ and in, !, && \
-         and ||.";
+         \"query.fresh == '1' || header.x-preview\". It knows ==, !=, <, <=, >, >=, =~ and in, \
+         !, && and ||.";
     /// Callers that the key does not tell apart.
     KeyWithoutIdentity: "C012", "a key that does not tell callers apart",
-        "Requests with credentials reach this route, and no part of its key says whose they are. \
-         Answers to them are neither read nor stored under share = \"auto\". Add {identity} to the \
-         key or say share = \"identity\" to keep one entry for each caller; say share = \"public\" \
-         if every caller may see the same answer.";
+        "Requests with credentials reach this route, and no part of its key says whose they \
+         are. Answers to them are neither read nor stored under share = \"auto\". Add \
+         {identity} to the key or say share = \"identity\" to keep one entry for each caller; \
+         say share = \"public\" if every caller may see the same answer.";
     /// Different values could give one key.
     KeyNotInjective: "C013", "different requests could share a key",
-        "A key must tell different values apart. Between two values stands a character that values \
-         cannot hold, such as a colon (escaped values hold A-Z a-z 0-9 - . _ ~ and %). take, before \
-         and after lose information and are refused.";
+        "A key must tell different values apart. Between two values stands a character that \
+         values cannot hold, such as a colon (escaped values hold A-Z a-z 0-9 - . _ ~ and %). \
+         take, before and after lose information and are refused.";
     /// A route behind one that takes everything it could.
     Unreachable: "C014", "a route that can never match",
-        "Routes are tried in the order of the file and the first that fits is taken. An earlier route \
-         without `when` fits everything this one could fit. Move the more specific route up.";
+        "Routes are tried in the order of the file and the first that fits is taken. An earlier \
+         route without `when` fits everything this one could fit. Move the more specific route \
+         up.";
     /// Two routes that could write the same entry.
     KeysCollide: "C015", "two routes whose keys can be equal",
-        "Routes that share entries must have the same type and origin, else one route's answer would \
-         be served for the other. Give one of them another prefix.";
+        "Routes that share entries must have the same type and origin, else one route's answer \
+         would be served for the other. Give one of them another prefix.";
     /// A POST or QUERY that is read, but not by its body.
     BodyNotInKey: "C016", "a read with a body that the key does not hold",
-        "POST and QUERY are reads only when the key holds what the body says: {req.body|sha256}, \
-         {req.json}, {req.json:/text}. Otherwise two different questions would get one answer.";
+        "POST and QUERY are reads only when the key holds what the body says: \
+         {req.body|sha256}, {req.json}, {req.json:/text}. Otherwise two different questions \
+         would get one answer.";
     /// Not a selector, or one that would take too much.
     Selector: "C017", "a selector that cannot be used",
-        "A selector names what a write purges: key:, prefix:, pattern:, tag:, type:, rule:, url: or \
-         all. A part that may be missing needs text before it, because a selector is widened there.";
+        "A selector names what a write purges: key:, prefix:, pattern:, tag:, type:, rule:, \
+         url: or all. A part that may be missing needs text before it, because a selector is \
+         widened there.";
     /// A status that rules may not store.
     Status: "C018", "a status that is not stored by a rule",
-        "206, 304, 401, 403, 407, 429 and 5xx are stored only when the origin itself says so. Partial \
-         answers are cut from whole ones, refusals belong to one caller, failures pass.";
+        "206, 304, 401, 403, 407, 429 and 5xx are stored only when the origin itself says so. \
+         Partial answers are cut from whole ones, refusals belong to one caller, failures pass.";
     /// A window of staleness without effect.
     StaleWindow: "C019", "a window of staleness that does not fit the lifetime",
-        "What lives for ever is never stale, and what must be asked about each time (ttl = \"0s\") \
-         should not be served stale without asking.";
+        "What lives for ever is never stale, and what must be asked about each time (ttl = \
+         \"0s\") should not be served stale without asking.";
     /// Nowhere to send requests.
     NoOrigin: "C020", "no origin",
-        "Requests that no origin's `hosts` fit are answered with 404. Name one in [defaults] origin, \
-         or start with --origin.";
+        "Requests that no origin's `hosts` fit are answered with 404. Name one in [defaults] \
+         origin, or start with --origin.";
     /// A field that changes nothing where it stands.
     NoEffect: "C021", "a field without effect",
         "The field is understood, but nothing on this route lets it matter.";
     /// A secret in the key.
     SecretInKey: "C022", "a credential that keys would show",
         "Keys appear in Cache-Status, logs and statistics. {identity} is a keyed digest of all \
-         credentials of a request and shows none of them; {header.x-api-key|sha256} also hides it.";
+         credentials of a request and shows none of them; {header.x-api-key|sha256} also hides \
+         it.";
     /// A test that cannot be run.
     Test: "C023", "a test that cannot be run",
         "A [[test]] has `request = \"METHOD /target\"` and at least one expectation.";
     /// A part that no match of the route has.
     UnknownPart: "C024", "a part that the route does not have",
-        "A bare name in a template is a part of the path, or a named group of match_regex, of the \
-         same route.";
+        "A bare name in a template is a part of the path, or a named group of match_regex, of \
+         the same route.";
     /// A value that is not known at this point.
     NotHere: "C025", "a value that is not known here",
-        "Conditions and keys are decided before the origin is asked, so they cannot use the answer \
-         (json:); conditions are decided before the body is read (req.json, req.body).";
+        "Conditions and keys are decided before the origin is asked, so they cannot use the \
+         answer (json:); conditions are decided before the body is read (req.json, req.body).";
     /// More than the program holds.
     TooMany: "C026", "more than this program holds",
         "Every list has a bound, so that a generated file cannot make the proxy slow.";
     /// A test whose expectations are not met.
     TestFailed: "C027", "a test that fails",
-        "The rules make something else of this request than its [[test]] expects. Rules whose tests \
-         fail are not taken by a reload.";
+        "The rules make something else of this request than its [[test]] expects. Rules whose \
+         tests fail are not taken by a reload.";
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! From documents to the rulebook: names are looked up, what is not said is inherited, templates
-//! and expressions are read. A route takes what it does not say from its type, then from its file's
-//! `[defaults]`, then from the built-in values; `"none"` takes a value back. Compiling goes on after
-//! an error wherever it can, so that one run tells everything.
+//! From documents to the rulebook: names are looked up, what is not said is inherited,
+//! templates and expressions are read. A route takes what it does not say from its type, then
+//! from its file's `[defaults]`, then from the built-in values; `"none"` takes a value back.
+//! Compiling goes on after an error wherever it can, so that one run tells everything.
 
 mod law;
 mod origin;
@@ -17,7 +17,7 @@ use http::HeaderName;
 use super::check;
 use super::credentials::CredentialNames;
 use super::diagnostic::{Code, Diagnostic, Findings, Source, Spot};
-use super::document::{Defaults, RulesDocument, TypeTable};
+use super::document::{RulesDocument, TypeTable};
 use super::matcher::Table;
 use super::nearest::nearest;
 use super::node::{Node, Value};
@@ -28,7 +28,7 @@ use super::values::TtlText;
 use super::{LoadContext, Loaded, parse};
 use crate::base::ids::KindId;
 use crate::entry::order::Glob;
-use crate::policy::law::Ttl;
+use crate::policy::{Manner, Profile, Ttl};
 
 /// The version of the grammar that this program reads.
 const VERSION: u64 = 1;
@@ -107,6 +107,7 @@ fn compile(documents: &[RulesDocument], ctx: &LoadContext, found: &mut Findings)
         .collect();
     let book = Rulebook {
         table: Table::of(&routes),
+        manner: Manner::of(if ctx.authorization_only { Profile::Rfc } else { Profile::Safe }),
         routes,
         kinds,
         origins: scope.origins.into_iter().map(|(_, spec)| spec).collect(),
@@ -302,12 +303,6 @@ fn credentials(
         names.set_cookies_ignored(globs.0.iter().map(|text| Glob::new(&text.value)).collect());
     }
     names
-}
-
-/// The defaults of a file.
-fn defaults_of(document: &RulesDocument) -> &Defaults {
-    static NONE: std::sync::LazyLock<Defaults> = std::sync::LazyLock::new(Defaults::default);
-    document.defaults.as_ref().unwrap_or(&NONE)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is wrong with a rules file, and where. Findings are gathered, never thrown: one run over
 //! the files tells everything. A finding names its place, the remedy, and other places that matter;
-//! [`super::render`] prints it.
+//! `render` prints it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -200,6 +200,8 @@ impl Findings {
             Some((file, place.span.start))
         };
         self.found.sort_by_key(order);
+        // What stands in the defaults is read for each route, and told once.
+        self.found.dedup();
         self.found
     }
 }

@@ -83,7 +83,8 @@ document! {
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
     } later [
-        "tenant", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead", "jitter",
+        "tenant", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead",
+        "jitter",
     ]
 }
 
@@ -369,9 +370,9 @@ words! {
     } later []
 }
 
-/// The tables that have a field of this name, as people write them.
-pub(super) fn tables_with(name: &str) -> Vec<&'static str> {
-    let tables: [(&str, &[&str]); 7] = [
+/// The tables that people look for fields in, as they write them, with their fields.
+pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 10] {
+    [
         ("the top of the file", RulesDocument::FIELDS.here),
         ("[defaults]", Defaults::FIELDS.here),
         ("[origin.NAME]", OriginTable::FIELDS.here),
@@ -379,10 +380,14 @@ pub(super) fn tables_with(name: &str) -> Vec<&'static str> {
         ("[[route]]", RouteTable::FIELDS.here),
         ("[credentials]", CredentialsTable::FIELDS.here),
         ("[[test]]", TestTable::FIELDS.here),
-    ];
-    tables
-        .into_iter()
-        .filter(|(_, fields)| fields.contains(&name))
-        .map(|(table, _)| table)
-        .collect()
+        ("`query`", QueryTable::FIELDS.here),
+        ("`on_write`", OnWriteTable::FIELDS.here),
+        ("`response`", ResponseTable::FIELDS.here),
+    ]
+}
+
+/// The tables that have a field of this name.
+pub(super) fn tables_with(name: &str) -> Vec<&'static str> {
+    let with = all_fields().into_iter().filter(|(_, fields)| fields.contains(&name));
+    with.map(|(table, _)| table).collect()
 }

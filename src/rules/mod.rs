@@ -1,11 +1,12 @@
-//! Floor 2: text in, [`Rulebook`] or diagnostics out. A rules file is parsed into a tree with places
-//! (`parse`), read into a document (`read`, `document`), compiled (`compile`) and judged (`check`);
-//! everything that is wrong is told at once. What remains is a rulebook in which nothing is left to
-//! decide per request but the request itself: which route takes it (`matcher`), what its key is
-//! (`plan`), what a write of it purges (`selector`).
+//! Floor 2: text in, [`Rulebook`] or diagnostics out. A rules file is parsed into a tree with
+//! places (`parse`), read into a document (`read`, `document`), compiled (`compile`) and judged
+//! (`check`); everything that is wrong is told at once. What remains is a rulebook in which
+//! nothing is left to decide per request but the request itself: which route takes it
+//! (`matcher`), what its key is (`plan`), what a write of it purges (`selector`).
 //!
-//! Nothing here opens a file, knows the time, or keeps anything between two requests. A value of a
-//! request can never look like the text of a template, and no field of a file is without effect.
+//! Nothing here opens a file, knows the time, or keeps anything between two requests. A value
+//! of a request can never look like the text of a template, and no field of a file is without
+//! effect.
 
 mod canonical;
 mod charset;
@@ -56,8 +57,8 @@ pub use rulebook::{Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rule
 pub struct LoadContext {
     /// The origin of the command line.
     pub origin: Option<String>,
-    /// Whether only `Authorization` counts as a credential, as RFC 9111, 3.5 has it, where the
-    /// files do not say otherwise.
+    /// Whether the profile is `rfc`: only `Authorization` then counts as a credential (RFC 9111,
+    /// 3.5), where the files do not say otherwise, and tests are judged by that profile.
     pub authorization_only: bool,
 }
 

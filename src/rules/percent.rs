@@ -185,7 +185,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn escaping_and_decoding_are_inverse(bytes in proptest::collection::vec(any::<u8>(), 0..32)) {
+        fn escaping_and_decoding_are_inverse(
+            bytes in proptest::collection::vec(any::<u8>(), 0..32),
+        ) {
             let mut out = String::new();
             for byte in &bytes {
                 push_escaped(*byte, &mut out);

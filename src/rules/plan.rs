@@ -64,6 +64,9 @@ impl Route {
         if self.mode == Mode::Pass {
             return Err((Reason::ModePass, String::new()));
         }
+        if self.key.is_none() && self.bypass.is_none() {
+            return Ok(ReadPlan { key: None, has_identity: false, forward_target: None });
+        }
         let given = Given { body, identity, ..Given::request(asked, captures) };
         if self.bypass.as_ref().is_some_and(|bypass| bypass.holds(&given)) {
             return Err((Reason::BypassRule, String::new()));
@@ -206,35 +209,38 @@ impl Route {
     }
 }
 
+/// Adds a tag once. No selector is longer than the longest key, so a longer tag names nothing.
 fn add_tag(tag: String, all: &mut Vec<String>) {
-    if all.len() < TAGS_PER_ENTRY_MAX && tag.len() <= KEY_BYTES_MAX && !all.contains(&tag) {
+    if tag.len() <= KEY_BYTES_MAX && !all.contains(&tag) {
         all.push(tag);
     }
 }
 
 /// The tags that an answer itself carries: `Surrogate-Key` and `xkey` separate them by spaces,
 /// `Cache-Tag` by commas. Bytes that a tag cannot hold are escaped, so that a selector can name it.
-pub fn header_tags(fields: &HeaderMap) -> Vec<String> {
+/// `None` when there are more than an entry can have: it is then not to be stored, because a purge
+/// by one that was dropped would miss it.
+pub fn header_tags(fields: &HeaderMap) -> Option<Vec<String>> {
     let mut all = Vec::new();
     let spaced = [SURROGATE_KEY, HeaderName::from_static("xkey")];
     for name in &spaced {
         for line in fields.get_all(name) {
             for tag in line.as_bytes().split(u8::is_ascii_whitespace) {
-                add_header_tag(tag, &mut all);
+                add_header_tag(tag, &mut all)?;
             }
         }
     }
     for line in fields.get_all(CACHE_TAG) {
         for tag in line.as_bytes().split(|b| *b == b',') {
-            add_header_tag(tag.trim_ascii(), &mut all);
+            add_header_tag(tag.trim_ascii(), &mut all)?;
         }
     }
-    all
+    Some(all)
 }
 
-fn add_header_tag(raw: &[u8], all: &mut Vec<String>) {
+fn add_header_tag(raw: &[u8], all: &mut Vec<String>) -> Option<()> {
     if raw.is_empty() {
-        return;
+        return Some(());
     }
     let mut tag = String::with_capacity(raw.len());
     for byte in raw {
@@ -245,6 +251,7 @@ fn add_header_tag(raw: &[u8], all: &mut Vec<String>) {
         }
     }
     add_tag(tag, all);
+    (all.len() <= TAGS_PER_ENTRY_MAX).then_some(())
 }
 
 /// Takes a body for templates; see [`RequestBody::new`].

@@ -21,7 +21,7 @@ use super::values::StatusPattern;
 use crate::base::ids::{KindId, RouteId};
 use crate::base::units::Span;
 use crate::entry::order::Glob;
-use crate::policy::law::Law;
+use crate::policy::{Law, Manner};
 
 /// All rules of a node.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Rulebook {
     /// The `[[test]]` blocks.
     pub tests: Vec<TestCase>,
     pub(super) table: Table,
+    /// The manner of the profile, for tests.
+    pub(super) manner: Manner,
 }
 
 impl Rulebook {
@@ -52,6 +54,7 @@ impl Rulebook {
             credentials: Arc::default(),
             tests: Vec::new(),
             table: Table::default(),
+            manner: Manner::default(),
         }
     }
 
@@ -292,6 +295,16 @@ impl Route {
     /// Whether the key is a template; else it is the target itself.
     pub fn has_key(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// Whether anything that the route builds holds the digest of the caller: key, tags, or the
+    /// selectors of a write.
+    pub fn needs_identity(&self) -> bool {
+        let templates = self.key.iter().chain(&self.tags);
+        templates
+            .flat_map(Template::sources)
+            .chain(self.write_sources())
+            .any(|of| *of == ValueOf::Identity)
     }
 
     /// Whether the key has a part that tells callers apart.

@@ -1,5 +1,5 @@
-//! The JSON Schema of the rules file, made from the same declarations that read it. Editors complete
-//! and check with it; the copy in the repository is compared with this by a test.
+//! The JSON Schema of the rules file, made from the same declarations that read it. Editors
+//! complete and check with it; the copy in the repository is compared with this by a test.
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;

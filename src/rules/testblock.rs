@@ -1,7 +1,8 @@
-//! `[[test]]` blocks: a request, and what the rules must make of it. They run on the rulebook alone,
-//! with an empty cache and no origin, so they are as pure as the rules: every reload runs them, and
-//! a rulebook whose tests fail is not taken. In a test `{identity}` is the word `caller` where the
-//! request has credentials; the real digest is keyed anew by every installation.
+//! `[[test]]` blocks: a request, and what the rules must make of it. They run on the rulebook
+//! alone, with an empty cache and no origin, so they are as pure as the rules: every reload
+//! runs them, and a rulebook whose tests fail is not taken. In a test `{identity}` is the word
+//! `caller` where the request has credentials; the real digest is keyed anew by every
+//! installation.
 
 mod read;
 
@@ -13,9 +14,15 @@ use super::extract::{Asked, Captures, RequestBody};
 use super::json::Json;
 use super::plan::header_tags;
 use super::rulebook::{OnWrite, Role, Route, Rulebook, Share};
+use crate::base::clock::Timestamp;
+use crate::base::ids::Tick;
 use crate::base::reason::Reason;
 use crate::entry::order::Selector;
 use crate::policy::law::{Law, Ttl};
+use crate::policy::{Credentials, Exchange, RequestDirectives, date, storable};
+
+/// When tests happen, unless their answer has a `Date`: they know no other time.
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 /// What `{identity}` is in tests.
 const CALLER: &str = "caller";
@@ -122,6 +129,7 @@ struct Made<'b> {
     route: Option<&'b Route>,
     captures: Captures,
     key: Result<String, (Reason, String)>,
+    has_identity: bool,
 }
 
 /// Runs all tests of a rulebook.
@@ -176,7 +184,8 @@ impl TestCase {
         let word = |word: OutcomeWord| word.as_str().to_owned();
         expect("outcome", wanted.outcome.map(word), &|| word(outcome));
         expect("reason", wanted.reason.map(|reason| reason.to_string()), &|| {
-            refused.map_or_else(|| "none".to_owned(), |reason| reason.to_string())
+            let reason = refused.or_else(|| self.not_stored(book, &made));
+            reason.map_or_else(|| "none".to_owned(), |reason| reason.to_string())
         });
         TestResult { request: self.request.clone(), place: self.place.clone(), differences }
     }
@@ -185,11 +194,13 @@ impl TestCase {
         let asked = self.asked();
         let whole = || format!("{}://{}{}", self.scheme, self.authority, self.target);
         let Some((route, captures)) = book.route(&asked) else {
-            return Made { route: None, captures: Captures::default(), key: Ok(whole()) };
+            let captures = Captures::default();
+            return Made { route: None, captures, key: Ok(whole()), has_identity: false };
         };
         let plan = route.read_plan(&asked, &captures, self.body.as_ref(), self.identity(book));
+        let has_identity = plan.as_ref().is_ok_and(|plan| plan.has_identity);
         let key = plan.map(|plan| plan.key.unwrap_or_else(whole));
-        Made { route: Some(route), captures, key }
+        Made { route: Some(route), captures, key, has_identity }
     }
 
     fn identity(&self, book: &Rulebook) -> Option<&'static str> {
@@ -209,7 +220,7 @@ impl TestCase {
         match route.role(&self.method) {
             Role::Write | Role::Pass => return Some(Reason::Method),
             // The body of a GET could shape the answer, and no key holds it.
-            Role::Read if route.has_key() && self.body.is_some() => return Some(Reason::Method),
+            Role::Read if self.body.is_some() => return Some(Reason::UnkeyedInput),
             Role::Read | Role::BodyRead => {}
         }
         if let Err((reason, _)) = &made.key {
@@ -218,12 +229,46 @@ impl TestCase {
         if !book.credentials.seen(&self.fields) {
             return None;
         }
-        let plan = route.read_plan(&asked, &made.captures, self.body.as_ref(), self.identity(book));
-        let apart = plan.is_ok_and(|plan| plan.has_identity || plan.key.is_none());
+        let apart = made.has_identity || !(route.has_key() || route.law.ruled);
         match route.share {
             Share::Never => Some(Reason::Credentials),
             Share::Auto if !apart => Some(Reason::Credentials),
             Share::Auto | Share::Identity | Share::Public => None,
+        }
+    }
+
+    /// Why HTTP and the rules would not store the answer of the test, if it gives one.
+    fn not_stored(&self, book: &Rulebook, made: &Made<'_>) -> Option<Reason> {
+        let answer = self.response.as_ref()?;
+        let plain = Law::default();
+        let law = made.route.map_or(&plain, |route| &route.law);
+        let by_body = made.route.is_some_and(|r| r.role(&self.method) == Role::BodyRead);
+        let date = answer.fields.get(http::header::DATE).map(http::HeaderValue::as_bytes);
+        let now = date.and_then(|date| date::parse(date, NOW)).unwrap_or(NOW);
+        let exchange = Exchange {
+            method: if by_body { &Method::GET } else { &self.method },
+            target: &format!("{}://{}{}", self.scheme, self.authority, self.target),
+            request: &self.fields,
+            credentials: self.sharing(book, made),
+            status: answer.status,
+            response: &answer.fields,
+            asked_at: now,
+            answered_at: now,
+            born: Tick::default(),
+            directives: RequestDirectives::of(&self.fields, book.manner.obey_client),
+        };
+        storable(&exchange, law, &book.manner).err()
+    }
+
+    /// How the credentials of a request that is looked up stand to sharing.
+    fn sharing(&self, book: &Rulebook, made: &Made<'_>) -> Credentials {
+        if !book.credentials.seen(&self.fields) {
+            return Credentials::Absent;
+        }
+        match made.route.map(|route| route.share) {
+            Some(Share::Public | Share::Identity) => Credentials::Allowed,
+            _ if made.has_identity => Credentials::Allowed,
+            _ => Credentials::ByAnswer,
         }
     }
 
@@ -247,7 +292,8 @@ impl TestCase {
         let mut all = made.route.map_or_else(Vec::new, |route| {
             route.tags(&asked, &made.captures, self.body.as_ref(), self.caller(route), json).tags
         });
-        for tag in answer.map(|response| header_tags(&response.fields)).unwrap_or_default() {
+        let sent = answer.and_then(|response| header_tags(&response.fields));
+        for tag in sent.unwrap_or_default() {
             if !all.contains(&tag) {
                 all.push(tag);
             }

@@ -2,8 +2,10 @@
 //! strings are left out, and values of parameters that usually hold secrets are struck out of keys.
 
 use std::io::Write;
+use std::net::IpAddr;
 
 use crate::base::clock::Timestamp;
+use crate::telemetry::digits::{decimal, last_digits, signed};
 use crate::telemetry::time::write_rfc3339;
 
 /// What one request came to.
@@ -14,7 +16,7 @@ pub struct Access<'a> {
     /// A number that no other request of this process has.
     pub id: u64,
     /// The client's address.
-    pub client: std::net::IpAddr,
+    pub client: IpAddr,
     /// The method.
     pub method: &'a str,
     /// The authority the client asked for.
@@ -54,12 +56,14 @@ impl Access<'_> {
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"ts\":\"");
         write_rfc3339(self.at, out);
-        put(out, format_args!("\",\"id\":\"{:x}\",\"client\":\"{}\"", self.id, self.client));
+        put(out, format_args!("\",\"id\":\"{:x}\"", self.id));
+        address(out, "client", self.client);
         text(out, "method", Some(self.method));
         text(out, "host", Some(self.host));
         text(out, "path", Some(self.path));
-        put(out, format_args!(",\"status\":{},\"bytes\":{}", self.status, self.bytes));
-        put(out, format_args!(",\"ms\":{}", millis(self.micros)));
+        number(out, "status", Some(u64::from(self.status)));
+        number(out, "bytes", Some(self.bytes));
+        millis(out, "ms", Some(self.micros));
         text(out, "cache", Some(self.cache));
         text(out, "level", self.level);
         text(out, "rule", self.rule);
@@ -70,8 +74,12 @@ impl Access<'_> {
             None => text(out, "key", None),
         }
         number(out, "age", self.age);
-        number(out, "ttl", self.ttl);
-        number(out, "origin_ms", self.origin_micros.map(millis));
+        member(out, "ttl");
+        match self.ttl {
+            Some(ttl) => signed(ttl, out),
+            None => out.extend_from_slice(b"null"),
+        }
+        millis(out, "origin_ms", self.origin_micros);
         text(out, "reason", self.reason);
         if !self.complete {
             out.extend_from_slice(b",\"complete\":false");
@@ -81,14 +89,29 @@ impl Access<'_> {
 }
 
 /// Microseconds as milliseconds with two digits after the point, without a float.
-fn millis(micros: u64) -> impl std::fmt::Display {
-    struct Millis(u64);
-    impl std::fmt::Display for Millis {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "{}.{:02}", self.0 / 1_000, self.0 % 1_000 / 10)
-        }
+fn millis(out: &mut Vec<u8>, name: &str, micros: Option<u64>) {
+    number(out, name, micros.map(|micros| micros / 1_000));
+    if let Some(micros) = micros {
+        out.push(b'.');
+        last_digits::<2>(micros / 10, out);
     }
-    Millis(micros)
+}
+
+fn address(out: &mut Vec<u8>, name: &str, address: IpAddr) {
+    member(out, name);
+    out.push(b'"');
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                decimal(u64::from(octet), out);
+            }
+        }
+        IpAddr::V6(address) => put(out, format_args!("{address}")),
+    }
+    out.push(b'"');
 }
 
 fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
@@ -96,16 +119,25 @@ fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     drop(out.write_fmt(what));
 }
 
-fn number(out: &mut Vec<u8>, name: &str, value: Option<impl std::fmt::Display>) {
+fn number(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
+    member(out, name);
     match value {
-        Some(value) => put(out, format_args!(",\"{name}\":{value}")),
-        None => put(out, format_args!(",\"{name}\":null")),
+        Some(value) => decimal(value, out),
+        None => out.extend_from_slice(b"null"),
     }
 }
 
+// A line has a dozen members: what is text already is copied, not formatted.
+fn member(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
 fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
-    let Some(value) = value else { return number(out, name, None::<u8>) };
-    put(out, format_args!(",\"{name}\":\""));
+    let Some(value) = value else { return number(out, name, None) };
+    member(out, name);
+    out.push(b'"');
     escape(value, out);
     out.push(b'"');
 }
@@ -199,6 +231,7 @@ mod tests {
         access.write(&mut out);
         assert!(!out.contains(&b'\n'));
         let seen: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(seen["client"], "10.0.0.9");
         assert_eq!(seen["path"], access.path);
         assert_eq!(seen["ms"], 0.41);
         assert_eq!(seen["ts"], "2026-01-05T10:00:00.123Z");

@@ -4,6 +4,8 @@
 use std::io::Write;
 
 use crate::base::clock::Timestamp;
+use crate::telemetry::access::redacted;
+use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
@@ -51,7 +53,7 @@ pub enum Event<'a> {
         selector: &'a str,
         /// Entries that went.
         count: u64,
-        /// `write`, `purge` or `admin`.
+        /// `write` or `purge`.
         by: &'static str,
         /// The rule whose `on_write` named it.
         rule: Option<&'a str>,
@@ -116,7 +118,8 @@ impl Event<'_> {
         out.extend_from_slice(WORDS.get(self.index()).copied().unwrap_or_default().as_bytes());
         match *self {
             Self::Hit { key, rule, ttl } => {
-                pair(out, "ttl", ttl);
+                out.extend_from_slice(b" ttl=");
+                signed(ttl, out);
                 text(out, "key", key);
                 optional(out, "rule", rule);
             }
@@ -171,9 +174,13 @@ fn optional(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
 
 // One happening is one line, whatever a client managed to put into a key.
 fn text(out: &mut Vec<u8>, name: &str, value: &str) {
+    let value = &*redacted(value);
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     if !value.is_empty() && value.bytes().all(plain) {
-        pair(out, name, value);
+        out.push(b' ');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        out.extend_from_slice(value.as_bytes());
     } else {
         pair(out, name, format_args!("{value:?}"));
     }

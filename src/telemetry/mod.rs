@@ -3,6 +3,7 @@
 //! writer falls behind drops lines and counts them.
 
 pub mod access;
+mod digits;
 pub mod event;
 pub mod sink;
 pub mod time;

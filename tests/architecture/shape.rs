@@ -24,10 +24,8 @@ pub(crate) fn long_lines(source: &Source) -> Vec<String> {
     let mut long = Vec::new();
     for (at, (text, (code, comment))) in texts.zip(blanked).enumerate() {
         let columns = text.chars().count();
-        let bound = match is_string_alone(code, comment) {
-            true => STRING_COLUMNS_MAX,
-            false => LINE_COLUMNS_MAX,
-        };
+        let alone = is_string_alone(code, comment);
+        let bound = if alone { STRING_COLUMNS_MAX } else { LINE_COLUMNS_MAX };
         if columns > bound {
             long.push(format!("{}:{}: {columns} columns", source.name, at + 1));
         }

@@ -237,7 +237,7 @@ fn lists_are_kept_by_page_and_search() {
 fn the_shop_survives_a_fault_of_its_origin() {
     let system = System::start("electro_isla");
     let cistern = example("electro-isla", system.address())
-        .changed("volatile = { ttl = \"300s\" }", "volatile = { ttl = \"0s\" }")
+        .changed("ttl = \"300s\"", "ttl = \"0s\"")
         .changed("stale_while_revalidate = \"30s\"", "stale_while_revalidate = \"0s\"")
         .start();
     let before = cistern.get(BEST).with_status(200).text();

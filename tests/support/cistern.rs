@@ -190,7 +190,7 @@ impl Cistern {
     }
 
     fn stop(&mut self) {
-        if let Some(program) = self.program.take() {
+        if let Some(mut program) = self.program.take() {
             program.signal("TERM");
             let status = program.wait();
             assert!(status.success(), "cistern left with {status}: {}", program.said());

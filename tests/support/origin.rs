@@ -44,6 +44,7 @@ struct Script {
     replies: HashMap<String, Reply>,
     gates: HashMap<String, (Sender<()>, Receiver<()>)>,
     asked: Vec<String>,
+    heads: HashMap<String, String>,
 }
 
 /// A running origin.
@@ -109,6 +110,11 @@ impl Origin {
         self.lock().asked.iter().filter(|one| *one == what).count()
     }
 
+    /// The head of the last `what`, in lower case.
+    pub(crate) fn last(&self, what: &str) -> String {
+        self.lock().heads.get(what).cloned().expect("it was asked")
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Script> {
         self.script.lock().expect("no connection died in the script")
     }
@@ -121,6 +127,7 @@ fn serve(stream: TcpStream, script: &Mutex<Script>) {
         let (reply, gate) = {
             let Ok(mut script) = script.lock() else { return };
             script.asked.push(request.what.clone());
+            script.heads.insert(request.what.clone(), request.head.clone());
             let reply = script.replies.get(&request.what).cloned().unwrap_or_else(|| status(404));
             (reply, script.gates.remove(&request.what))
         };
@@ -138,6 +145,8 @@ fn serve(stream: TcpStream, script: &Mutex<Script>) {
 struct Request {
     /// Method and target.
     what: String,
+    /// Its field lines, in lower case.
+    head: String,
     /// Whether the client wants the connection closed afterwards.
     last: bool,
 }
@@ -145,12 +154,14 @@ struct Request {
 fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let first = read_line(reader)?;
     let (what, _) = first.rsplit_once(' ')?;
-    let (mut length, mut last) = (0, false);
+    let (mut length, mut last, mut head) = (0, false, String::new());
     loop {
         let line = read_line(reader)?.to_lowercase();
         if line.is_empty() {
             break;
         }
+        head.push_str(&line);
+        head.push('\n');
         match line.split_once(':')? {
             ("content-length", value) => length = value.trim().parse().ok()?,
             ("connection", value) => last = value.contains("close"),
@@ -158,7 +169,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         }
     }
     reader.read_exact(&mut vec![0; length]).ok()?;
-    Some(Request { what: what.to_owned(), last })
+    Some(Request { what: what.to_owned(), head, last })
 }
 
 fn read_line(reader: &mut BufReader<TcpStream>) -> Option<String> {

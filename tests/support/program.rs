@@ -1,17 +1,21 @@
 //! A child process that says on its first lines where it listens, and that is always ended.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::support::PATIENCE;
 
 /// A running program and what it has said.
+///
+/// Only [`wait`](Self::wait) takes its exit status, so until then its process id is its own and a
+/// signal can reach nobody else. That it ended is known by both its streams closing.
 pub(crate) struct Program {
     name: String,
-    pid: u32,
-    ended: Receiver<ExitStatus>,
+    child: Child,
+    status: Option<ExitStatus>,
+    closed: Receiver<()>,
     words: Arc<Words>,
 }
 
@@ -34,37 +38,21 @@ impl Program {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         let words = Arc::<Words>::default();
         let (said, ready) = channel();
-        let lines = child.stdout.take().expect("stdout is a pipe");
-        let heard = Arc::clone(&words);
-        let out = std::thread::spawn(move || {
-            for line in BufReader::new(lines).lines().map_while(Result::ok) {
-                if let Some(found) = pick(&line) {
-                    // Nobody listens any more once the first line is found.
-                    said.send(found).ok();
-                }
-                heard.keep(&line);
+        let (close, closed) = channel();
+        let stdout = child.stdout.take().expect("stdout is a pipe");
+        let stderr = child.stderr.take().expect("stderr is a pipe");
+        listen(stdout, &words, close.clone(), move |line| {
+            if let Some(found) = pick(line) {
+                // Nobody listens any more once the first line is found.
+                said.send(found).ok();
             }
         });
-        let errors = child.stderr.take().expect("stderr is a pipe");
-        let heard = Arc::clone(&words);
-        let err = std::thread::spawn(move || {
-            BufReader::new(errors).lines().map_while(Result::ok).for_each(|line| heard.keep(&line));
-        });
-        let pid = child.id();
-        let (gone, ended) = channel();
-        std::thread::spawn(move || {
-            let status = child.wait().expect("a child can be waited for");
-            drop((out.join(), err.join()));
-            gone.send(status).ok();
-        });
-        let program = Self { name: name.to_owned(), pid, ended, words };
+        listen(stderr, &words, close, |_| ());
+        let mut program = Self { name: name.to_owned(), child, status: None, closed, words };
         match ready.recv_timeout(PATIENCE) {
             Ok(found) => Ok((program, found)),
             Err(RecvTimeoutError::Timeout) => panic!("{name} said nothing: {}", program.said()),
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = program.ended.recv_timeout(PATIENCE).expect("it closed its mouth");
-                Err((status, program.said()))
-            }
+            Err(RecvTimeoutError::Disconnected) => Err((program.wait(), program.said())),
         }
     }
 
@@ -87,27 +75,53 @@ impl Program {
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.pid.to_string();
+        assert!(self.status.is_none(), "{} has ended", self.name);
+        let pid = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -\"$0\" \"$1\"", name, &pid]).status();
         assert!(sent.is_ok_and(|status| status.success()), "no signal for {}", self.name);
     }
 
     /// Waits for its end; kills it when that does not come.
-    pub(crate) fn wait(&self) -> ExitStatus {
-        self.ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            self.signal("KILL");
-            panic!("{} does not end: {}", self.name, self.said())
-        })
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        for _stream in 0..2 {
+            let closed = self.closed.recv_timeout(PATIENCE);
+            assert!(closed.is_ok(), "{} does not end: {}", self.name, self.said());
+        }
+        let status = self.child.wait().expect("a child can be waited for");
+        self.status = Some(status);
+        status
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Whoever wanted to see it end well has waited; this is for stories that failed before.
-        if matches!(self.ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
-            self.signal("KILL");
+        // Whoever wanted to see it end well has waited; this is for origins, and for stories that
+        // failed before.
+        if self.status.is_none() {
+            self.child.kill().ok();
+            self.child.wait().ok();
         }
     }
+}
+
+/// Keeps what a stream says, shows each line, and tells when the stream closes.
+fn listen(
+    stream: impl Read + Send + 'static,
+    words: &Arc<Words>,
+    close: Sender<()>,
+    each: impl Fn(&str) + Send + 'static,
+) {
+    let words = Arc::clone(words);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            words.keep(&line);
+            each(&line);
+        }
+        // What `each` holds must be gone before the end is told: a start that waits for a line
+        // learns that none will come.
+        drop(each);
+        close.send(()).ok();
+    });
 }
 
 impl Words {

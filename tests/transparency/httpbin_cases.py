@@ -102,8 +102,8 @@ REDIRECTS = [
     case("redirect_relative", "/relative-redirect/2", "--location", echo="json"),
     case("redirect_absolute", "/absolute-redirect/2"),
     case("redirect_to", "/redirect-to?url=%2Fget%3Fa%3D1&status_code=307"),
-    case("redirect_to_post", "/redirect-to?url=/post&status_code=307", "--location", "--data", "a=1",
-         echo="json"),
+    case("redirect_to_post", "/redirect-to?url=/post&status_code=307", "--location", "--data",
+         "a=1", echo="json"),
     case("redirect_303", "/redirect-to?url=/get&status_code=303", "--location", "--data", "a=1",
          echo="json"),
 ]

@@ -1,5 +1,5 @@
-"""The programs of a run: cistern, httpbin, json-server. Each is started once, says where it listens,
-and is stopped by its own process id when the run ends, however it ends."""
+"""The programs of a run: cistern, httpbin, json-server. Each is started once, says where it
+listens, and is stopped by its own process id when the run ends, however it ends."""
 
 import atexit
 import os
@@ -13,6 +13,7 @@ import threading
 HERE = pathlib.Path(__file__).resolve().parent
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 15
+KILL_SECONDS = 2
 
 _running = []
 
@@ -68,12 +69,16 @@ class Program:
         return self.process.returncode
 
     def kill(self):
-        """Ends it at once."""
+        """Ends it, after a moment in which it may end its own children."""
         if self in _running:
             _running.remove(self)
         if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.wait()
+            self.process.wait()
 
 
 class Cistern(Program):
@@ -163,9 +168,10 @@ def stop_all():
     return wrong
 
 
-def _kill_rest():
+def kill_all():
+    """Ends whatever still runs, without asking. For ends that nobody planned."""
     for program in list(_running):
         program.kill()
 
 
-atexit.register(_kill_rest)
+atexit.register(kill_all)

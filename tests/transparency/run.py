@@ -1,8 +1,9 @@
 """Runs every test of this folder and ends with a line that counts.
 
 The same request goes to a server directly and through cistern, and the answers are held against
-each other byte by byte. Environment: TRANSPARENCY_BINARY (the proxy), TRANSPARENCY_NODE_HOME (a folder with
-json-server in its node_modules), TRANSPARENCY_WORK (where logs go). Arguments: patterns of test names.
+each other byte by byte. Environment: TRANSPARENCY_BINARY (the proxy), TRANSPARENCY_NODE_HOME (a
+folder with json-server in its node_modules), TRANSPARENCY_WORK (where logs go). Arguments: patterns
+of test names.
 """
 
 import pathlib
@@ -17,9 +18,10 @@ import processes  # noqa: E402  (the folder must be on the path first)
 
 
 def main():
-    # A signal must unwind, so that every server started here is stopped.
+    # A signal must unwind, so that every server started here is stopped; unittest lets no other
+    # exception than this one through.
     for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda *_: sys.exit(1))
+        signal.signal(name, signal.default_int_handler)
     loader = unittest.TestLoader()
     if len(sys.argv) > 1:
         loader.testNamePatterns = [f"*{pattern}*" for pattern in sys.argv[1:]]
@@ -27,6 +29,9 @@ def main():
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=1)
     try:
         result = runner.run(tests)
+    except KeyboardInterrupt:
+        processes.kill_all()
+        sys.exit("interrupted")
     finally:
         wrong = processes.stop_all()
     for line in wrong:

@@ -5,11 +5,13 @@ import wire
 from behind import Behind
 
 POST = "POST / HTTP/1.1\r\nHost: a\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+LAST_CHUNK = "0\r\n\r\n"
 SMUGGLED = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 REFUSED = {
-    "a length and chunks": f"{POST}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "chunks and a length": f"{POST}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "a length and chunks": f"{POST}Content-Length: 4\r\n{CHUNKED}\r\n{LAST_CHUNK}",
+    "chunks and a length": f"{POST}{CHUNKED}Content-Length: 4\r\n\r\n{LAST_CHUNK}",
     "two lengths": f"{POST}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     "two equal lengths": f"{POST}Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
     "a list of lengths": f"{POST}Content-Length: 1, 1\r\n\r\na",
@@ -18,14 +20,14 @@ REFUSED = {
     "a length in hexadecimal": f"{POST}Content-Length: 0x1\r\n\r\na",
     "an empty length": f"{POST}Content-Length:\r\n\r\n",
     "a length beyond all": f"{POST}Content-Length: 99999999999999999999999\r\n\r\na",
-    "an unknown coding": f"{POST}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "an unknown coding": f"{POST}Transfer-Encoding: xchunked\r\n\r\n{LAST_CHUNK}",
     "identity": f"{POST}Transfer-Encoding: identity\r\n\r\n",
-    "chunked not last": f"{POST}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
-    "chunked twice": f"{POST}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-    "two coding lines": f"{POST}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
-    "a quoted coding": f"{POST}Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
-    "a tab in the coding": f"{POST}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
-    "chunks on HTTP/1.0": "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked not last": f"{POST}Transfer-Encoding: chunked, gzip\r\n\r\n{LAST_CHUNK}",
+    "chunked twice": f"{POST}Transfer-Encoding: chunked, chunked\r\n\r\n{LAST_CHUNK}",
+    "two coding lines": f"{POST}{CHUNKED}Transfer-Encoding: identity\r\n\r\n{LAST_CHUNK}",
+    "a quoted coding": f"{POST}Transfer-Encoding: \"chunked\"\r\n\r\n{LAST_CHUNK}",
+    "a tab in the coding": f"{POST}Transfer-Encoding: \x0bchunked\r\n\r\n{LAST_CHUNK}",
+    "chunks on HTTP/1.0": f"POST / HTTP/1.0\r\nHost: a\r\n{CHUNKED}\r\n{LAST_CHUNK}",
     "a space before the colon": f"{POST}Content-Length : 0\r\n\r\n",
     "a tab before the colon": f"{POST}X-A\t: 0\r\n\r\n",
     "a folded line": f"{POST}X-A: 1\r\n folded\r\nContent-Length: 0\r\n\r\n",
@@ -103,7 +105,7 @@ class Framing(Behind):
                     except wire.Incomplete:
                         pass
                     self.assertTrue(client.ended())
-                # The head was in order, so the origin may have heard of it, but of no whole request.
+                # The head was in order: the origin may have heard of it, but of no whole request.
                 self.assertTrue(self.origin.seen.empty())
 
     def test_framing_head_in_single_bytes(self):
@@ -121,7 +123,7 @@ class Framing(Behind):
             "length with zeros": f"{POST}Content-Length: 0001\r\n\r\na",
             "tabs around a value": "GET / HTTP/1.1\r\nHost: a\r\nX-A:\t1\t\r\n\r\n",
             "an empty line before": "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            "chunk extensions": f"{POST}Transfer-Encoding: chunked\r\n\r\n1;a=\"b\"\r\nx\r\n0\r\n\r\n",
+            "chunk extensions": f"{POST}{CHUNKED}\r\n1;a=\"b\"\r\nx\r\n{LAST_CHUNK}",
             "bytes beyond ASCII": "GET / HTTP/1.1\r\nHost: a\r\nX-A: \xff\xfe\r\n\r\n",
         }.items():
             with self.subTest(name=name):

@@ -17,9 +17,10 @@ class Requests(Behind):
     def test_message_targets_pass_as_sent(self):
         address = self.start_answering(wire.ok(b"x"))
         for target in (
-            "/", "/?", "/a?", "/a%2Fb", "/%7Euser/~x", "/%c3%B1?%C3%b1=%aa", "//double//", "/a/../b",
-            "/./x/%2e%2e/", "/;a=1;b?c;d", "/?a=1&a=2&&=&b", "/x?y?z=/;:@", "/100%25", "/+?+=%2B",
-            "/'()*!$&,:@-._", "/\xc3\xb1?q=\xc3\xb1", "/?url=http://other.example/a?b#".rstrip("#"),
+            "/", "/?", "/a?", "/a%2Fb", "/%7Euser/~x", "/%c3%B1?%C3%b1=%aa", "//double//",
+            "/a/../b", "/./x/%2e%2e/", "/;a=1;b?c;d", "/?a=1&a=2&&=&b", "/x?y?z=/;:@",
+            "/100%25", "/+?+=%2B", "/'()*!$&,:@-._", "/\xc3\xb1?q=\xc3\xb1",
+            "/?url=http://other.example/a?b",
         ):
             with self.subTest(target=target):
                 self.assertEqual(self.ask(address, get(target)).status, 200)
@@ -56,14 +57,13 @@ class Requests(Behind):
 
     def test_message_request_bodies(self):
         address = self.start_answering(wire.ok(b"x"))
-        head = "POST / HTTP/1.1\r\nHost: a\r\n"
+        head, chunked = "POST / HTTP/1.1\r\nHost: a\r\n", "Transfer-Encoding: Chunked\r\n"
         for name, request, body in (
             ("none", f"{head}\r\n", b""),
             ("empty", f"{head}Content-Length: 0\r\n\r\n", b""),
             ("length", f"{head}Content-Length: 5\r\n\r\nhello", b"hello"),
-            ("chunks", f"{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
-             b"abcde"),
-            ("no chunk", f"{head}Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", b""),
+            ("chunks", f"{head}{chunked}\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", b"abcde"),
+            ("no chunk", f"{head}{chunked}\r\n0\r\n\r\n", b""),
         ):
             with self.subTest(name=name):
                 self.assertEqual(self.ask(address, request).status, 200)
@@ -86,10 +86,9 @@ class Requests(Behind):
 
     def test_message_connection_cannot_name_what_must_stay(self):
         address = self.start_answering(wire.ok(b"x"))
-        request = ("POST / HTTP/1.1\r\nHost: api.example\r\nAuthorization: Bearer t\r\nCookie: a=b\r\n"
-                   "Content-Length: 2\r\n"
-                   "Connection: Host, Authorization, Cookie, Content-Length, X-Forwarded-For, Via\r\n"
-                   "\r\nab")
+        named = "Host, Authorization, Cookie, Content-Length, X-Forwarded-For, Via"
+        request = ("POST / HTTP/1.1\r\nHost: api.example\r\nAuthorization: Bearer t\r\n"
+                   f"Cookie: a=b\r\nContent-Length: 2\r\nConnection: {named}\r\n\r\nab")
         self.assertEqual(self.ask(address, request).status, 200)
         seen = self.origin.saw()
         self.assertEqual(seen.get("host"), "api.example")
@@ -120,13 +119,13 @@ class Answers(Behind):
     """What the client gets."""
 
     def test_message_answer_lines_keep_their_order(self):
+        second = "b=2; Expires=Wed, 01 Jan 2031 00:00:00 GMT"
         address = self.start_answering(wire.ok(
-            b"x", "Set-Cookie: a=1", "Link: <a>", "Set-Cookie: b=2; Expires=Wed, 01 Jan 2031 00:00:00 GMT",
+            b"x", "Set-Cookie: a=1", "Link: <a>", f"Set-Cookie: {second}",
             "Link: <b>, <c>", "X-Empty:", "Warning: 110 - \"stale\"", "X-Latin: \xe9"))
         for _ in range(2):
             answer = self.ask(address, get())
-            self.assertEqual(answer.all("set-cookie"),
-                             ["a=1", "b=2; Expires=Wed, 01 Jan 2031 00:00:00 GMT"])
+            self.assertEqual(answer.all("set-cookie"), ["a=1", second])
             self.assertEqual(answer.all("link"), ["<a>", "<b>, <c>"])
             self.assertEqual(answer.all("x-empty"), [""])
             self.assertEqual(answer.all("warning"), ['110 - "stale"'])
@@ -134,7 +133,8 @@ class Answers(Behind):
 
     def test_message_stored_answer_keeps_every_line(self):
         address = self.start_answering(wire.ok(
-            b"x", "Cache-Control: max-age=60", "Link: <a>", "X-A: 1", "Link: <b>", "X-A: 2", "X-E:"))
+            b"x", "Cache-Control: max-age=60", "Link: <a>", "X-A: 1", "Link: <b>", "X-A: 2",
+            "X-E:"))
         first, second = (self.ask(address, get("/kept")) for _ in range(2))
         self.assertEqual(self.origin.seen.qsize(), 1, second.get("cache-status"))
         for name in ("link", "x-a", "x-e", "cache-control"):

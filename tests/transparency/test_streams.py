@@ -122,8 +122,8 @@ class Ends(Behind):
     def test_stream_trailers_of_an_answer(self):
         def script(connection):
             connection.request()
-            connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
-                            "3\r\nabc\r\n0\r\nX-Sum: 900150983cd2\r\n\r\n")
+            connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                            "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 900150983cd2\r\n\r\n")
 
         address = self.start(script)
         for _ in range(2):
@@ -161,7 +161,7 @@ class Ends(Behind):
         self.cut(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 500, "reset")
 
     def cut(self, answer, ending):
-        """The origin ends within the body; the client must be able to tell, and no cache may keep it."""
+        """The origin ends within the body; the client must see it, and no cache may keep it."""
         got_head = threading.Event()
 
         def script(connection):

@@ -144,7 +144,8 @@ class Upgrade(Behind):
             connection.send(connection.to_end().upper())
 
         with wire.client(self.start(script)) as client:
-            client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n")
+            client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                        "Upgrade: shout\r\n\r\n")
             self.assertEqual(client.answer_head().status, 101)
             client.send(b"all of it")
             client.finish()

@@ -20,7 +20,7 @@ class Incomplete(Exception):
 
 @dataclasses.dataclass
 class Message:
-    """A request or an answer as it came: the first line, the field lines, the body, the trailers."""
+    """A request or an answer as it came: first line, field lines, body, trailers."""
 
     first: str
     fields: list
@@ -84,7 +84,7 @@ class Connection:
         return data
 
     def ended(self):
-        """Whether the other side ends the connection (with a reset or without) and sends nothing."""
+        """Whether the other side ends the connection, with or without a reset, and sends none."""
         try:
             return not self.buffer and not self.more()
         except Incomplete:

@@ -77,7 +77,11 @@ fn is_host(host: &str) -> bool {
 }
 
 fn target(method: &str, target: &str) -> Option<Uri> {
-    if !target.bytes().all(|byte| byte.is_ascii_graphic()) || target.contains('#') {
+    // The head was read byte by byte; beyond ASCII only text may stand here.
+    let bytes: Vec<u8> = target.chars().map(|c| u8::try_from(c).unwrap_or_default()).collect();
+    let target = std::str::from_utf8(&bytes).ok()?;
+    let fits = |byte: u8| byte.is_ascii_graphic() || !byte.is_ascii();
+    if !target.bytes().all(fits) || target.contains('#') {
         return None;
     }
     let uri: Uri = target.parse().ok()?;

@@ -100,7 +100,9 @@ proptest! {
     }
 
     #[test]
-    fn any_selector_round_trips(text in "(key:|prefix:|pattern:|tag:|type:|rule:|url:/|)[!-~]{1,24}") {
+    fn any_selector_round_trips(
+        text in "(key:|prefix:|pattern:|tag:|type:|rule:|url:/|)[!-~]{1,24}",
+    ) {
         if let Ok(one) = Selector::parse(&text) {
             prop_assert_eq!(Selector::parse(&one.to_string()).unwrap(), one);
         }

@@ -168,8 +168,8 @@ async fn answers_that_end_their_connection_end_it() {
         };
         join!(server, async {
             fetch(&upstreams, &spec, bare("GET /", &[])).await.unwrap();
+            assert_eq!(upstreams.idle(), 0, "{ending}");
         });
-        assert_eq!(upstreams.idle(), 0, "{ending}");
     }
 }
 

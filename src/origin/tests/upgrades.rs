@@ -8,7 +8,7 @@ use tokio::join;
 use super::script::{Script, bare, fetch, full, read};
 use crate::base::units::Span;
 use crate::origin::tunnel::join as tunnel;
-use crate::origin::{AskOptions, Slots, TunnelEnd, Upstreams};
+use crate::origin::{AskOptions, OriginFault, Slots, TunnelEnd, Upstreams};
 
 const UPGRADE: [&str; 2] = ["connection: upgrade", "upgrade: websocket"];
 const SWITCHED: &str =
@@ -41,7 +41,7 @@ async fn a_switched_connection_is_a_tunnel_with_half_close() {
         assert_eq!(inbound.head.headers.get("upgrade").unwrap(), "websocket");
         let lane = inbound.upgrade.unwrap().complete().await.unwrap();
         // The tunnel holds the origin's only place.
-        assert!(ask().await.is_err());
+        assert!(matches!(ask().await, Err(OriginFault::Overload)));
         tunnel(client, lane, Span::from_secs(60)).await
     };
     let user = async {
@@ -141,6 +141,28 @@ async fn a_slow_side_holds_the_other_back_and_nothing_is_lost() {
     let (carried, (), heard) = join!(tunnel(client, origin, Span::FOREVER), say, hear);
     assert_eq!((carried.to_client, carried.to_origin), (200_000, 6));
     assert!(heard == sent, "the bytes differ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_side_that_hears_nothing_more_ends_the_tunnel() {
+    let (script, upstreams) = (Script::open().await, Upstreams::new());
+    let spec = script.spec();
+    let server = async { script.accept().await.answers(SWITCHED).await };
+    let (client, mut user) = duplex(64);
+    let proxy = async {
+        let ask = upstreams.ask(&spec, bare("GET /", &UPGRADE), AskOptions::default());
+        let lane = ask.await.unwrap().upgrade.unwrap().complete().await.unwrap();
+        tunnel(client, lane, Span::from_secs(60)).await
+    };
+    let talk = async {
+        // The origin has closed; writing to it fails after a while.
+        while user.write_all(b"anybody there?").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    };
+    let (_head, carried, ()) = join!(server, proxy, talk);
+    assert!(matches!(carried.end, TunnelEnd::Broken(_)), "{carried:?}");
+    assert_eq!(carried.to_client, 0);
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
-//! This cache's member of `Cache-Status` (RFC 9211). Keys and reasons may hold any text; what leaves
-//! here must parse as a structured field all the same.
+//! This cache's member of `Cache-Status` (RFC 9211). Keys and reasons may hold any text; what
+//! leaves here must parse as a structured field all the same.
 
 use std::fmt;
 
 use http::HeaderValue;
+use smallvec::SmallVec;
 
+use super::number::Digits;
 use crate::base::names;
 
 /// Why a request went to the origin (RFC 9211, 2.2).
@@ -69,23 +71,23 @@ pub struct CacheStatus<'a> {
 impl CacheStatus<'_> {
     /// The member as a line of its own, to be appended after those of caches behind this one.
     pub fn value(&self) -> HeaderValue {
-        HeaderValue::try_from(self.to_string()).unwrap_or(HeaderValue::from_static(names::SELF))
+        let mut line = Line(SmallVec::new());
+        // Writing to it cannot fail.
+        let _ = self.tell(&mut line);
+        HeaderValue::from_bytes(&line.0).unwrap_or(HeaderValue::from_static(names::SELF))
     }
-}
 
-/// The range of a structured field's integer (RFC 9651, 3.3.1).
-const INTEGER_MAX: i64 = 999_999_999_999_999;
-
-impl fmt::Display for CacheStatus<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn tell(&self, f: &mut impl fmt::Write) -> fmt::Result {
         f.write_str(names::SELF)?;
         if self.hit {
             f.write_str("; hit")?;
         } else if let Some(fwd) = self.fwd {
-            write!(f, "; fwd={}", fwd.as_str())?;
+            f.write_str("; fwd=")?;
+            f.write_str(fwd.as_str())?;
         }
         if let Some(status) = self.fwd_status {
-            write!(f, "; fwd-status={status}")?;
+            f.write_str("; fwd-status=")?;
+            f.write_str(Digits::of(u64::from(status)).as_str())?;
         }
         if self.collapsed {
             f.write_str("; collapsed")?;
@@ -94,7 +96,8 @@ impl fmt::Display for CacheStatus<'_> {
             f.write_str("; stored")?;
         }
         if let Some(ttl) = self.ttl {
-            write!(f, "; ttl={}", ttl.clamp(-INTEGER_MAX, INTEGER_MAX))?;
+            f.write_str(if ttl < 0 { "; ttl=-" } else { "; ttl=" })?;
+            f.write_str(Digits::of(ttl.unsigned_abs().min(INTEGER_MAX)).as_str())?;
         }
         if let Some(key) = self.key {
             f.write_str("; key=")?;
@@ -108,8 +111,28 @@ impl fmt::Display for CacheStatus<'_> {
     }
 }
 
+/// Where a value is gathered, on the stack as a rule: every answer has one, and it is to cost one
+/// allocation of the right size.
+struct Line(SmallVec<[u8; 256]>);
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The range of a structured field's integer (RFC 9651, 3.3.1).
+const INTEGER_MAX: u64 = 999_999_999_999_999;
+
+impl fmt::Display for CacheStatus<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f)
+    }
+}
+
 /// A string of a structured field (RFC 9651, 3.3.3), runs of plain text at once.
-fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+fn write_string(f: &mut impl fmt::Write, text: &str) -> fmt::Result {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     f.write_str("\"")?;
     let mut rest = text;
@@ -127,7 +150,7 @@ fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\"")
 }
 
-fn write_odd(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
+fn write_odd(f: &mut impl fmt::Write, character: char) -> fmt::Result {
     if matches!(character, '"' | '\\') {
         return write!(f, "\\{character}");
     }

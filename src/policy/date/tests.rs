@@ -119,12 +119,17 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_date_or_not(bytes in proptest::collection::vec(any::<u8>(), 0..48), near: u64) {
+    fn any_bytes_are_a_date_or_not(
+        bytes in proptest::collection::vec(any::<u8>(), 0..48),
+        near: u64,
+    ) {
         let _ = parse(&bytes, Timestamp::from_millis(near));
     }
 
     #[test]
-    fn nearly_dates_do_not_panic(text in "[A-Za-z]{3,9},? ?[0-9 -]{1,3}[A-Za-z]{0,3}[ -][0-9]{0,5} [0-9:]{5,8} ?G?M?T?") {
+    fn nearly_dates_do_not_panic(
+        text in "[A-Za-z]{3,9},? ?[0-9 -]{1,3}[A-Za-z]{0,3}[ -][0-9]{0,5} [0-9:]{5,8} ?G?M?T?",
+    ) {
         let _ = parse(text.as_bytes(), NEAR);
     }
 }

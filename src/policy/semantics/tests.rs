@@ -163,7 +163,10 @@ proptest! {
     /// The second voice never shortens what is well-formed, and never lengthens anything.
     #[test]
     fn the_second_voice_agrees(
-        directives in proptest::collection::vec("(max-age|S-MAXAGE|public|x)(=[0-9]{1,12}|=\"[0-9]{1,12}\")?", 0..4),
+        directives in proptest::collection::vec(
+            "(max-age|S-MAXAGE|public|x)(=[0-9]{1,12}|=\"[0-9]{1,12}\")?",
+            0..4,
+        ),
         expires in proptest::option::of(-5_000_i64..5_000),
     ) {
         let mut fields = map(&[("cache-control", &directives.join(", "))]);

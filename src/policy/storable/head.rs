@@ -1,5 +1,5 @@
-//! The fields that an entry keeps of an answer. Order and repetition of lines survive; what was meant
-//! for one hop, one client or one moment must not.
+//! The fields that an entry keeps of an answer. Order and repetition of lines survive; what was
+//! meant for one hop, one client or one moment must not.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 

@@ -137,8 +137,10 @@ fn credentials_are_separated_and_not_shown() {
 fn selectors_name_something() {
     let route = |purge: &str| {
         format!(
-            "[type.t]\nprefix='t:'\n[[route]]\nname='r'\nmatch='GET /p/{{id}}'\ntype='t'\nkey='p_{{id}}'\n\
-             [[route]]\nname='w'\nmatch=['POST /p', 'PUT /p/{{id}}']\non_write.purge=[\"{purge}\"]\n"
+            "[type.t]\nprefix='t:'\n[[route]]\nname='r'\nmatch='GET /p/{{id}}'\ntype='t'\n\
+             key='p_{{id}}'\n\
+             [[route]]\nname='w'\nmatch=['POST /p', 'PUT /p/{{id}}']\n\
+             on_write.purge=[\"{purge}\"]\n"
         )
     };
     for (purge, wanted) in [

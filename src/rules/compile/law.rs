@@ -76,8 +76,10 @@ pub(super) fn law(levels: &Levels<'_>, scope: &Scope<'_>, found: &mut Findings) 
             list.0.iter().map(|text| text.value.trim().to_ascii_lowercase()).collect()
         }),
         max_object: level!(levels, max_object).map(|size| size.value.0.0),
-        ruled: true,
+        ruled: false,
     };
+    // A route that only routes leaves everything to the origin.
+    let law = Law { ruled: law != Law::default(), ..law };
     check_fields(
         levels.route.status.as_ref(),
         levels.route.status_ttl.as_ref(),

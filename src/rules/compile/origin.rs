@@ -1,6 +1,7 @@
 //! The applications behind the proxy: those of the files, and the one of the command line.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::super::LoadContext;
@@ -99,8 +100,8 @@ fn origin(name: &Arc<str>, table: &OriginTable, found: &mut Findings) -> OriginS
         connect_timeout: limit(&table.connect_timeout, spec.connect_timeout, found),
         first_byte_timeout: limit(&table.first_byte_timeout, spec.first_byte_timeout, found),
         idle_timeout: limit(&table.idle_timeout, spec.idle_timeout, found),
-        retries: count(table.retries.as_ref(), 0, found).unwrap_or(spec.retries),
-        max_concurrent: count(table.max_concurrent.as_ref(), 1, found),
+        retries: count(table.retries.as_ref(), 0..=1, found).unwrap_or(spec.retries),
+        max_concurrent: count(table.max_concurrent.as_ref(), 1..=u64::from(u32::MAX), found),
         ..spec
     }
 }
@@ -124,11 +125,15 @@ fn fixed_host(text: &Text, found: &mut Findings) -> Option<String> {
     Some(text.value.clone())
 }
 
-fn count(field: Option<&At<u64>>, least: u64, found: &mut Findings) -> Option<u32> {
+fn count(
+    field: Option<&At<u64>>,
+    may_be: RangeInclusive<u64>,
+    found: &mut Findings,
+) -> Option<u32> {
     let field = field?;
-    let number = u32::try_from(field.value).ok().filter(|_| field.value >= least);
+    let number = u32::try_from(field.value).ok().filter(|_| may_be.contains(&field.value));
     if number.is_none() {
-        let message = format!("expected an integer from {least} to {}", u32::MAX);
+        let message = format!("expected an integer from {} to {}", may_be.start(), may_be.end());
         found.error(Code::WrongValue, field.spot, message);
     }
     number

@@ -127,7 +127,8 @@ fn wrong_values_are_told_wherever_they_stand() {
 
 #[test]
 fn windows_that_cannot_open_are_warned_about() {
-    let rules = "[[route]]\nmatch='GET /a'\nttl='forever'\nstale_while_revalidate='1s'\nstale_if_error='1s'\n\
+    let rules = "[[route]]\nmatch='GET /a'\nttl='forever'\nstale_while_revalidate='1s'\n\
+                 stale_if_error='1s'\n\
                  [[route]]\nmatch='GET /b'\nttl='0s'\nstale_while_revalidate='1s'\n";
     let all = findings(rules);
     assert_eq!(all.len(), 3);
@@ -187,7 +188,8 @@ fn the_version_is_asked_for() {
 
 #[test]
 fn json_has_the_same_shape_and_the_same_errors() {
-    let text = "{\n \"version\": 1,\n \"origin\": {\"o\": {\"url\": \"http://a\"}},\n \"route\": [\n  \
+    let text = "{\n \"version\": 1,\n \"origin\": {\"o\": {\"url\": \"http://a\"}},\n \"route\": \
+                [\n  \
                 {\"match\": \"GET /a/{id}\", \"key\": \"{di}\"}\n ]\n}\n";
     let all = load(&[Source { name: "r.json".into(), text: text.into() }], &LoadContext::default())
         .unwrap_err();
@@ -221,6 +223,7 @@ proptest::proptest! {
         key in "(a|:|\\{b\\}|\\{query\\}|\\{query\\.x\\|default\\(1\\)\\}|\\*|\\{){0,6}",
         purge in "(key:|tag:|prefix:|url:|all|\\{b\\}|\\{json:/x\\}|/|\\*){0,5}",
     ) {
-        drop(findings(&format!("[[route]]\nmatch='{line}'\nkey='{key}'\non_write.purge='{purge}'\n")));
+        drop(findings(&format!("[[route]]\nmatch='{line}'\nkey='{key}'\non_write.purge='{purge}'\n\
+                                ")));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use http::header::COOKIE;
-
 use super::super::charset::CharSet;
 use super::super::condition::{Condition, whole_regex};
 use super::super::diagnostic::{Code, Findings, Spot};
-use super::super::document::{MissingWord, QueryTable, RouteTable, RulesDocument, ShareWord};
+use super::super::document::{
+    Defaults, MissingWord, QueryTable, RouteTable, RulesDocument, ShareWord,
+};
 use super::super::expr::{Expr, Step};
 use super::super::extract::ValueOf;
 use super::super::matcher::{Match, Matcher, PathMatch};
@@ -21,9 +21,9 @@ use super::super::template::{Purpose, Template};
 use super::super::values::{OriginName, StatusPattern};
 use super::law::{Levels, check_defaults, law, level, level_without_type};
 use super::origin::hosts;
-use super::{Scope, claim, defaults_of, inherited};
+use super::{Scope, claim, inherited};
 use crate::base::ids::{KindId, RouteId};
-use crate::base::limits::JSON_BYTES_MAX;
+use crate::base::limits::{JSON_BYTES_MAX, TAGS_PER_ENTRY_MAX};
 use crate::entry::order::Glob;
 
 /// Names in one route. Captures of a request are kept inline up to four.
@@ -46,14 +46,16 @@ pub(super) fn routes(
     found: &mut Findings,
 ) -> Vec<Made> {
     let mut all = Vec::new();
+    let none = Defaults::default();
     for document in documents {
-        check_defaults(defaults_of(document), scope, found);
+        let defaults = document.defaults.as_ref().unwrap_or(&none);
+        check_defaults(defaults, scope, found);
         for table in document.route.iter().flatten() {
             let Ok(id) = u16::try_from(all.len()) else {
                 found.error(Code::TooMany, table.spot, "more than 65,536 routes");
                 return all;
             };
-            all.push(route(RouteId(id), table, document, scope, found));
+            all.push(route(RouteId(id), table, defaults, scope, found));
         }
     }
     unique_names(&all, found);
@@ -70,12 +72,11 @@ fn unique_names(all: &[Made], found: &mut Findings) {
 fn route(
     id: RouteId,
     table: &At<RouteTable>,
-    document: &RulesDocument,
+    defaults: &Defaults,
     scope: &Scope<'_>,
     found: &mut Findings,
 ) -> Made {
     let (written, spot) = (&table.value, table.spot);
-    let defaults = defaults_of(document);
     let kind_name = inherited([written.r#type.as_ref(), None, defaults.r#type.as_ref()]);
     let (kind, kind_table) = kind_name
         .and_then(|name| scope.kind(name, found))
@@ -111,7 +112,7 @@ fn route(
         kind,
         kind_name: kind_name.filter(|_| kind.0 > 0).map_or("", |name| name.value.as_str()).into(),
         origin: origin(written.origin.as_ref(), scope, found),
-        default_origin: file_origin(document, scope),
+        default_origin: file_origin(defaults, scope),
         law: law(&levels, scope, found),
         share: level_without_type!(levels, share).copied().unwrap_or(ShareWord::Auto),
         mode: level_without_type!(levels, mode).copied().unwrap_or(Mode::On),
@@ -127,7 +128,7 @@ fn route(
         tags,
         query,
     };
-    check_name_text(written, found);
+    check_table(written, found);
     Made {
         route,
         spot: written.name.as_ref().map_or(spot, |name| name.spot),
@@ -138,7 +139,12 @@ fn route(
     }
 }
 
-fn check_name_text(written: &RouteTable, found: &mut Findings) {
+/// The name, and the number of tags.
+fn check_table(written: &RouteTable, found: &mut Findings) {
+    if let Some(first) = written.tags.as_ref().and_then(|list| list.0.get(TAGS_PER_ENTRY_MAX)) {
+        let message = format!("a route gives at most {TAGS_PER_ENTRY_MAX} tags");
+        found.error(Code::TooMany, first.spot, message);
+    }
     let Some(name) = &written.name else { return };
     if name.value.is_empty() || name.value.chars().any(char::is_control) {
         found.error(Code::WrongValue, name.spot, "a name is text without control characters");
@@ -173,8 +179,8 @@ fn origin(
 }
 
 /// The origin of the file's defaults; whether it exists is told where the default is looked up.
-fn file_origin(document: &RulesDocument, scope: &Scope<'_>) -> Option<usize> {
-    match document.defaults.as_ref()?.origin.as_ref()? {
+fn file_origin(defaults: &Defaults, scope: &Scope<'_>) -> Option<usize> {
+    match defaults.origin.as_ref()? {
         Maybe::Just(name) => scope.origins.iter().position(|(known, _)| **known == *name.value.0),
         Maybe::Nothing => None,
     }
@@ -322,6 +328,5 @@ fn identity(key: &Template, scope: &Scope<'_>) -> KeyIdentity {
             _ => {}
         }
     }
-    debug_assert!(identity.cookies.is_empty() || scope.credentials.counts_header(&COOKIE));
     identity
 }

@@ -23,7 +23,7 @@ fn built_in_values_are_those_of_the_reference() {
     assert_eq!(route.law.ttl, Ttl::Origin);
     assert_eq!(route.law.statuses, [200, 203, 204, 300, 301, 308]);
     assert_eq!(route.law.stale_if_error, None);
-    assert!(route.law.ruled);
+    assert!(!route.law.ruled, "a route that says nothing only routes");
     let origin = &book.origins[0];
     assert_eq!(origin.url.to_string(), "http://127.0.0.1:8000");
     assert_eq!(origin.timeout, Span::from_secs(60));
@@ -44,6 +44,7 @@ fn every_field_of_the_law_is_compiled() {
     );
     let route = &book.routes[0];
     let law = &route.law;
+    assert!(law.ruled);
     assert_eq!(law.ttl, Ttl::For(Span::from_secs(60)));
     assert_eq!(law.ttl_mode, TtlMode::AtMost);
     assert_eq!(law.statuses, [200, 404]);
@@ -65,14 +66,17 @@ fn every_field_of_the_law_is_compiled() {
 
 #[test]
 fn what_a_route_does_not_say_is_inherited_and_none_takes_it_back() {
-    let rules = "[defaults]\nttl = '300s'\nshare = 'public'\ntype = 't'\nstale_while_revalidate = '1s'\n\
+    let rules = "[defaults]\nttl = '300s'\nshare = 'public'\ntype = 't'\nstale_while_revalidate = \
+                 '1s'\n\
                  status = [200]\ninject = '_c'\nbypass = 'query.fresh'\non_write.when = ['200']\n\
                  [type.t]\nttl = '600s'\nstatus = [200, 301]\n\
                  [type.u]\n\
                  [[route]]\nname = 'a'\nmatch = 'GET /a'\n\
-                 [[route]]\nname = 'b'\nmatch = 'GET /b'\ntype = 'u'\nstale_while_revalidate = 'none'\n\
+                 [[route]]\nname = 'b'\nmatch = 'GET /b'\ntype = 'u'\nstale_while_revalidate = \
+                 'none'\n\
                  inject = 'none'\nbypass = 'none'\nshare = 'none'\nstatus = 'none'\n\
-                 [[route]]\nname = 'c'\nmatch = 'GET /c'\ntype = 'none'\nttl = 'none'\nstale_if_error = '0s'\n";
+                 [[route]]\nname = 'c'\nmatch = 'GET /c'\ntype = 'none'\nttl = 'none'\n\
+                 stale_if_error = '0s'\n";
     let book = book(rules);
     let law = |name: &str| &book.route_named(name).unwrap().law;
     assert_eq!(law("a").ttl, Ttl::For(Span::from_secs(600)));
@@ -108,7 +112,8 @@ fn defaults_hold_for_their_own_file_and_names_for_all() {
         ),
         file(
             "b.toml",
-            "[[route]]\nname = 'b'\nmatch = 'GET /b'\n[type.t]\nprefix = 't:'\nmax_size = '1MB'\nmax_entries = 9\n",
+            "[[route]]\nname = 'b'\nmatch = 'GET /b'\n[type.t]\nprefix = 't:'\nmax_size = '1MB'\n\
+             max_entries = 9\n",
         ),
     ]);
     assert_eq!(book.route_named("a").unwrap().law.ttl, Ttl::For(Span::from_secs(1)));
@@ -121,7 +126,8 @@ fn defaults_hold_for_their_own_file_and_names_for_all() {
 
 #[test]
 fn names_are_unique_over_all_files_and_both_places_are_told() {
-    let twice = "[ttl]\nx = '1s'\n[origin.o]\nurl = 'http://h:1'\n[type.t]\n[[route]]\nname = 'r'\nmatch = 'GET /NAME'\n";
+    let twice = "[ttl]\nx = '1s'\n[origin.o]\nurl = 'http://h:1'\n[type.t]\n[[route]]\nname = \
+                 'r'\nmatch = 'GET /NAME'\n";
     let files = ["a", "b"].map(|name| file(&format!("{name}.toml"), &twice.replace("NAME", name)));
     let all = load(&files, &LoadContext::default()).unwrap_err();
     assert_eq!(all.len(), 4);
@@ -136,7 +142,8 @@ fn names_are_unique_over_all_files_and_both_places_are_told() {
 
 #[test]
 fn the_origin_is_chosen_in_the_order_of_the_reference() {
-    let origins = "[origin.a]\nurl='http://a:1'\nhosts=['*.a.example']\n[origin.b]\nurl='http://b'\n\
+    let origins = "[origin.a]\nurl='http://a:1'\nhosts=['*.a.example']\n[origin.b]\n\
+                   url='http://b'\n\
                    [origin.c]\nurl='http://[::1]:3'\nhost='fixed.example:80'\n";
     let book = book_of(&[file(
         "r.toml",

@@ -122,7 +122,8 @@ proptest! {
 
     #[test]
     fn no_condition_like_text_panics(
-        text in "(query\\.a|header\\.b|'x'|==|!=|<|in|=~|\\[|\\]|\\(|\\)|!|&&|\\|\\||,| |1|\\|lower|or\\(){0,12}",
+        text in "(query\\.a|header\\.b|'x'|==|!=|<|in|=~|\\[|\\]|\\(|\\)|!|&&|\\|\\||,| \
+                 |1|\\|lower|or\\(){0,12}",
     ) {
         drop(Condition::parse(&text, &Names::default()));
     }

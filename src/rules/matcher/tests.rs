@@ -60,7 +60,8 @@ fn shapes_see_decoded_values() {
 #[test]
 fn hosts_and_conditions_choose_too() {
     let rules = "[[route]]\nname = 'a'\nmatch = 'GET /x'\nhost = ['A.example', '*.b.example']\n\
-                 [[route]]\nname = 'c'\nmatch = ['GET /x', 'GET /{y}']\nwhen = \"header.x-c || y == 'z'\"\n\
+                 [[route]]\nname = 'c'\nmatch = ['GET /x', 'GET /{y}']\nwhen = \"header.x-c || y \
+                 == 'z'\"\n\
                  [[route]]\nname = 'd'\nmatch = 'GET /x'\n";
     let book = book(rules);
     let at = |line: &str, host: &str| Request::new(line).host(host).route(&book);
@@ -75,7 +76,8 @@ fn hosts_and_conditions_choose_too() {
 
 #[test]
 fn expressions_fit_whole_paths_and_name_values() {
-    let rules = "[[route]]\nname = 'a'\nmatch_regex = 'GET /v(?<v>[0-9]+)/(?:(?<id>[a-z]+)|x[0-9])'\n\
+    let rules = "[[route]]\nname = 'a'\nmatch_regex = 'GET \
+                 /v(?<v>[0-9]+)/(?:(?<id>[a-z]+)|x[0-9])'\n\
                  key = 'k:{v}:{id|default(none)}'\n";
     let book = book(rules);
     assert_eq!(Request::new("GET /v2/abc?").key(&book).unwrap(), "k:2:abc");

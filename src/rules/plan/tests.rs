@@ -81,7 +81,8 @@ fn without_a_key_the_target_is_the_key_and_nothing_is_odd() {
 
 #[test]
 fn a_body_can_be_the_question() {
-    let rules = "[[route]]\nmatch = 'POST /e'\nkey = 'e:{req.json:/c|default()}:{req.json|sha256}'\n\
+    let rules = "[[route]]\nmatch = 'POST /e'\nkey = \
+                 'e:{req.json:/c|default()}:{req.json|sha256}'\n\
                  [[route]]\nmatch = 'POST /r'\nkey = 'r:{req.body|sha256}'\n\
                  [[route]]\nmatch = 'POST /w'\n";
     let book = book(rules);
@@ -107,7 +108,8 @@ fn the_key_must_hold_every_credential_of_the_request() {
     let rules = "[[route]]\nname='d'\nmatch='GET /d'\nkey='d:{identity}'\n\
                  [[route]]\nname='h'\nmatch='GET /h'\nkey='h:{header.x-api-key|sha256}'\n\
                  [[route]]\nname='c'\nmatch='GET /c'\nkey='c:{cookie.sid|default(anon)}'\n\
-                 [[route]]\nname='o'\nmatch='GET /o'\nkey='o:{header.x-api-key|or(header.accept)}'\n\
+                 [[route]]\nname='o'\nmatch='GET /o'\n\
+                 key='o:{header.x-api-key|or(header.accept)}'\n\
                  [[route]]\nname='l'\nmatch='GET /l'\nkey='l:{header.x-api-key|lower}'\n\
                  [[route]]\nname='n'\nmatch='GET /n'\nkey='n:{header.accept|default()}'\n";
     let book = book(rules);
@@ -117,6 +119,8 @@ fn the_key_must_hold_every_credential_of_the_request() {
         route.read_plan(&asked, &captures, None, Some("digest")).unwrap().has_identity
     };
     let get = |path: &str| Request::new(&format!("GET {path}")).with("accept", "x");
+    assert!(book.route_named("d").unwrap().needs_identity());
+    assert!(!book.route_named("h").unwrap().needs_identity());
     assert!(apart(get("/d").with("authorization", "a").with("cookie", "s=1")));
     assert!(apart(get("/h").with("x-api-key", "k")));
     assert!(!apart(get("/h").with("x-api-key", "k").with("authorization", "a")));
@@ -210,7 +214,24 @@ fn tags_of_the_answer_are_read_from_their_fields() {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         fields.append(name, http::HeaderValue::from_static(value));
     }
-    assert_eq!(header_tags(&fields), ["a", "b", "c", "d%2A", "e", "f", "g%20h"]);
+    assert_eq!(header_tags(&fields).unwrap(), ["a", "b", "c", "d%2A", "e", "f", "g%20h"]);
+}
+
+#[test]
+fn more_tags_than_an_entry_can_have_are_not_cut_short() {
+    let tags: Vec<_> = (0..=TAGS_PER_ENTRY_MAX).map(|n| format!("t{n}")).collect();
+    let of = |count: usize| {
+        let mut fields = HeaderMap::new();
+        let list = tags[..count].join(",").parse::<http::HeaderValue>().unwrap();
+        fields.append(CACHE_TAG, list.clone());
+        fields.append(CACHE_TAG, list);
+        header_tags(&fields).map(|all| all.len())
+    };
+    assert_eq!(of(TAGS_PER_ENTRY_MAX), Some(TAGS_PER_ENTRY_MAX));
+    assert_eq!(of(TAGS_PER_ENTRY_MAX + 1), None);
+    let many: Vec<_> = tags.iter().map(|tag| format!("'{tag}'")).collect();
+    let rules = format!("[[route]]\nmatch = 'GET /x'\nkey = 'x'\ntags = [{}]\n", many.join(","));
+    assert!(crate::rules::samples::findings(&rules)[0].starts_with("error C026"));
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn names(list: &[&str]) -> Names {
 
 fn key(template: &str, line: &str) -> Result<String, String> {
     let rules = format!(
-        "[[route]]\nmatch = 'GET /productos/{{id}}'\nquery.unnamed = 'ignore'\nkey = '''{template}'''\n"
+        "[[route]]\nmatch = 'GET /productos/{{id}}'\nquery.unnamed = 'ignore'\nkey = \
+         '''{template}'''\n"
     );
     Request::new(line).key(&book(&rules))
 }
@@ -70,7 +71,8 @@ fn a_key_has_a_longest_length() {
 
 #[test]
 fn fields_and_cookies_are_joined_not_dropped() {
-    let rules = "[[route]]\nmatch = 'GET /x'\nkey = 'k:{header.accept-language}:{cookie.c|default()}'\n\
+    let rules = "[[route]]\nmatch = 'GET /x'\nkey = \
+                 'k:{header.accept-language}:{cookie.c|default()}'\n\
                  share = 'public'\n";
     let book = book(rules);
     let request =

@@ -19,18 +19,29 @@ fn differences(test: &str) -> Vec<String> {
 #[test]
 fn what_is_expected_passes() {
     for test in [
-        "request = 'GET /p/7'\nroute = 'read'\nkey = 't:p:7'\nttl = '1m'\nshare = 'auto'\noutcome = 'miss'",
+        "request = 'GET /p/7'\nroute = 'read'\nkey = 't:p:7'\nttl = '1m'\nshare = 'auto'\noutcome \
+         = 'miss'",
         "request = 'GET /p/7'\nttl = '@short'\ntags = ['p']",
         "request = 'GET /p/7'\nresponse = { body = { owner = 'ana' } }\ntags = ['owner:ana', 'p']",
-        "request = 'GET /p/7'\nresponse = { headers = { Surrogate-Key = 'a b' } }\ntags = ['p', 'a', 'b']",
+        "request = 'GET /p/7'\nresponse = { headers = { Surrogate-Key = 'a b' } }\ntags = ['p', \
+         'a', 'b']",
         "request = 'GET /p/7'\nresponse.status = 404\nttl = '5s'",
         "request = 'GET /p/7'\nresponse.status = 500\nttl = 'origin'",
         "request = 'GET /p/7?fresh'\noutcome = 'bypass'\nreason = 'bypass-rule'",
         "request = 'GET /p/7?x=1'\nreason = 'query-unnamed'",
-        "request = 'GET /p/7'\nbody = 'x'\noutcome = 'bypass'",
+        "request = 'GET /p/7'\nbody = 'x'\noutcome = 'bypass'\nreason = 'unkeyed-input'",
         "request = 'GET /p/7'\nheaders = { Cookie = 'sid=1' }\nreason = 'credentials'",
-        "request = 'GET /me'\nheaders = { Authorization = 'x' }\nkey = 'me:caller'\noutcome = 'miss'",
+        "request = 'GET /me'\nheaders = { Authorization = 'x' }\nkey = 'me:caller'\noutcome = \
+         'miss'",
         "request = 'GET /me'\nreason = 'key-part-missing'",
+        "request = 'GET /p/7'\nresponse.status = 500\noutcome = 'miss'\nreason = 'status'",
+        "request = 'GET /other'\nresponse.status = 500\nreason = 'status'",
+        "request = 'GET /other'\nresponse.status = 200\nreason = 'no-lifetime'",
+        "request = 'GET /p/7'\nresponse.headers = { Cache-Control = 'no-store' }\n\
+         reason = 'no-store'\noutcome = 'miss'",
+        "request = 'GET /p/7'\nresponse.headers = { Set-Cookie = 'a=1' }\nreason = 'set-cookie'",
+        "request = 'POST /ask'\nbody = { q = 'why' }\n\
+         response.headers = { Cache-Control = 'private' }\nreason = 'private'",
         "request = 'GET /plain'\nheaders = { Authorization = 'x' }\nreason = 'credentials'",
         "request = 'GET http://h:1/plain?a'\nkey = 'http://h:1/plain?a'\noutcome = 'miss'",
         "request = 'POST /ask'\nbody = { q = 'why' }\nkey = 'ask:why'\noutcome = 'miss'",

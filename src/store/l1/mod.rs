@@ -53,6 +53,20 @@ pub enum Landed {
     TooLarge,
 }
 
+/// An identity that left by itself.
+#[derive(Clone, Debug)]
+pub struct Evicted {
+    /// Its type's name.
+    pub kind: Arc<str>,
+    /// What it was.
+    pub key: Key,
+    /// Because it was of no more use; else to make room.
+    pub by_ttl: bool,
+}
+
+/// Evictions told between two calls: a log is no place for a flood.
+const EVICTIONS_TOLD_MAX: usize = 1_024;
+
 /// A type as the level sees it, for reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindStats {
@@ -79,6 +93,7 @@ pub struct L1 {
     /// Held by whoever changes the layout.
     reshaping: Mutex<()>,
     reports: Reports,
+    evictions: Mutex<Vec<Evicted>>,
     shapes: Shapes,
     policy: Eviction,
     chance: AtomicU32,
@@ -128,6 +143,7 @@ impl L1 {
             layout: ArcSwap::from_pointee(layout),
             reshaping: Mutex::new(()),
             reports,
+            evictions: Mutex::default(),
             shapes: Shapes::default(),
             policy,
             chance: AtomicU32::new(0),
@@ -209,6 +225,12 @@ impl L1 {
         found
     }
 
+    /// What was evicted since the last call, for the log. A flood is told in part; the counts of
+    /// [`L1::stats`] are whole.
+    pub fn evictions(&self) -> Vec<Evicted> {
+        std::mem::take(&mut *lock(&self.evictions))
+    }
+
     /// The state of each type, in the order of their numbers.
     pub fn stats(&self) -> Vec<KindStats> {
         self.settle();
@@ -262,6 +284,12 @@ impl L1 {
             if let Some(slot) = number.and_then(|number| shard.take(number)) {
                 slot.home.count_out(&slot.key, &slot.bundle);
                 slot.home.kind.count_eviction(&slot.bundle, gone.by_ttl);
+                drop(shard);
+                let mut evictions = lock(&self.evictions);
+                if evictions.len() < EVICTIONS_TOLD_MAX {
+                    let kind = Arc::clone(&slot.home.kind.name);
+                    evictions.push(Evicted { kind, key: slot.key, by_ttl: gone.by_ttl });
+                }
             }
         }
     }

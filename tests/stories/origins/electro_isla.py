@@ -1,8 +1,8 @@
 """The shop that the `electro-isla` story stands on: products, orders, users, and pages that are
 computed from them. Staff alone may see the statistics.
 
-A bearer token names who asks: `staff-…` is staff, anything else a customer. No answer says anything
-about caching, as the real system's did not.
+A bearer token names who asks: `staff-…` is staff, anything else a customer. No answer says
+anything about caching, as the real system's did not.
 """
 
 import base

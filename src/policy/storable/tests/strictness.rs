@@ -59,7 +59,11 @@ fn forbids(lines: &[String]) -> bool {
 
 proptest! {
     #[test]
-    fn any_answer_is_judged(response in anything(), request in anything(), status in 100_u16..1000) {
+    fn any_answer_is_judged(
+        response in anything(),
+        request in anything(),
+        status in 100_u16..1000,
+    ) {
         let mut scene = Scene::with(&[]).status(status);
         scene.request = request;
         scene.response = response;
@@ -79,7 +83,9 @@ proptest! {
     }
 
     #[test]
-    fn what_the_joined_line_forbids_is_not_kept(lines in proptest::collection::vec(directives(), 1..4)) {
+    fn what_the_joined_line_forbids_is_not_kept(
+        lines in proptest::collection::vec(directives(), 1..4),
+    ) {
         let pairs: Vec<_> = lines.iter().map(|line| ("cache-control", line.as_str())).collect();
         for scene in [Scene::with(&pairs), Scene::with(&pairs).safe()] {
             if forbids(&lines) {

@@ -1,0 +1,158 @@
+//! From a head that may be kept to an entry: the body streams to all who wait and, when it is
+//! whole, into the store. One that breaks off is never stored and never looks complete; one that
+//! grows past what the level keeps goes on as a stream.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Response};
+use http_body_util::BodyExt;
+
+use crate::base::{limits, tasks};
+use crate::engine::fetch::{Ending, Errand, Times, declared_len, mark};
+use crate::engine::flight::{Flight, Landing, SharedHead};
+use crate::engine::json;
+use crate::engine::stream::Broken;
+use crate::engine::{Engine, Worker};
+use crate::entry::{Body, Entry, Head, Labels};
+use crate::origin::InBody;
+use crate::policy::{Keep, Selecting};
+use crate::rules::{RequestBody, Role, header_tags};
+
+/// Stores the answer of a write that stands for later reads, and streams it on meanwhile.
+pub(super) fn posted(
+    worker: &Worker,
+    flight: Arc<Flight>,
+    errand: Errand,
+    answer: Response<InBody>,
+    keep: Keep,
+    fields: HeaderMap,
+) {
+    let worker = worker.clone();
+    // A drain waits for those who wait for this, not for the copy that L1 would lose with the
+    // process.
+    tasks::tend(async move {
+        let ending = Ending { engine: Arc::clone(&worker.engine), flight };
+        let now = worker.engine.clock.now();
+        let times = Times { asked_at: now, answered_at: now, origin_micros: 0 };
+        let limit = worker.engine.options.max_object;
+        let filling = Filling { keep, fields, limit, times };
+        fill(&worker, &ending.flight, &errand, answer, filling).await;
+        drop(ending);
+    });
+}
+
+/// A head that may be kept, on its way into the store.
+pub(super) struct Filling {
+    /// What policy decided.
+    pub(super) keep: Keep,
+    /// The fields as they are stored.
+    pub(super) fields: HeaderMap,
+    /// The longest body that is kept.
+    pub(super) limit: u64,
+    /// When it was asked for, and when it came.
+    pub(super) times: Times,
+}
+
+/// Streams the body to all who wait and into the store.
+pub(super) async fn fill(
+    worker: &Worker,
+    flight: &Arc<Flight>,
+    errand: &Errand,
+    answer: Response<InBody>,
+    filling: Filling,
+) {
+    let engine = &worker.engine;
+    let Filling { keep, fields, limit, times } = filling;
+    let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
+    let (head, mut body) = answer.into_parts();
+    let mut own_fields = head.headers;
+    crate::base::fields::strip_hop_by_hop(&mut own_fields);
+    let len = declared_len(&own_fields);
+    flight.land(Landing::Shared(Arc::new(SharedHead {
+        status: head.status,
+        fields: fields.clone(),
+        own_fields,
+        keep: keep.clone(),
+        selecting: selecting.clone(),
+        len,
+        origin_micros: times.origin_micros,
+        phrase: head.extensions.get().cloned(),
+    })));
+    match pour(engine, flight, errand, &mut body, limit).await {
+        Poured::Whole => {}
+        Poured::Streamed => return flight.stream.finish(Ok(())),
+        Poured::Broken(broken) => {
+            engine.flights.unlist(flight);
+            return flight.stream.finish(Err(broken));
+        }
+        Poured::Unwanted => return,
+    }
+    let body = Body::from_chunks(flight.stream.take());
+    flight.stream.put_back(body.segments());
+    if let Some(tags) = tags(errand, &body, &fields) {
+        let labels = Labels { tags, ..errand.labels.clone() };
+        let head = Head::shaped(head.status, &fields, engine.l1.shapes());
+        let entry = Entry::new(head, body, keep.stamp, selecting, labels);
+        engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
+    }
+    engine.flights.unlist(flight);
+    flight.stream.finish(Ok(()));
+}
+
+enum Poured {
+    Whole,
+    Streamed,
+    Broken(Broken),
+    Unwanted,
+}
+
+async fn pour(
+    engine: &Engine,
+    flight: &Arc<Flight>,
+    errand: &Errand,
+    body: &mut InBody,
+    limit: u64,
+) -> Poured {
+    let mut streaming = false;
+    loop {
+        if !std::future::poll_fn(|context| flight.stream.poll_room(context)).await {
+            return Poured::Unwanted;
+        }
+        match body.frame().await {
+            None => return if streaming { Poured::Streamed } else { Poured::Whole },
+            Some(Err(error)) => return Poured::Broken(Broken::Origin(error.to_string().into())),
+            Some(Ok(frame)) => {
+                // Trailers belong to this exchange, not to the entry (RFC 9110, 6.5.1).
+                let Ok(data) = frame.into_data() else { continue };
+                flight.stream.push(data);
+            }
+        }
+        if !streaming && flight.stream.len() > limit {
+            streaming = true;
+            engine.flights.unlist(flight);
+            mark(engine, errand);
+            body.lift_total();
+            flight.stream.only_stream();
+        }
+    }
+}
+
+/// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when
+/// there are more than an entry may have: a purge by one that was left off would miss it.
+fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Box<[Arc<str>]>> {
+    let plan = &errand.plan;
+    let mut tags = header_tags(fields)?;
+    if let Some(route) = &plan.routed.route {
+        let answer = route
+            .needs_response_json(Role::Read)
+            .then(|| json::read(fields, &body.to_bytes(), route.json_max))
+            .flatten();
+        let request = RequestBody::new(plan.body.clone());
+        let caller = Some(plan.key.caller()).filter(|caller| !caller.is_empty());
+        let (asked, captures) = (errand.gist.asked(), &plan.routed.captures);
+        let named = route.tags(&asked, captures, Some(&request), caller, answer.as_ref());
+        tags.extend(named.tags.into_iter().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
+    }
+    let few = tags.len() <= limits::TAGS_PER_ENTRY_MAX;
+    few.then(|| tags.into_iter().map(Arc::from).collect())
+}

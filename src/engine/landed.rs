@@ -1,0 +1,237 @@
+//! What a landing means for one who waited for it: the bytes as they come, what was confirmed, its
+//! own answer, a stale copy in place of an error, or a reason to look again or to ask alone.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::base::reason::Reason;
+use crate::engine::Worker;
+use crate::engine::admit::Plan;
+use crate::engine::flight::{Flight, Landing, Own, SharedHead};
+use crate::engine::inject;
+use crate::engine::lookup;
+use crate::engine::pass;
+use crate::engine::reply::Reply;
+use crate::engine::respond;
+use crate::engine::stream::Reader;
+use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::entry::Entry;
+use crate::origin::OriginFault;
+use crate::policy::{self, Condition, Fwd, Selecting};
+
+/// What a request knows when it takes its seat.
+pub(super) struct Seated {
+    pub(super) stale: Option<Arc<Entry>>,
+    pub(super) fwd: Fwd,
+    pub(super) leads: bool,
+    pub(super) lately: bool,
+    /// Its place in the body, if the flight's body can still be read from its first byte.
+    pub(super) reader: Option<Reader>,
+}
+
+/// What comes of a landing for one request.
+pub(super) enum Next {
+    Answer(Box<Answer>),
+    Look(Selecting),
+    Again,
+    Alone,
+}
+
+impl From<Answer> for Next {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
+/// What a landing means for one who waited for it.
+pub(super) async fn served(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    flight: &Arc<Flight>,
+    seat: Seated,
+) -> Next {
+    let outcome = if seat.leads { Outcome::Miss } else { Outcome::Coalesced };
+    let account = Account { fwd: Some(seat.fwd), collapsed: !seat.leads, ..plan.account(outcome) };
+    match flight.landing().await {
+        Landing::Shared(head) => {
+            if !seat.leads && !head.selecting.matches(&transit.parts.headers) {
+                let names = head.selecting.names();
+                return Next::Look(Selecting::of(names, &transit.parts.headers));
+            }
+            let account = Account {
+                origin_micros: Some(head.origin_micros),
+                phrase: head.phrase.clone(),
+                ..account
+            };
+            let Some(reader) = seat.reader else { return Next::Alone };
+            match shared(worker, transit, reader, &head, account, seat.leads).await {
+                Some(answer) => answer.into(),
+                None => Next::Alone,
+            }
+        }
+        Landing::Renewed(entry) => {
+            if !entry.selecting.matches(&transit.parts.headers) {
+                let names = entry.selecting.names();
+                return Next::Look(Selecting::of(names, &transit.parts.headers));
+            }
+            renewed(worker, transit, plan, &entry, account).into()
+        }
+        Landing::Alone(why) => {
+            if policy::is_error_for_stale(why.status)
+                && let Some(answer) =
+                    on_error(worker, transit, plan, seat.stale.as_deref(), Some(why.status))
+            {
+                return answer.into();
+            }
+            if !seat.leads {
+                return Next::Alone;
+            }
+            // The reason is this answer's own; that nobody waited is worth a word of its own.
+            let note = if seat.lately { Reason::UncacheableLately.as_str() } else { "" };
+            let account = Account {
+                reason: Some(why.reason),
+                note: note.into(),
+                origin_micros: Some(why.origin_micros),
+                ..account
+            };
+            match flight.take_own() {
+                Some(own) => own_answer(worker, transit, plan, own, account).into(),
+                None => Next::Alone,
+            }
+        }
+        Landing::Failed(failed) => {
+            failure(worker, transit, plan, seat.stale.as_deref(), &failed, account).into()
+        }
+        Landing::Stored => Next::Again,
+        Landing::Abandoned => Next::Alone,
+    }
+}
+
+/// An answer that may be kept: its bytes follow as they come.
+async fn shared(
+    worker: &Worker,
+    transit: &Transit,
+    reader: Reader,
+    head: &Arc<SharedHead>,
+    account: Account,
+    leads: bool,
+) -> Option<Answer> {
+    let engine = &worker.engine;
+    let now = engine.clock.now();
+    let stamp = &head.keep.stamp;
+    // The leader's answer is as old as its head; those who join later count from then.
+    let at = if leads { stamp.stored_at } else { now };
+    let (age, ttl) = (stamp.age(at), stamp.left(at));
+    let from = head.keep.ttl_by.as_str();
+    let account = Account {
+        stored: true,
+        ttl: Some(ttl),
+        age: (!leads).then_some(age.as_secs()),
+        note: format!("ttl from {from}").into(),
+        ..account
+    };
+    let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
+    if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
+        let answer = inject::streamed(&name, transit, head, fields, reader, account).await?;
+        return Some(lookup::conditional_own(engine, transit, answer));
+    }
+    let reply = Reply::Shared { reader, len: head.len };
+    let answer = Answer { status: head.status, fields, reply, account };
+    let parts = &transit.parts;
+    let held = policy::condition(
+        &parts.headers,
+        &parts.method,
+        head.status,
+        &head.fields,
+        head.keep.stamp.date,
+    );
+    if matches!(held, Condition::Unmodified) {
+        return Some(Answer {
+            status: StatusCode::NOT_MODIFIED,
+            fields: policy::answer::not_modified(&answer.fields),
+            reply: Reply::empty(),
+            ..answer
+        });
+    }
+    Some(answer)
+}
+
+fn renewed(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    entry: &Entry,
+    account: Account,
+) -> Answer {
+    let engine = &worker.engine;
+    let here = lookup::account(engine, plan, entry, Outcome::Revalidated);
+    let account = Account {
+        fwd: account.fwd,
+        fwd_status: Some(StatusCode::NOT_MODIFIED),
+        collapsed: account.collapsed,
+        stored: true,
+        ..here
+    };
+    lookup::from_entry(engine, transit, entry, account)
+}
+
+/// What the leader alone gets.
+fn own_answer(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    own: Own,
+    account: Account,
+) -> Answer {
+    let engine = &worker.engine;
+    match own {
+        Own::Entry(entry) => {
+            let answer = renewed(worker, transit, plan, &entry, account.clone());
+            let account = Account { stored: false, reason: account.reason, ..answer.account };
+            Answer { account, ..answer }
+        }
+        Own::Stream(response) => {
+            let answer = pass::answer_of(*response, account);
+            lookup::conditional_own(engine, transit, answer)
+        }
+    }
+}
+
+/// The stale copy, where it may stand in for an origin that failed.
+pub(super) fn on_error(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    stale: Option<&Entry>,
+    status: Option<StatusCode>,
+) -> Option<Answer> {
+    let engine = &worker.engine;
+    let entry = stale?;
+    if !policy::serves_on_error(&entry.stamp, &plan.wishes, engine.clock.now()) {
+        return None;
+    }
+    let note = match status {
+        Some(status) => format!("stale-if-error; origin {}", status.as_u16()),
+        None => "stale-if-error; origin failed".to_owned(),
+    };
+    let account =
+        Account { note: note.into(), ..lookup::account(engine, plan, entry, Outcome::Stale) };
+    Some(lookup::from_entry(engine, transit, entry, account))
+}
+
+/// The answer when the origin gave none: the stale copy, or the fault.
+pub(super) fn failure(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    stale: Option<&Entry>,
+    failed: &OriginFault,
+    account: Account,
+) -> Answer {
+    match on_error(worker, transit, plan, stale, None) {
+        Some(answer) => answer,
+        None => respond::fault(&worker.engine, transit, &failed.fault(), account),
+    }
+}

@@ -1,0 +1,196 @@
+//! The README against the program: every word that is seen from outside stands in its tables, and
+//! nothing stands there that the program does not say. Defaults and limits are compared too.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that ends says where"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use cistern::base::limits as l;
+use cistern::base::reason::Reason;
+use cistern::base::units::Span;
+use cistern::cli::Exit;
+use cistern::telemetry::event;
+
+fn text_of(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The cells of each row of the README's table that has this heading.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let rows = rows_below(&text_of("README.md"), heading);
+    assert!(!rows.is_empty(), "the README has no table headed `{heading}`");
+    rows
+}
+
+fn rows_below(readme: &str, heading: &str) -> Vec<Vec<String>> {
+    let lines = readme.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    let cells = |line: &str| {
+        let inner = line.trim().trim_matches('|');
+        inner.split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    rows.map(cells).collect()
+}
+
+/// The first cells, without the marks of code.
+fn words(heading: &str) -> BTreeSet<String> {
+    table(heading).iter().map(|row| row[0].replace('`', "")).collect()
+}
+
+fn set<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    words.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_table_is_read_as_it_stands() {
+    let readme = "x\n| a | b |\n|---|--:|\n| `1` | two |\n| `3` |  |\n\n| c |\n|---|\n| 9 |\n";
+    assert_eq!(rows_below(readme, "| a |"), [["`1`", "two"], ["`3`", ""]]);
+    assert_eq!(rows_below(readme, "| c |"), [["9"]]);
+    assert!(rows_below(readme, "| d |").is_empty());
+}
+
+#[test]
+fn every_reason_is_explained_as_the_program_explains_it() {
+    let told = table("| word | what happened |");
+    let known = Reason::ALL.iter().map(|reason| {
+        vec![format!("`{}`", reason.as_str()), reason.text().to_owned(), reason.remedy().to_owned()]
+    });
+    assert_eq!(told, known.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_event_word_is_listed() {
+    assert_eq!(words("| word | means |"), set(event::WORDS));
+}
+
+#[test]
+fn every_field_name_is_listed() {
+    let source = text_of("src/base/names.rs");
+    let quoted = source.split("HeaderName::from_static(\"").skip(1);
+    let names: BTreeSet<_> =
+        quoted.map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
+    assert!(names.len() > 8, "{names:?}");
+    let told = words("| field | where |");
+    let missing: Vec<_> = names.difference(&told).collect();
+    assert!(missing.is_empty(), "the README does not name {missing:?}");
+    // What is no constant of ours is a field of HTTP itself.
+    assert_eq!(told.difference(&names).collect::<Vec<_>>(), ["age", "via"]);
+}
+
+#[test]
+fn every_exit_code_is_listed() {
+    const ALL: [Exit; 6] = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Differences,
+        Exit::Unreachable,
+        Exit::Configuration,
+    ];
+    // A new way to end does not compile here until it stands in the list above.
+    let known = |exit: Exit| match exit {
+        Exit::Done
+        | Exit::Failed
+        | Exit::Usage
+        | Exit::Differences
+        | Exit::Unreachable
+        | Exit::Configuration => ExitCode::from(exit),
+    };
+    let told: Vec<ExitCode> =
+        table("| exit code |").iter().map(|row| row[0].parse::<u8>().unwrap().into()).collect();
+    assert_eq!(told, ALL.map(known));
+}
+
+/// Keys and defaults of `cistern.toml`, read from the source that declares them.
+fn declared() -> Vec<(String, String)> {
+    let source = text_of("src/node/file.rs");
+    let mut all = Vec::new();
+    for section in source.split("\nsection! {").skip(1) {
+        let section = section.split("\n}").next().unwrap();
+        let (head, fields) = section
+            .lines()
+            .filter(|line| !line.contains("///"))
+            .collect::<Vec<_>>()
+            .join(" ")
+            .split_once('{')
+            .map(|(head, fields)| (head.trim().to_lowercase(), fields.to_owned()))
+            .unwrap();
+        for field in fields.trim().trim_end_matches('}').split(',').map(str::trim) {
+            if let Some((name, value)) = field.split_once(": ") {
+                let (_, value) = value.split_once(" = ").unwrap();
+                all.push((format!("{head}.{name}"), default_of(value)));
+            }
+        }
+    }
+    let whole = source.split("impl Default for File").nth(1).unwrap();
+    let whole = whole.split("log:").next().unwrap();
+    for line in whole.lines().filter_map(|line| line.trim().strip_suffix(',')) {
+        let (name, value) = line.split_once(": ").unwrap();
+        all.push((name.to_owned(), default_of(value)));
+    }
+    all
+}
+
+fn default_of(value: &str) -> String {
+    match value.trim_end_matches(".into()") {
+        "None" => "none".to_owned(),
+        "Vec::new()" => "`[]`".to_owned(),
+        value => format!("`{value}`"),
+    }
+}
+
+#[test]
+fn every_setting_is_listed_with_its_default() {
+    let mut declared = declared();
+    let told = table("| key | default |");
+    let mut told: Vec<_> =
+        told.into_iter().map(|row| (row[0].replace('`', ""), row[1].clone())).collect();
+    declared.sort();
+    told.sort();
+    assert!(declared.len() > 20, "{declared:?}");
+    assert_eq!(told, declared);
+}
+
+#[test]
+fn limits_are_what_the_program_holds_to() {
+    let kib = |bytes: usize| match bytes {
+        bytes if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        bytes => format!("{} KiB", bytes >> 10),
+    };
+    let span = |span: Span| span.to_string();
+    let known = [
+        ("request head", kib(l::HEAD_BYTES_MAX)),
+        ("field lines in a request head", l::HEAD_LINES_MAX.to_string()),
+        ("request target", kib(l::TARGET_BYTES_MAX)),
+        ("silence before or in a request head", span(l::HEAD_TIMEOUT)),
+        ("chunk extensions and trailers of one request body", kib(l::CHUNK_BALLAST_BYTES_MAX)),
+        ("origin's answer head", kib(l::ORIGIN_HEAD_BYTES_MAX)),
+        ("field lines in an origin's answer", l::ORIGIN_HEAD_LINES_MAX.to_string()),
+        ("connections at once", l::CONNECTIONS_MAX.to_string()),
+        ("a client that takes no byte of its answer", span(l::WRITE_TIMEOUT)),
+        ("variants of one key", l::VARIANTS_PER_KEY_MAX.to_string()),
+        ("names in one `Vary`", l::VARY_NAMES_MAX.to_string()),
+        ("ranges in one request", l::RANGES_MAX.to_string()),
+        ("body that rules read as JSON", kib(l::JSON_BYTES_MAX as usize)),
+        ("nesting of such JSON", l::JSON_DEPTH_MAX.to_string()),
+        ("key, tag or selector", kib(l::KEY_BYTES_MAX)),
+        ("tags of one entry", l::TAGS_PER_ENTRY_MAX.to_string()),
+        ("requests waiting for an origin with `max_concurrent`", l::ORIGIN_QUEUE_MAX.to_string()),
+        ("silence in a tunnel (WebSocket)", span(l::TUNNEL_IDLE)),
+        ("an unshareable key is remembered for", span(l::UNSHAREABLE_FOR)),
+    ];
+    let told: Vec<_> = table("| bound | value |")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(told, known.map(|(what, value)| (what.to_owned(), value)));
+}
