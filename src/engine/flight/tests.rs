@@ -108,13 +108,20 @@ fn covers(order: &Order, number: usize) -> bool {
 }
 
 /// Joins whatever is listed, as if no order had ever come.
-fn seat_blindly(flights: &Flights, flight: Arc<Flight>) -> Seat {
+fn seat_if(flights: &Flights, flight: Arc<Flight>, joins: fn(&Flight) -> bool) -> Seat {
     let mut shard = flights.shard(&flight.listed.key);
-    if let Some(running) = shard.get(&flight.listed) {
+    if let Some(running) = shard.get(&flight.listed)
+        && joins(running)
+    {
         return Seat::Follower(Arc::clone(running));
     }
     shard.insert(flight.listed.clone(), Arc::clone(&flight));
     Seat::Leader(flight)
+}
+
+/// As if an answer could have no other tags than the request tells.
+fn admits_without_tags(running: &Flight) -> bool {
+    running.birth.admits(&Facts::of(&running.listed.key, &running.labels))
 }
 
 impl World {
@@ -223,10 +230,11 @@ impl World {
     fn sit(&mut self, number: usize, birth: Birth) -> Result<Option<usize>, String> {
         let guards = self.guards;
         let listed = FlightKey { key: key(number), selecting: None };
-        let flight = Flight::new(listed, labels(number, &[]), guards.tags_unknown, birth);
-        let seat = match guards.join_checked {
-            true => self.flights.seat(flight),
-            false => seat_blindly(&self.flights, flight),
+        let flight = Flight::new(listed, labels(number, &[]), birth);
+        let seat = match (guards.join_checked, guards.tags_unknown) {
+            (true, true) => self.flights.seat(flight),
+            (true, false) => seat_if(&self.flights, flight, admits_without_tags),
+            (false, _) => seat_if(&self.flights, flight, |_| true),
         };
         let flight = match seat {
             Seat::Follower(flight) => {
