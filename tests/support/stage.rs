@@ -37,7 +37,7 @@ pub(crate) fn message(status: u16, lines: &[&str], body: &str) -> String {
 
 /// A head alone.
 pub(crate) fn head_of(status: u16, lines: &[&str]) -> String {
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let lines: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
     format!("HTTP/1.1 {status} Staged\r\n{lines}\r\n")
 }
 

@@ -76,7 +76,7 @@ impl Wire {
     /// Sends the head of a request without a body, such as `asks("GET /a", &["Range: bytes=0-1"])`.
     #[track_caller]
     pub(crate) fn asks(&mut self, what: &str, lines: &[&str]) {
-        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let lines: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
         let head = format!("{what} HTTP/1.1\r\nHost: api.example\r\n{lines}\r\n");
         self.sends(head.as_bytes());
     }
@@ -160,7 +160,7 @@ impl Wire {
                 }
             }
         }
-        let length = head.field("content-length").map(|value| value.parse::<u64>());
+        let length = head.field("content-length").map(str::parse::<u64>);
         let Some(Ok(length)) = length else { panic!("a body without an end: {head:?}") };
         let left = length - before as u64;
         // A reset is an end like any other here: what counts is how much came before.

@@ -196,9 +196,8 @@ impl World {
             self.level.land(birth, key(fetch.key), entry);
         };
         match (guards.stores_first, fetch.landed) {
-            (true, false) => store(fetch),
+            (true, false) | (false, true) => store(fetch),
             (true, true) | (false, false) => self.flights.unlist(&fetch.flight),
-            (false, true) => store(fetch),
         }
         (fetch.landed, fetch.ended) = (true, fetch.landed);
     }
