@@ -1,5 +1,6 @@
 //! The decisions of the cache: what a hit asks of it (directives, a verdict, a condition) and what
-//! a store does. The first case is a line of `Cache-Control` read. Run: `cargo bench --bench policy`.
+//! a store does. The first case is a line of `Cache-Control` read. Run: `cargo bench --bench
+//! policy`.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 

@@ -47,7 +47,8 @@ pub(super) fn head(
     parts
 }
 
-/// Whether a request asks to change protocol in a way that is passed on: a GET, as WebSocket has it.
+/// Whether a request asks to change protocol in a way that is passed on: a GET, as WebSocket has
+/// it.
 /// `h2c` speaks to the next hop, which is us, and is not taken up (RFC 9110, 7.8).
 pub(super) fn asks_for_tunnel(came: &Parts) -> bool {
     let names = |name: &HeaderName, wanted: &[u8]| {

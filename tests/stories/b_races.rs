@@ -167,7 +167,8 @@ fn a_fetch_that_nothing_names_is_kept() {
     let cistern = ruled(&stage);
     let asked = cistern.begin(&get("/items/1"));
     let slow = stage.expects("GET /items/1");
-    for other in ["key:t:item:2", "prefix:t:item:12", "tag:one-2", "pattern:u:*", "type:other"] {
+    // Any tag could be on the answer until it is here, so orders on tags are not among these.
+    for other in ["key:t:item:2", "prefix:t:item:12", "pattern:u:*", "type:other"] {
         purged(&cistern, other);
     }
     written(&cistern, &stage, "PUT", "/items/2");
@@ -182,11 +183,10 @@ fn a_fetch_that_nothing_names_is_kept() {
     stage.was_asked_no_more();
 }
 
-/// A name for it, and what overtakes.
-type Overtaker = (&'static str, fn(&Cistern, &Stage));
+type Overtake = fn(&Cistern, &Stage);
 
 /// Each way to overtake a request for `/a` that is under way.
-fn overtakers() -> [Overtaker; 3] {
+fn overtakers() -> [(&'static str, Overtake); 3] {
     [
         ("a write", |cistern, stage| written(cistern, stage, "PUT", "/a")),
         ("PURGE", |cistern, _| {

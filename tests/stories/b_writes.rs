@@ -1,5 +1,5 @@
-//! Writes whose end is not simple: an answer that never comes, a client that leaves, places that only
-//! the answer names, an answer that stands for a later read.
+//! Writes whose end is not simple: an answer that never comes, a client that leaves, places that
+//! only the answer names, an answer that stands for a later read.
 
 use crate::support::cistern::in_front_of;
 use crate::support::client::{ask, get};

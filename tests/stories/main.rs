@@ -6,6 +6,10 @@
 //!   data
 
 #![allow(
+    clippy::disallowed_methods,
+    reason = "stories wait for processes, whose time is the machine's"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -37,9 +37,8 @@ pub(crate) fn message(status: u16, lines: &[&str], body: &str) -> String {
 
 /// A head alone.
 pub(crate) fn head_of(status: u16, lines: &[&str]) -> String {
-    let first = format!("HTTP/1.1 {status} Staged");
-    let all: Vec<&str> = [first.as_str()].into_iter().chain(lines.iter().copied()).collect();
-    all.join("\r\n") + "\r\n\r\n"
+    let lines: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
+    format!("HTTP/1.1 {status} Staged\r\n{lines}\r\n")
 }
 
 /// Bytes as one chunk of a chunked body.

@@ -76,9 +76,9 @@ impl Wire {
     /// Sends the head of a request without a body, such as `asks("GET /a", &["Range: bytes=0-1"])`.
     #[track_caller]
     pub(crate) fn asks(&mut self, what: &str, lines: &[&str]) {
-        let first = format!("{what} HTTP/1.1\r\nHost: api.example");
-        let all: Vec<&str> = [first.as_str()].into_iter().chain(lines.iter().copied()).collect();
-        self.sends((all.join("\r\n") + "\r\n\r\n").as_bytes());
+        let lines: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
+        let head = format!("{what} HTTP/1.1\r\nHost: api.example\r\n{lines}\r\n");
+        self.sends(head.as_bytes());
     }
 
     /// Sends bytes as they are.

@@ -195,11 +195,9 @@ impl World {
             let birth = if guards.fenced { &fetch.flight.birth } else { &late };
             self.level.land(birth, key(fetch.key), entry);
         };
-        // Two steps, the second of which ends it.
-        if guards.stores_first == fetch.landed {
-            self.flights.unlist(&fetch.flight);
-        } else {
-            store(fetch);
+        match (guards.stores_first, fetch.landed) {
+            (true, false) | (false, true) => store(fetch),
+            (true, true) | (false, false) => self.flights.unlist(&fetch.flight),
         }
         (fetch.landed, fetch.ended) = (true, fetch.landed);
     }
