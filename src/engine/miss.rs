@@ -21,7 +21,7 @@ use crate::engine::{Engine, Worker};
 use crate::policy::{self, Fwd, Selecting};
 
 /// How often a request looks again because an order or another variant came between.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 8;
 
 /// Answers a read whose first look found nothing to serve.
 pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
@@ -113,7 +113,7 @@ fn take_seat(
         return Some(Taken { flight, leads: true, lately, own });
     }
     match engine.flights.seat(flight) {
-        Seat::Leader(flight) if came_between(engine, transit, plan) => {
+        Seat::Leader(flight) if came_between(engine, transit, plan, &flight) => {
             engine.flights.unlist(&flight);
             flight.land(Landing::Stored);
             None
@@ -134,9 +134,13 @@ fn own_conditions(transit: &Transit, plan: &Plan) -> bool {
 }
 
 /// Whether a fetch has ended between our look and our seat: it stored first and left its seat then,
-/// so one more look sees what it brought.
-fn came_between(engine: &Engine, transit: &Transit, plan: &Plan) -> bool {
-    matches!(lookup::look(engine, transit, plan), Look::Fresh(_) | Look::Behind(_))
+/// so one more look sees what it brought, or by which fields the seat should have been taken.
+fn came_between(engine: &Engine, transit: &Transit, plan: &Plan, seated: &Flight) -> bool {
+    match lookup::look(engine, transit, plan) {
+        Look::Fresh(_) | Look::Behind(_) => true,
+        Look::OtherVariant(selecting) => seated.listed.selecting.as_ref() != Some(&selecting),
+        Look::Stale(..) | Look::Absent => false,
+    }
 }
 
 /// HEAD and parts lead no fetch, but take what a running one brings. `None`: look again.
