@@ -88,13 +88,15 @@ const KEPT_AGAINST_CONNECTION: [HeaderName; 13] = [
     header::DATE,
 ];
 
-/// Removes what is meant for this hop only, in a request or an answer.
-pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
+/// Removes the fields that `Connection` names, in a request or an answer. What one hop says to the
+/// next may be no part of a key, of a variant or of a credential.
+pub fn strip_named_by_connection(fields: &mut HeaderMap) {
     if fields.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = members(fields, &header::CONNECTION)
             .filter_map(|name| HeaderName::from_bytes(name).ok())
             .filter(|name| {
                 !KEPT_AGAINST_CONNECTION.contains(name)
+                    && !HOP_BY_HOP.contains(name)
                     && !name.as_str().starts_with("x-forwarded-")
             })
             .collect();
@@ -102,6 +104,11 @@ pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
             fields.remove(name);
         }
     }
+}
+
+/// Removes what is meant for this hop only, in a request or an answer.
+pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
+    strip_named_by_connection(fields);
     for name in HOP_BY_HOP {
         fields.remove(name);
     }

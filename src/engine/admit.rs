@@ -117,15 +117,36 @@ fn overrides_method(fields: &HeaderMap) -> bool {
     METHOD_OVERRIDES.iter().any(|name| fields.contains_key(name))
 }
 
-/// Fields that frameworks let override the target. In no key, so from an untrusted peer they keep a
-/// request out of the cache.
-const OVERRIDES: [HeaderName; 5] = [
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-host"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-forwarded-prefix"),
+/// Fields that frameworks and proxies let decide the target, the scheme or what is behind. In no
+/// key, so from an untrusted peer they keep a request out of the cache.
+const OVERRIDES: [&str; 15] = [
+    "base-url",
+    "forwarded-proto",
+    "front-end-https",
+    "x-forwarded",
+    "x-forwarder-for",
+    "x-host",
+    "x-http-destinationurl",
+    "x-http-host-override",
+    "x-middleware-subrequest",
+    "x-real-host",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-uri",
+    "x-url-scheme",
+    "x-wap-profile",
 ];
+
+/// Families of the same kind.
+const OVERRIDE_FAMILIES: [&str; 4] = ["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
+
+/// Whether what this field says could change the answer, though no key holds it.
+fn overrides(name: &HeaderName) -> bool {
+    let ours = [names::X_FORWARDED_FOR, names::X_FORWARDED_PROTO, names::X_FORWARDED_HOST];
+    let text = name.as_str();
+    OVERRIDES.contains(&text)
+        || (OVERRIDE_FAMILIES.iter().any(|family| text.starts_with(family)) && !ours.contains(name))
+}
 
 /// Passing the same proxy this often is a loop: chains of proxies are short.
 const OWN_HOPS_MAX: usize = 8;
@@ -193,7 +214,7 @@ pub fn read(
     let peer = transit.caller.peer.ip();
     if !options.trusts_peer(peer)
         // Requests have few fields: going through them is cheaper than to look up each of these.
-        && let Some(name) = fields.keys().find(|name| OVERRIDES.contains(name))
+        && let Some(name) = fields.keys().find(|name| overrides(name))
     {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
     }
@@ -223,8 +244,12 @@ pub fn read(
         Ok(credentials) => credentials,
         Err(note) => return pass(routed, Reason::Credentials, note),
     };
-    let per_caller = route.is_some_and(|route| route.share == Share::Identity);
-    let caller = if per_caller { identity.as_deref().unwrap_or_default() } else { "" };
+    // What was stored for all may not be found by a rule that no longer shares with all.
+    let caller = match route.map(|route| route.share) {
+        Some(Share::Identity) => identity.as_deref().unwrap_or_default(),
+        Some(Share::Public) => "*",
+        _ => "",
+    };
     let text = planned.as_ref().and_then(|planned| planned.key.as_deref());
     let key = match text {
         Some(text) => Key::new(text, &site(transit, &routed.origin), caller),

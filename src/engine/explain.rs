@@ -272,7 +272,8 @@ fn sharing(plan: &Plan) -> String {
         Credentials::ByAnswer => "credentials: shared only if the answer allows it (RFC 9111 3.5)",
     };
     let site = if plan.key.site().is_empty() { "any site" } else { plan.key.site() };
-    let caller = if plan.key.caller().is_empty() { "all callers" } else { "this caller only" };
+    let shared = matches!(plan.key.caller(), "" | "*");
+    let caller = if shared { "all callers" } else { "this caller only" };
     format!("share = {word}; {credentials}; {site}; {caller}")
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 
@@ -174,7 +174,8 @@ fn exchange<'a>(
     times: Times,
 ) -> Exchange<'a> {
     Exchange {
-        method: &errand.head.method,
+        // A read by its body is a read: its key holds what the method would say.
+        method: &Method::GET,
         target: &errand.target,
         request: &errand.head.headers,
         credentials: errand.plan.credentials,
@@ -277,7 +278,10 @@ async fn judge(
         }
         Err(reason) => {
             // A 304 to the client's own condition says nothing of what could be kept.
-            if !policy::is_error_for_stale(status) && status != StatusCode::NOT_MODIFIED {
+            // One client's wish that this be kept nowhere says nothing of what stands here.
+            let wish = errand.plan.wishes.no_store && reason == Reason::NoStore;
+            let tells = !policy::is_error_for_stale(status) && status != StatusCode::NOT_MODIFIED;
+            if tells && !wish {
                 forget(engine, errand, reason);
             }
             engine.flights.unlist(flight);

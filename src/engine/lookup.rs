@@ -120,7 +120,8 @@ pub(super) fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer
 fn with_body(mut answer: Answer, body: &Body) -> Answer {
     let length = number(body.len());
     // As a rule the origin said so itself, once.
-    if !answer.fields.get_all(header::CONTENT_LENGTH).iter().eq([&length]) {
+    let told = answer.fields.get_all(header::CONTENT_LENGTH).iter().eq([&length]);
+    if !told && answer.status != StatusCode::NO_CONTENT {
         answer.fields.insert(header::CONTENT_LENGTH, length);
     }
     answer.reply = Reply::Whole(pieces(body));

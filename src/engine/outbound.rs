@@ -60,8 +60,26 @@ pub(super) fn asks_for_tunnel(came: &Parts) -> bool {
         && !names(&header::UPGRADE, b"h2c")
 }
 
+/// What other proxies call the client's address, and what CGI takes for a setting: from a stranger
+/// they are lies, and no key holds them.
+const ADDRESSES: [&str; 8] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "proxy",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "x-proxyuser-ip",
+];
+
 fn forward(engine: &Engine, transit: &Transit, routed: &Routed, fields: &mut HeaderMap) {
     let options = &engine.options;
+    if !options.trusts_peer(transit.caller.peer.ip()) {
+        for name in ADDRESSES {
+            fields.remove(name);
+        }
+    }
     // With a fixed host the authority is in no key, so the origin may not learn it either.
     let host = HeaderValue::from_str(&transit.authority).ok();
     let hop = Hop {

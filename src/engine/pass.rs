@@ -3,7 +3,7 @@
 
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::upgrade::OnUpgrade;
 
 use crate::base::reason::Reason;
@@ -18,7 +18,7 @@ use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::{Entry, Head};
 use crate::origin::{self, BoxError, InBody, Inbound};
-use crate::policy::{self, Fwd, HeadEffect};
+use crate::policy::{self, Fwd, HeadEffect, Selecting};
 
 /// A body on its way to the origin.
 pub type OutBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, BoxError>;
@@ -132,7 +132,7 @@ pub(super) async fn read(
     let birth = engine.fences.begin();
     let head = outbound::head(engine, transit, &plan.routed, plan.send_target.as_deref());
     let began = tokio::time::Instant::now();
-    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let body = Full::new(plan.body.clone()).map_err(|never| match never {}).boxed_unsync();
     match worker.ask(&plan.routed, Request::from_parts(head, body)).await {
         Ok(inbound) => {
             if is_head {
@@ -198,7 +198,7 @@ fn after_head(
                 Head::new(entry.head.status(), &fields),
                 entry.body.clone(),
                 keep.stamp,
-                entry.selecting.clone(),
+                Selecting::of(&keep.vary, &transit.parts.headers),
                 entry.labels.clone(),
             );
             engine.land(plan, birth, std::sync::Arc::new(renewed), &keep);

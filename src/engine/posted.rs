@@ -12,6 +12,7 @@ use crate::base::ids::Tick;
 use crate::engine::admit::{self, Admission, Plan};
 use crate::engine::fetch;
 use crate::engine::flight::{Flight, FlightKey};
+use crate::engine::purge;
 use crate::engine::reply::Reply;
 use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, fill};
@@ -57,7 +58,7 @@ impl Posted {
     /// The birth under which the answer may be stored: after the write's own order `own`, if that
     /// is the first one since the write was sent that could name the answer.
     pub(super) fn birth(engine: &Engine, calm: Option<Tick>, own: Tick) -> Option<Birth> {
-        only_after(&engine.fences, calm?, own)
+        only_after(&engine.fences, calm?, own, purge::RAISES)
     }
 
     /// Streams the answer into the store and to the writer. Gives it back where it may not be kept.
@@ -105,11 +106,11 @@ fn calm(fences: &Fences, before: &Birth, facts: &Facts<'_>) -> Option<Tick> {
     before.admits(facts).then_some(tick)
 }
 
-/// A birth under `own`, if no other order stands between `calm` and it, nor has come since: each of
-/// them may be a write whose data the answer does not have.
-fn only_after(fences: &Fences, calm: Tick, own: Tick) -> Option<Birth> {
+/// A birth under `own`, the last of `raises`, if no other order stands between `calm` and it, nor
+/// has come since: each of them may be a write whose data the answer does not have.
+fn only_after(fences: &Fences, calm: Tick, own: Tick, raises: u64) -> Option<Birth> {
     let birth = fences.begin();
-    (own.0 == calm.0.saturating_add(1) && birth.tick() == own).then_some(birth)
+    (own.0 == calm.0.saturating_add(raises) && birth.tick() == own).then_some(birth)
 }
 
 #[cfg(test)]
@@ -131,7 +132,7 @@ mod tests {
         fences.raise(&Order::of([Selector::Key("other".into())]));
         let calm = calm(&fences, &before, &FACTS).unwrap();
         let own = fences.raise(&order());
-        assert!(only_after(&fences, calm, own).is_some());
+        assert!(only_after(&fences, calm, own, 1).is_some());
     }
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
             disturbs(1);
             let own = fences.raise(&order());
             disturbs(2);
-            let birth = calm.and_then(|calm| only_after(&fences, calm, own));
+            let birth = calm.and_then(|calm| only_after(&fences, calm, own, 1));
             assert!(birth.is_none(), "at {moment}");
         }
     }

@@ -14,7 +14,10 @@ use crate::entry::order::{Order, Selector};
 use crate::rules::Asked;
 use crate::telemetry::event::Event;
 
-/// Carries an order out and says so. Gives back its tick and how many entries went.
+/// How often carrying out one order raises the tick.
+pub const RAISES: u64 = 2;
+
+/// Carries an order out and says so. Gives back its last tick and how many entries went.
 pub fn carry_out(
     engine: &Engine,
     order: &Order,
@@ -32,7 +35,10 @@ pub fn carry_out(
         first
     });
     let order = &order;
-    let (tick, swept) = engine.l1.sweep(&engine.fences, order);
+    let (_, swept) = engine.l1.sweep(&engine.fences, order);
+    // A fetch born between raising and dropping may have looked at what was dropped since: it is
+    // as old as the order. Raising again after the drop tells it so.
+    let tick = engine.fences.raise(order);
     for selector in &order.selectors {
         if let Selector::Key(key) = selector {
             engine.unshareable.clear(crate::entry::Key::new(key, "", "").identity());
@@ -51,12 +57,8 @@ pub fn target_selectors(book: &Book, asked: &Asked<'_>) -> Vec<Selector> {
     let absolute = format!("{}://{}{}", asked.scheme, asked.authority, asked.target);
     let mut selectors = vec![Selector::Url(absolute)];
     let get = Asked { method: &http::Method::GET, ..*asked };
-    // A key that only its caller could build is found by the URI that its entries remember.
-    if let Some((route, captures)) = book.route(&get)
-        && let Ok(planned) = route.read_plan(&get, &captures, None, None)
-        && let Some(key) = planned.key
-    {
-        selectors.push(Selector::Key(key));
+    if let Some((route, captures)) = book.route(&get) {
+        selectors.extend(route.key_selector(&get, &captures));
     }
     selectors
 }

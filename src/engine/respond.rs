@@ -39,7 +39,8 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
     } else {
         Sent { reply, ending: None }
     };
-    let phrase = account.phrase.clone();
+    // Our own 304 is not what the origin put into words.
+    let phrase = account.phrase.clone().filter(|_| status != StatusCode::NOT_MODIFIED);
     let sent = account_for(engine, transit, account, status, sent);
     let mut response = Response::new(sent);
     if let Some(phrase) = phrase {

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use crate::base::fault::Fault;
+use crate::base::fields;
 use crate::base::limits;
 use crate::base::names;
 use crate::base::reason::Reason;
@@ -54,7 +55,8 @@ pub async fn serve(
 
 fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transit, Incoming) {
     let engine = &worker.engine;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    fields::strip_named_by_connection(&mut parts.headers);
     let authority = parts
         .uri
         .authority()
@@ -96,6 +98,10 @@ fn outgoing(body: Incoming) -> OutBody {
 async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
     let engine = &worker.engine;
     let now = engine.clock.now();
+    // What only the origin may judge goes to it, whatever stands here (RFC 9110, 13.1.1).
+    if policy::validate::has_preconditions(&transit.parts.headers) {
+        return Box::pin(miss::miss(worker, transit, plan)).await;
+    }
     match lookup::look_at(engine, transit, plan, now) {
         Look::Fresh(entry) => {
             let account = lookup::account_at(plan, &entry, Outcome::Hit, now);

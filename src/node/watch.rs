@@ -11,6 +11,9 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 /// Silence that ends a burst of events.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// Events after which a burst is looked at although it goes on.
+const BURST_MAX: usize = 64;
+
 /// How often the content is looked at when no event comes.
 const POLL: Duration = Duration::from_secs(30);
 
@@ -56,7 +59,10 @@ impl Watch {
             Err(RecvTimeoutError::Disconnected) => return Nudge::Stop,
         };
         let mut nudge = first;
-        while nudge == Nudge::Files {
+        // Something else may write into the same folder without end: then the burst ends by count.
+        let mut events = 0;
+        while nudge == Nudge::Files && events < BURST_MAX {
+            events += 1;
             match self.nudges.recv_timeout(QUIET) {
                 Ok(next) => nudge = next,
                 Err(_) => break,

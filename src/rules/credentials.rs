@@ -31,7 +31,7 @@ const KEY_FIELDS: [&str; 20] = [
 ];
 
 /// Cookies of analytics, which say nothing about what an API answers.
-const COOKIES_IGNORED: [&str; 5] = ["_ga*", "_gid", "_fbp", "_gcl_*", "_pk_*"];
+const COOKIES_IGNORED: [&str; 6] = ["_ga", "_ga_*", "_gid", "_fbp", "_gcl_*", "_pk_*"];
 
 /// What counts as a credential.
 #[derive(Clone, Debug)]
@@ -57,9 +57,12 @@ impl CredentialNames {
         Self { headers: vec![AUTHORIZATION], cookies_ignored: None }
     }
 
-    /// Replaces the list of fields.
+    /// Replaces the list of fields. `Authorization` always counts: no list may make it shared.
     pub(super) fn set_headers(&mut self, headers: Vec<HeaderName>) {
         self.headers = headers;
+        if !self.headers.contains(&AUTHORIZATION) {
+            self.headers.push(AUTHORIZATION);
+        }
     }
 
     /// Replaces the list of cookies that do not count; all others do from now on.

@@ -105,6 +105,11 @@ pub(super) enum ValueOf {
 }
 
 impl ValueOf {
+    /// Whether the target alone gives it, whoever asks.
+    pub(super) const fn is_of_target(&self) -> bool {
+        matches!(self, Self::Part(_) | Self::Parameter(_) | Self::Query | Self::Host | Self::Path)
+    }
+
     /// Whether it needs the request's body as JSON.
     pub(super) const fn is_request_json(&self) -> bool {
         matches!(self, Self::RequestJson(_) | Self::RequestJsonWhole)

@@ -17,6 +17,7 @@ use super::template::{Nothing, Piece, Template};
 use crate::base::limits::{KEY_BYTES_MAX, TAGS_PER_ENTRY_MAX};
 use crate::base::names::{CACHE_TAG, SURROGATE_KEY};
 use crate::base::reason::Reason;
+use crate::entry::order::{Glob, Selector};
 
 /// How a read is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +161,33 @@ impl Route {
             }
         }
         Some(out)
+    }
+
+    /// What takes every entry that any caller's read of this target could have made: the key, with
+    /// a star for each part that is not in the target itself.
+    pub fn key_selector(&self, asked: &Asked<'_>, captures: &Captures) -> Option<Selector> {
+        let template = self.key.as_ref()?;
+        let given = Given::request(asked, captures);
+        let mut text = String::new();
+        for piece in &template.pieces {
+            match piece {
+                Piece::Text(own) => text.push_str(own),
+                Piece::Value(value) if !value.sources().all(ValueOf::is_of_target) => {
+                    text.push('*');
+                }
+                Piece::Value(value) => match value.resolve(&given, &self.shape()) {
+                    Resolved::Missing => text.push('*'),
+                    Resolved::Text(own) => text.push_str(own),
+                    Resolved::Value(datum) => datum.write_escaped(&mut text),
+                },
+            }
+        }
+        Some(match text.find('*') {
+            None => Selector::Key(text),
+            // Nothing stands before the star: the rule is narrower than everything.
+            Some(0) => Selector::Rule(self.name.to_string()),
+            Some(_) => Selector::Pattern(Glob::new(&text)),
+        })
     }
 
     /// The tags that the rule gives to an answer. A tag of which a part is missing is left off.

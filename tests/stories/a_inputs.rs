@@ -14,7 +14,9 @@ fn an_override_of_the_target_keeps_a_request_out_of_the_cache() {
     let origin = Origin::start();
     stored(&origin);
     let cistern = in_front_of(origin.address()).start();
-    for name in ["X-Original-URL", "X-Rewrite-URL", "X-Host", "X-Forwarded-Server"] {
+    for name in
+        ["X-Original-URL", "X-Host", "X-Forwarded-Port", "X-Envoy-Original-Path", "X-Scheme"]
+    {
         let odd = get("/a").header(name, "/other");
         cistern.send(&odd).with_status(200).passed_because("unkeyed-input");
     }
@@ -84,4 +86,96 @@ fn forwarding_fields_of_strangers_do_not_reach_the_origin() {
     let seen = origin.last("GET /a");
     assert!(!seen.contains("evil"), "{seen}");
     assert!(seen.to_ascii_lowercase().contains("x-forwarded-for: 127.0.0.1"), "{seen}");
+}
+
+#[test]
+fn connection_takes_a_field_away_before_anything_is_keyed_by_it() {
+    let origin = Origin::start();
+    origin.answers("GET /a", text("for all").for_a_minute().field("Vary: Accept-Language"));
+    let cistern = in_front_of(origin.address()).start();
+    let lie = get("/a")
+        .header("Accept-Language", "fr")
+        .header("Connection", "keep-alive, accept-language");
+    cistern.send(&lie).served_by_origin();
+    assert!(!origin.last("GET /a").contains("accept-language"));
+    cistern.send(&get("/a").header("Accept-Language", "fr")).served_by_origin();
+    cistern.get("/a").served_from_store();
+}
+
+#[test]
+fn addresses_of_strangers_do_not_reach_the_origin() {
+    let origin = Origin::start();
+    stored(&origin);
+    let cistern = in_front_of(origin.address()).start();
+    for name in ["True-Client-IP", "CF-Connecting-IP", "Client-IP", "Proxy"] {
+        cistern.send(&get(&format!("/{name}")).header(name, "6.6.6.6"));
+        assert!(!origin.last(&format!("GET /{name}")).contains("6.6.6.6"), "{name}");
+    }
+}
+
+const KEYED: &str = r#"
+version = 1
+[[route]]
+name = "mine"
+match = "GET /me"
+key = "me:{identity}:{header.accept-language|default(none)}"
+query.ignore = ["utm_*"]
+ttl = "5m"
+
+[[route]]
+name = "search"
+match = "POST /search"
+key = "search:{req.json:/q}"
+ttl = "5m"
+share = "public"
+"#;
+
+#[test]
+fn a_write_takes_what_its_writer_could_not_have_read() {
+    let origin = Origin::start();
+    origin.answers("GET /me?utm_source=x", text("old"));
+    origin.answers("GET /me", text("new"));
+    origin.answers("PUT /me", text("done"));
+    let cistern = in_front_of(origin.address()).rules(KEYED).start();
+    let reader = get("/me?utm_source=x").bearer("one").header("Accept-Language", "es");
+    cistern.send(&reader).served_by_origin();
+    cistern.send(&reader).served_from_store();
+    cistern.send(&ask("PUT", "/me").bearer("two")).with_status(200);
+    let again = get("/me").bearer("one").header("Accept-Language", "es");
+    assert_eq!(cistern.send(&again).served_by_origin().text(), "new");
+}
+
+#[test]
+fn a_read_by_its_body_is_kept_by_its_body() {
+    let origin = Origin::start();
+    origin.answers("POST /search", text("found"));
+    let cistern = in_front_of(origin.address()).rules(KEYED).start();
+    let search = |q: &str| ask("POST", "/search").json(&serde_json::json!({ "q": q }));
+    cistern.send(&search("a")).with_status(200).served_by_origin();
+    cistern.send(&search("a")).served_from_store();
+    cistern.send(&search("b")).served_by_origin();
+    cistern.send(&search("a").header("If-Match", "\"x\"")).with_status(200);
+    assert_eq!(origin.asked("POST /search"), 3);
+}
+
+#[test]
+fn a_rule_that_shares_no_longer_finds_nothing_that_was_shared() {
+    let origin = Origin::start();
+    origin.answers("GET /page", text("of one"));
+    let rules = |share: &str| {
+        format!(
+            "version = 1\n[[route]]\nname = \"page\"\nmatch = \"GET /page\"\nkey = \"page\"\n\
+             ttl = \"5m\"\nshare = \"{share}\"\n"
+        )
+    };
+    let cistern = in_front_of(origin.address())
+        .rules(&rules("public"))
+        .setting("CISTERN_LOG__EVENTS", "stdout")
+        .start();
+    cistern.send(&get("/page").bearer("one")).served_by_origin();
+    cistern.get("/page").served_from_store();
+    std::fs::write(cistern.file("rules.toml"), rules("identity")).unwrap();
+    cistern.signal("HUP");
+    cistern.says("RELOAD ok");
+    cistern.get("/page").served_by_origin();
 }
