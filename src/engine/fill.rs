@@ -3,6 +3,7 @@
 //! grows past what the level keeps goes on as a stream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
@@ -106,6 +107,18 @@ enum Poured {
     Unwanted,
 }
 
+/// Waits until the fetch may read on; `false` when nobody wants it any more. A reader that stands
+/// still wakes nobody, so the question is asked again now and then.
+async fn room(flight: &Flight) -> bool {
+    const AGAIN: Duration = Duration::from_secs(1);
+    loop {
+        let room = std::future::poll_fn(|context| flight.stream.poll_room(context));
+        if let Ok(wanted) = tokio::time::timeout(AGAIN, room).await {
+            return wanted;
+        }
+    }
+}
+
 async fn pour(
     engine: &Engine,
     flight: &Arc<Flight>,
@@ -115,7 +128,7 @@ async fn pour(
 ) -> Poured {
     let mut streaming = false;
     loop {
-        if !std::future::poll_fn(|context| flight.stream.poll_room(context)).await {
+        if !room(flight).await {
             return Poured::Unwanted;
         }
         match body.frame().await {

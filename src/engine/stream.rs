@@ -1,20 +1,30 @@
 //! The bytes of one running fetch, shared by all who wait for it. The fetch appends, readers follow
 //! at their own pace, each from the first byte on. While the answer may still be stored everything
 //! is kept, since it is the entry to be; once it has grown past what a level keeps, only a window
-//! stays, and then the fastest reader sets the pace. A reader so slow that the window leaves it
-//! behind loses its answer, visibly: it never slows the others and never holds memory for them.
+//! stays, and then the readers set the pace: the fastest runs ahead by the window's length, and
+//! waits there for the slowest that still moves. One that stands still, or nearly, holds nobody up:
+//! the window leaves it behind, and it loses its answer, visibly.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 /// How far the fetch may run ahead of its fastest reader once the answer is only streamed.
 const WINDOW_BYTES: u64 = 1 << 20;
 
 /// How far behind the fastest a reader may be then.
 const LAG_BYTES: u64 = 8 << 20;
+
+/// What a reader must take in [`PACE_TIME`] so that others wait for it: half of what a poor mobile
+/// connection carries. Who reads a byte now and then on purpose cannot hold anybody up.
+const PACE_BYTES: u64 = 512 << 10;
+
+/// See [`PACE_BYTES`].
+const PACE_TIME: Duration = Duration::from_secs(10);
 
 /// Why a body has no proper end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,10 +55,29 @@ struct State {
     writer: Option<Waker>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Place {
     at: u64,
+    /// Where it stood when it last had taken enough, and when that was.
+    paced: (u64, Instant),
     waker: Option<Waker>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { at: 0, paced: (0, Instant::now()), waker: None }
+    }
+
+    fn moved(&mut self, at: u64) {
+        self.at = at;
+        if at.saturating_sub(self.paced.0) >= PACE_BYTES {
+            self.paced = (at, Instant::now());
+        }
+    }
+
+    fn keeps_pace(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.paced.1) < PACE_TIME
+    }
 }
 
 impl Stream {
@@ -65,7 +94,7 @@ impl Stream {
         }
         let id = state.next_reader;
         state.next_reader += 1;
-        state.readers.insert(id, Place::default());
+        state.readers.insert(id, Place::new());
         Some(Reader { stream: self.clone(), id, at: 0 })
     }
 
@@ -88,6 +117,10 @@ impl Stream {
     pub fn only_stream(&self) {
         let mut state = self.state();
         state.windowed = true;
+        let now = Instant::now();
+        for place in state.readers.values_mut() {
+            place.paced = (place.at, now);
+        }
         state.trim();
         let wakers = state.wakers();
         drop(state);
@@ -149,7 +182,10 @@ impl Stream {
         let Some(fastest) = state.readers.values().map(|place| place.at).max() else {
             return Poll::Ready(false);
         };
-        if state.len.saturating_sub(fastest) < WINDOW_BYTES {
+        let slowest = state.slowest_in_pace().unwrap_or(fastest);
+        if state.len.saturating_sub(fastest) < WINDOW_BYTES
+            && state.len.saturating_sub(slowest) < LAG_BYTES
+        {
             return Poll::Ready(true);
         }
         state.writer = Some(context.waker().clone());
@@ -162,13 +198,21 @@ impl State {
         self.readers.values_mut().filter_map(|place| place.waker.take()).collect()
     }
 
+    /// Where the slowest reader stands that others wait for.
+    fn slowest_in_pace(&self) -> Option<u64> {
+        let now = Instant::now();
+        let moving = self.readers.values().filter(|place| place.keeps_pace(now));
+        moving.map(|place| place.at).min()
+    }
+
     /// In window mode, forgets what every reader has passed, and who is too far behind.
     fn trim(&mut self) {
         if !self.windowed {
             return;
         }
         let fastest = self.readers.values().map(|place| place.at).max().unwrap_or(self.len);
-        let horizon = fastest.saturating_sub(LAG_BYTES);
+        let in_pace = self.slowest_in_pace().unwrap_or(fastest);
+        let horizon = fastest.saturating_sub(LAG_BYTES).min(in_pace);
         let slowest = self.readers.values().map(|place| place.at).min().unwrap_or(self.len);
         let keep_from = slowest.max(horizon);
         let gone = self
@@ -245,7 +289,7 @@ impl Reader {
 impl State {
     fn moved(&mut self, id: u64, at: u64) -> Option<Waker> {
         if let Some(place) = self.readers.get_mut(&id) {
-            place.at = at;
+            place.moved(at);
         }
         self.trim();
         self.writer.take()
@@ -264,92 +308,4 @@ impl Drop for Reader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn next(reader: &mut Reader) -> Poll<Option<Result<Bytes, Broken>>> {
-        reader.poll_next(&mut Context::from_waker(Waker::noop()))
-    }
-
-    fn room(stream: &Stream) -> Poll<bool> {
-        stream.poll_room(&mut Context::from_waker(Waker::noop()))
-    }
-
-    fn chunk(len: usize) -> Bytes {
-        Bytes::from(vec![b'x'; len])
-    }
-
-    #[test]
-    fn readers_follow_at_their_own_pace() {
-        let stream = Stream::default();
-        let (mut early, mut late) = (stream.reader().unwrap(), stream.reader().unwrap());
-        assert!(next(&mut early).is_pending());
-        stream.push(Bytes::from_static(b"one"));
-        assert_eq!(next(&mut early), Poll::Ready(Some(Ok(Bytes::from_static(b"one")))));
-        stream.push(Bytes::from_static(b"two"));
-        let packed = stream.take().concat();
-        assert!(next(&mut late).is_pending());
-        stream.put_back(&[packed.into()]);
-        stream.finish(Ok(()));
-        assert_eq!(next(&mut late), Poll::Ready(Some(Ok(Bytes::from_static(b"onetwo")))));
-        assert_eq!(next(&mut early), Poll::Ready(Some(Ok(Bytes::from_static(b"two")))));
-        assert_eq!(next(&mut early), Poll::Ready(None));
-        assert_eq!(next(&mut late), Poll::Ready(None));
-        assert_eq!(stream.reader().unwrap().remaining(), Some(6));
-    }
-
-    #[test]
-    fn a_broken_body_has_no_proper_end() {
-        let stream = Stream::default();
-        let mut reader = stream.reader().unwrap();
-        stream.push(Bytes::from_static(b"half"));
-        stream.finish(Err(Broken::Origin("reset".into())));
-        stream.finish(Ok(()));
-        assert!(matches!(next(&mut reader), Poll::Ready(Some(Ok(_)))));
-        assert!(matches!(next(&mut reader), Poll::Ready(Some(Err(Broken::Origin(_))))));
-    }
-
-    #[test]
-    fn in_window_mode_the_fastest_sets_the_pace_and_memory_is_bounded() {
-        let stream = Stream::default();
-        let (mut fast, mut slow) = (stream.reader().unwrap(), stream.reader().unwrap());
-        stream.only_stream();
-        assert!(stream.reader().is_none(), "the first bytes may be gone");
-        for _ in 0..40 {
-            while room(&stream) == Poll::Ready(true) {
-                stream.push(chunk(256 * 1_024));
-            }
-            while next(&mut fast).is_ready() {}
-        }
-        let held: usize = stream.state().chunks.iter().map(|(_, chunk)| chunk.len()).sum();
-        assert!(held as u64 <= LAG_BYTES + 2 * WINDOW_BYTES, "{held}");
-        assert_eq!(next(&mut slow), Poll::Ready(Some(Err(Broken::LeftBehind))));
-    }
-
-    #[tokio::test]
-    async fn who_waits_for_the_end_drives_nobody() {
-        let stream = Stream::default();
-        let mut reader = stream.reader().unwrap();
-        let grows = async {
-            stream.push(chunk(64 * 1_024));
-            tokio::task::yield_now().await;
-            stream.only_stream();
-        };
-        tokio::join!(stream.settled(), grows);
-        while room(&stream) == Poll::Ready(true) {
-            stream.push(chunk(64 * 1_024));
-        }
-        assert!(stream.len() <= WINDOW_BYTES + 64 * 1_024, "the one reader has read nothing");
-        assert!(matches!(next(&mut reader), Poll::Ready(Some(Ok(_)))));
-    }
-
-    #[test]
-    fn nobody_left_means_no_reason_to_read_on() {
-        let stream = Stream::default();
-        let reader = stream.reader().unwrap();
-        assert_eq!(room(&stream), Poll::Ready(true));
-        stream.only_stream();
-        drop(reader);
-        assert_eq!(room(&stream), Poll::Ready(false));
-    }
-}
+mod tests;
