@@ -152,7 +152,7 @@ async fn shared(
             status: StatusCode::NOT_MODIFIED,
             fields: policy::answer::not_modified(&answer.fields),
             reply: Reply::empty(),
-            ..answer
+            account: Account { phrase: None, ..answer.account },
         });
     }
     Some(answer)

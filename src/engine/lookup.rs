@@ -108,7 +108,8 @@ fn conditional(transit: &Transit, answer: Answer, date: Timestamp) -> Answer {
         status: StatusCode::NOT_MODIFIED,
         fields: policy::answer::not_modified(&answer.fields),
         reply: Reply::empty(),
-        ..answer
+        // This 304 is ours; the origin's words were about another status.
+        account: Account { phrase: None, ..answer.account },
     }
 }
 

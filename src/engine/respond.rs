@@ -39,8 +39,7 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
     } else {
         Sent { reply, ending: None }
     };
-    // Our own 304 is not what the origin put into words.
-    let phrase = account.phrase.clone().filter(|_| status != StatusCode::NOT_MODIFIED);
+    let phrase = account.phrase.clone();
     let sent = account_for(engine, transit, account, status, sent);
     let mut response = Response::new(sent);
     if let Some(phrase) = phrase {
