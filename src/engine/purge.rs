@@ -25,22 +25,12 @@ pub fn carry_out(
     rule: Option<&str>,
     widened: bool,
 ) -> (Tick, u64) {
-    let mut order = order.clone();
-    let mut seen: Vec<Selector> = Vec::new();
-    order.selectors.retain(|one| {
-        let first = !seen.contains(one);
-        if first {
-            seen.push(one.clone());
-        }
-        first
-    });
-    let order = &order;
     let (_, swept) = engine.l1.sweep(&engine.fences, order);
     // A fetch born between raising and dropping may have looked at what was dropped since: it is
     // as old as the order. Raising again after the drop tells it so.
     let tick = engine.fences.raise(order);
     for selector in &order.selectors {
-        if let Selector::Key(key) = selector {
+        if let Selector::Key(key) | Selector::Url(key) = selector {
             engine.unshareable.clear(crate::entry::Key::new(key, "", "").identity());
         }
     }

@@ -195,9 +195,15 @@ pub struct Order {
 }
 
 impl Order {
-    /// An order of these selectors.
+    /// An order of these selectors, each once.
     pub fn of(selectors: impl IntoIterator<Item = Selector>) -> Self {
-        Self { selectors: selectors.into_iter().collect() }
+        let mut order = Self::default();
+        for one in selectors {
+            if !order.selectors.contains(&one) {
+                order.selectors.push(one);
+            }
+        }
+        order
     }
 
     /// Whether an entry with these facts goes; see [`Selector::covers`].
