@@ -63,6 +63,8 @@ pub struct Plan {
     pub wishes: RequestDirectives,
     /// The target to send instead, where the rule strips parameters.
     pub send_target: Option<String>,
+    /// The digest of the request's credentials, where the rule needs one.
+    pub identity: Option<String>,
     /// The request body, for reads that have one.
     pub body: bytes::Bytes,
 }
@@ -262,6 +264,7 @@ pub fn read(
         wishes: RequestDirectives::of(fields, options.obeys(peer)),
         send_target: planned.and_then(|planned| planned.forward_target),
         body: bytes::Bytes::new(),
+        identity,
         routed,
     })
 }

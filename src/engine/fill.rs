@@ -161,7 +161,7 @@ fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Box<[Arc<str
             .then(|| json::read(fields, &body.to_bytes(), route.json_max))
             .flatten();
         let request = RequestBody::new(plan.body.clone());
-        let caller = Some(plan.key.caller()).filter(|caller| !caller.is_empty());
+        let caller = plan.identity.as_deref();
         let (asked, captures) = (errand.gist.asked(), &plan.routed.captures);
         let named = route.tags(&asked, captures, Some(&request), caller, answer.as_ref());
         tags.extend(named.tags.into_iter().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
