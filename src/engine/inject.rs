@@ -9,7 +9,7 @@ use crate::base::limits;
 use crate::engine::flight::SharedHead;
 use crate::engine::reply::Reply;
 use crate::engine::stream::Reader;
-use crate::engine::transit::{Account, Answer, Transit};
+use crate::engine::transit::{Account, Answer};
 use crate::entry::Entry;
 
 /// Fields that speak of the bytes as the origin sent them.
@@ -36,20 +36,19 @@ pub(super) fn stored(
 }
 
 /// The answer of a running fetch with the member in it. The body is held back up to the limit; one
-/// that is longer or no object goes out as it is. `None`: the fetch broke before the first byte.
+/// that is longer or no object goes out as it is.
 pub(super) async fn streamed(
     name: &str,
-    _transit: &Transit,
     head: &SharedHead,
     fields: HeaderMap,
     mut reader: Reader,
     account: Account,
-) -> Option<Answer> {
+) -> Answer {
     let status = head.status;
     let too_long = head.len.is_some_and(|len| len > limits::JSON_BYTES_MAX);
     if too_long || !applies(status, &fields) {
         let reply = Reply::Shared { reader, len: head.len };
-        return Some(Answer { status, fields, reply, account });
+        return Answer { status, fields, reply, account };
     }
     let mut held: Vec<Bytes> = Vec::new();
     let mut len = 0;
@@ -62,18 +61,18 @@ pub(super) async fn streamed(
             }
             Some(Err(broken)) => {
                 let reply = Reply::Broken(Some(Box::new(broken)));
-                return Some(Answer { status, fields, reply, account });
+                return Answer { status, fields, reply, account };
             }
         }
         if len > limits::JSON_BYTES_MAX {
             let reply = Reply::Continued(crate::engine::reply::Pieces::many(held), reader);
-            return Some(Answer { status, fields, reply, account });
+            return Answer { status, fields, reply, account };
         }
     }
     let whole = held.concat();
     match with_member(name, &whole, &account) {
-        Some(body) => Some(answer(status, fields, body, account)),
-        None => Some(Answer { status, fields, reply: Reply::text(whole), account }),
+        Some(body) => answer(status, fields, body, account),
+        None => Answer { status, fields, reply: Reply::text(whole), account },
     }
 }
 

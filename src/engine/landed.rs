@@ -18,7 +18,7 @@ use crate::engine::stream::Reader;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::entry::Entry;
 use crate::origin::OriginFault;
-use crate::policy::{self, Condition, Fwd, Selecting};
+use crate::policy::{self, Fwd, Selecting};
 
 /// What a request knows when it takes its seat.
 pub(super) struct Seated {
@@ -66,10 +66,7 @@ pub(super) async fn served(
                 ..account
             };
             let Some(reader) = seat.reader else { return Next::Alone };
-            match shared(worker, transit, reader, &head, account, seat.leads).await {
-                Some(answer) => answer.into(),
-                None => Next::Alone,
-            }
+            shared(worker, transit, reader, &head, account, seat.leads).await.into()
         }
         Landing::Renewed(entry) => {
             if !entry.selecting.matches(&transit.parts.headers) {
@@ -117,7 +114,7 @@ async fn shared(
     head: &Arc<SharedHead>,
     account: Account,
     leads: bool,
-) -> Option<Answer> {
+) -> Answer {
     let engine = &worker.engine;
     let now = engine.clock.now();
     let stamp = &head.keep.stamp;
@@ -134,28 +131,12 @@ async fn shared(
     };
     let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
-        let answer = inject::streamed(&name, transit, head, fields, reader, account).await?;
-        return Some(lookup::conditional_own(engine, transit, answer));
+        let answer = inject::streamed(&name, head, fields, reader, account).await;
+        return lookup::conditional(transit, answer, stamp.date);
     }
     let reply = Reply::Shared { reader, len: head.len };
     let answer = Answer { status: head.status, fields, reply, account };
-    let parts = &transit.parts;
-    let held = policy::condition(
-        &parts.headers,
-        &parts.method,
-        head.status,
-        &head.fields,
-        head.keep.stamp.date,
-    );
-    if matches!(held, Condition::Unmodified) {
-        return Some(Answer {
-            status: StatusCode::NOT_MODIFIED,
-            fields: policy::answer::not_modified(&answer.fields),
-            reply: Reply::empty(),
-            account: Account { phrase: None, ..answer.account },
-        });
-    }
-    Some(answer)
+    lookup::conditional(transit, answer, stamp.date)
 }
 
 fn renewed(

@@ -97,7 +97,7 @@ pub(super) fn from_entry(
 }
 
 /// 304 where the client's own condition says that it has this already.
-fn conditional(transit: &Transit, answer: Answer, date: Timestamp) -> Answer {
+pub(super) fn conditional(transit: &Transit, answer: Answer, date: Timestamp) -> Answer {
     let parts = &transit.parts;
     let held =
         policy::condition(&parts.headers, &parts.method, answer.status, &answer.fields, date);

@@ -75,11 +75,6 @@ impl Reply {
     pub fn text(text: impl Into<Bytes>) -> Self {
         Self::Whole(Pieces::one(text.into()))
     }
-
-    /// The length, when it is known before sending.
-    pub fn known_len(&self) -> Option<u64> {
-        self.size_hint().exact()
-    }
 }
 
 impl Body for Reply {

@@ -53,16 +53,18 @@ pub async fn serve(
     respond::finish(engine, transit, answer)
 }
 
+/// The authority of an absolute target, else that of Host (RFC 9112, 3.2.2).
+fn asked_authority(parts: &http::request::Parts) -> &str {
+    let host = || parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let named = parts.uri.authority().map(http::uri::Authority::as_str);
+    named.or_else(host).unwrap_or_default()
+}
+
 fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transit, Incoming) {
     let engine = &worker.engine;
     let (mut parts, body) = request.into_parts();
     fields::strip_named_by_connection(&mut parts.headers);
-    let authority = parts
-        .uri
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or_default();
+    let authority = asked_authority(&parts);
     let trusted = engine.options.trusts_peer(caller.peer.ip());
     let told = parts.headers.get(names::X_FORWARDED_PROTO).filter(|_| trusted);
     let scheme = match told.map(http::HeaderValue::as_bytes) {
@@ -167,13 +169,9 @@ async fn past(
 
 /// A request that is only looked at: its head as `explain` and PURGE see it.
 pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Caller) -> Transit {
-    let (parts, ()) = request.into_parts();
-    let authority = parts
-        .uri
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or_default();
+    let (mut parts, ()) = request.into_parts();
+    fields::strip_named_by_connection(&mut parts.headers);
+    let authority = asked_authority(&parts);
     Transit {
         began: tokio::time::Instant::now(),
         at: worker.clock.now(),
