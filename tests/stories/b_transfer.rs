@@ -293,3 +293,28 @@ fn parts_are_cut_from_what_is_kept() {
     assert_eq!(cistern.send(&other).with_status(200).text(), body);
     stage.was_asked_no_more();
 }
+
+#[test]
+fn a_part_that_passed_is_never_taken_for_the_whole_nor_mixed_with_it() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).start();
+    // Without a validator nobody can tell that the part and the whole are two versions; with one
+    // the origin alone knows.
+    for (target, validator) in [("/plain", "X-None: 1"), ("/tagged", "ETag: \"1\"")] {
+        let what = format!("GET {target}");
+        let part = get(target).header("Range", "bytes=0-4");
+        let asked = cistern.begin(&part);
+        let scene = stage.expects(&what);
+        assert_eq!(scene.field("range"), Some("bytes=0-4"));
+        let told = ["Content-Range: bytes 0-4/10", MINUTE, validator];
+        scene.answers(message(206, &told, "01234"));
+        assert_eq!(asked.finish().with_status(206).text(), "01234");
+        let asked = cistern.begin(&get(target));
+        let scene = stage.expects(&what);
+        assert_eq!((scene.field("range"), scene.field("if-range")), (None, None));
+        scene.answers(message(200, &[MINUTE, "ETag: \"2\""], "abcdefghij"));
+        assert_eq!(asked.finish().with_status(200).text(), "abcdefghij");
+        assert_eq!(cistern.send(&part).with_status(206).text(), "abcde");
+    }
+    stage.was_asked_no_more();
+}
