@@ -1,18 +1,21 @@
 //! One connection, from its first byte to its last: the guarded socket below, the HTTP library in
-//! the middle, the service above. A panic in any of them ends this connection and nothing else.
+//! the middle with the lane beside it, the service above. A panic in any of them ends this
+//! connection and nothing else.
 
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::TcpStream as StdStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,8 +24,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::head_guard::HeadGuard;
-use super::serve::{Peer, Serve, Watch};
+use super::head_guard::{HeadGuard, Outgoing, Shared};
+use super::request_head::{self, Plain};
+use super::serve::{AtOnce, BoxError, Peer, Serve, Watch};
 use super::switch::{Course, Switch};
 use super::workers::{Arrival, House, Seat, Stage};
 use crate::base::{fields, limits};
@@ -61,10 +65,40 @@ impl<S: Serve> Line<S> {
 }
 
 /// One connection as its requests see it.
-struct Call<S> {
+struct Call<S: Serve> {
     serve: Arc<S>,
     switch: Arc<Switch>,
     peer: Peer,
+    /// What the lane found out about the request of this number, which the library has now.
+    begun: Mutex<Option<(u64, S::Begun)>>,
+}
+
+impl<S: Serve> Call<S> {
+    /// Answers a head in the lane, if the service can do that without waiting.
+    fn answer_at_once(&self, head: &[u8], out: &mut Outgoing) -> bool {
+        let Some(Plain { request, closes }) = request_head::plain(head) else { return false };
+        match self.serve.at_once(request, self.peer, closes, out) {
+            AtOnce::Answered => {
+                if closes {
+                    out.close();
+                }
+                true
+            }
+            AtOnce::Begun(begun) => {
+                *self.begun() = Some((self.switch.next_turn(), begun));
+                false
+            }
+            AtOnce::Declined => false,
+        }
+    }
+
+    fn begun_at(&self, turn: u64) -> Option<S::Begun> {
+        self.begun().take_if(|(begun, _)| *begun == turn).map(|(_, begun)| begun)
+    }
+
+    fn begun(&self) -> std::sync::MutexGuard<'_, Option<(u64, S::Begun)>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Serves a connection until it is closed, becomes a tunnel, or is dropped by the last stages of a
@@ -83,17 +117,20 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let switch = Arc::new(Switch::default());
-    let guard = HeadGuard::new(io, Arc::clone(&switch), seat);
+    let shared = Shared::new(HeadGuard::new(io, Arc::clone(&switch), seat));
     let end = {
-        let call = Arc::new(Call { serve: line.serve, switch: Arc::clone(&switch), peer });
+        let begun = Mutex::new(None);
+        let call = Arc::new(Call { serve: line.serve, switch: Arc::clone(&switch), peer, begun });
+        let of_library = Arc::clone(&call);
         let service = service_fn(move |request| {
-            let turn = call.switch.begin();
-            answer(Arc::clone(&call), turn, request)
+            let turn = of_library.switch.begin();
+            answer(Arc::clone(&of_library), turn, request)
         });
-        let http = line.http.serve_connection(TokioIo::new(guard), service).with_upgrades();
-        let mut http = pin!(http);
+        let io = TokioIo::new(shared.clone());
+        let mut http = pin!(line.http.serve_connection(io, service).with_upgrades());
         let mut raised = pin!(line.house.raised());
         let mut known = None;
+        let mut drains = false;
         poll_fn(|cx| {
             // One read per poll: the waker is left once per stage, and again when it has risen.
             while known != Some(line.house.stage()) {
@@ -105,11 +142,24 @@ where
                 known = Some(stage);
                 match stage {
                     Stage::Serve => {}
-                    Stage::Drain => http.as_mut().graceful_shutdown(),
+                    Stage::Drain => shared.guard().leave_lane(),
                     Stage::Abort | Stage::Over => return Poll::Ready(Ok(Ok(()))),
                 }
             }
-            unless_panicked(|| http.as_mut().poll(cx))
+            unless_panicked(|| {
+                loop {
+                    if ready!(poll_lane(&shared, &call, cx)).is_err() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    if known == Some(Stage::Drain) && !std::mem::replace(&mut drains, true) {
+                        http.as_mut().graceful_shutdown();
+                    }
+                    let polled = http.as_mut().poll(cx);
+                    if polled.is_ready() || !shared.guard().is_lane_wanted() {
+                        return polled;
+                    }
+                }
+            })
         })
         .await
     };
@@ -124,8 +174,16 @@ where
     }
 }
 
+fn poll_lane<S, T>(shared: &Shared<T>, call: &Call<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+where
+    S: Serve,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    shared.guard().poll_lane(cx, &mut |head, out| call.answer_at_once(head, out))
+}
+
 /// The socket on this worker's runtime. It does not block since it was accepted.
-fn register(stream: StdStream) -> std::io::Result<TcpStream> {
+fn register(stream: StdStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     TcpStream::from_std(stream)
 }
@@ -134,13 +192,14 @@ async fn answer<S: Serve>(
     call: Arc<Call<S>>,
     turn: u64,
     request: Request<Incoming>,
-) -> Result<Response<S::Body>, Infallible> {
+) -> Result<Response<Handed<S::Body>>, Infallible> {
     let http10 = request.version() == Version::HTTP_10;
     let connect = request.method() == Method::CONNECT;
     if let Some(way_back) = request.extensions().get::<OnUpgrade>() {
         call.switch.keep_way_back(way_back.clone());
     }
-    let mut response = call.serve.serve(request, call.peer).await;
+    let begun = call.begun_at(turn);
+    let mut response = call.serve.serve(request, begun, call.peer).await;
     let status = response.status();
     if status == StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()) {
         // Now the way back is the service's alone.
@@ -157,7 +216,41 @@ async fn answer<S: Serve>(
     if http10 {
         fit_http10(&mut response);
     }
-    Ok(response)
+    let switch = Arc::clone(&call.switch);
+    Ok(response.map(|body| Handed { body, turn, switch }))
+}
+
+/// A body that tells when the library has let go of it: the end of the answer is in its hands.
+struct Handed<B> {
+    body: B,
+    turn: u64,
+    switch: Arc<Switch>,
+}
+
+impl<B> Drop for Handed<B> {
+    fn drop(&mut self) {
+        self.switch.send(self.turn);
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = BoxError> + Unpin> Body for Handed<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// To a client of HTTP/1.0 the library promises to keep the connection even where its end delimits
@@ -180,7 +273,7 @@ where
 {
     let Some(way_back) = switch.take_way_back() else { return };
     let Ok(upgraded) = way_back.await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<HeadGuard<T>>>() else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<Shared<T>>>() else { return };
     let mut guard = parts.io.into_inner();
     // Closing reports nothing: see `closing`.
     poll_fn(|cx| Pin::new(&mut guard).poll_shutdown(cx)).await.unwrap_or_default();

@@ -4,9 +4,11 @@
 //! connection, in good order, after the answers before it; then the refusal is written here.
 //! What must never happen: bytes behind a refused head, or of an undecided upgrade, handed on.
 
+mod lane;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
@@ -16,11 +18,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::chunk_scan::{ChunkFault, ChunkScan};
 use super::closing::{Closing, Rest};
 use super::deadline::Deadline;
-use super::head_scan::{Framing, HeadScan, Scan};
+use super::head_scan::{Framing, HeadScan, Passed, Scan};
 use super::refusal::Refusal;
 use super::switch::{Course, Switch};
 use super::workers::Seat;
 use crate::base::limits;
+use lane::Lane;
+
+pub use lane::Outgoing;
 
 /// Where in the stream of messages the next byte stands.
 #[derive(Debug)]
@@ -54,6 +59,11 @@ pub(super) struct HeadGuard<T> {
     /// The current request may end HTTP here.
     may_switch: bool,
     switch: Arc<Switch>,
+    lane: Lane,
+    /// The library has a request whose answer is not out: what is written is its alone.
+    unsettled: bool,
+    /// What the library is to be told instead of another read.
+    over: Option<io::Result<()>>,
     silence: Deadline,
     stall: Deadline,
     /// The client has sent its last byte.
@@ -77,6 +87,9 @@ impl<T> HeadGuard<T> {
             heads: 0,
             may_switch: false,
             switch,
+            lane: Lane::new(),
+            unsettled: false,
+            over: None,
             silence: Deadline::new(limits::HEAD_TIMEOUT.to_duration()),
             stall: Deadline::new(limits::WRITE_TIMEOUT.to_duration()),
             ended: false,
@@ -94,17 +107,7 @@ impl<T> HeadGuard<T> {
                 State::Head(scan) => match scan.read(rest) {
                     Scan::Partial => break,
                     Scan::Refused(refusal) => (0, Some(State::Refused(refusal))),
-                    Scan::Passed(head) => {
-                        self.heads += 1;
-                        self.may_switch = head.may_switch;
-                        self.silence.clear();
-                        let next = match head.framing {
-                            Framing::Empty => self.behind_message(),
-                            Framing::Length(length) => State::Length(length),
-                            Framing::Chunked => State::Chunked(ChunkScan::default()),
-                        };
-                        (head.len, Some(next))
-                    }
+                    Scan::Passed(head) => (head.len, Some(self.behind_head(head))),
                 },
                 State::Length(left) => {
                     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
@@ -128,6 +131,19 @@ impl<T> HeadGuard<T> {
             }
         }
         passed
+    }
+
+    /// A head goes to the library.
+    fn behind_head(&mut self, head: Passed) -> State {
+        self.heads += 1;
+        self.unsettled = true;
+        self.may_switch = head.may_switch;
+        self.silence.clear();
+        match head.framing {
+            Framing::Empty => self.behind_message(),
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::Chunked(ChunkScan::default()),
+        }
     }
 
     fn behind_message(&self) -> State {
@@ -222,7 +238,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for HeadGuard<T> {
                     this.approve_held();
                     continue;
                 }
+                // Every answer is out, and the library asks for another request.
+                State::Head(_) if !this.unsettled && !this.lane.left => {
+                    this.lane.wanted = true;
+                    return Poll::Pending;
+                }
                 State::Head(_) | State::Length(_) | State::Chunked(_) | State::Tunnel => {}
+            }
+            if let Some(fault) = this.over.take() {
+                return Poll::Ready(fault);
             }
             match Pin::new(&mut this.io).poll_read(cx, buf) {
                 Poll::Pending if !this.is_silent_too_long(cx) => return Poll::Pending,
@@ -311,6 +335,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        // The library flushes what it has, to the last byte, before it comes here.
+        if this.unsettled && flushed.is_ready() && this.switch.has_sent(this.heads) {
+            this.unsettled = false;
+        }
         this.in_time(flushed, cx)
     }
 
@@ -328,5 +356,66 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
         }
         let rest = this.rest();
         this.closing.poll(&mut this.io, owed, rest, cx).map(Ok)
+    }
+}
+
+/// One guard in two hands: the library reads and writes through it, the lane takes its place.
+#[derive(Debug)]
+pub(super) struct Shared<T>(Arc<Mutex<HeadGuard<T>>>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Shared<T> {
+    pub(super) fn new(guard: HeadGuard<T>) -> Self {
+        Self(Arc::new(Mutex::new(guard)))
+    }
+
+    /// The guard. Both hands are moved by one task, so nobody ever waits here.
+    pub(super) fn guard(&self) -> MutexGuard<'_, HeadGuard<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Shared<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.guard()).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Shared<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.guard()).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.guard()).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.guard().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.guard()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.guard()).poll_shutdown(cx)
     }
 }

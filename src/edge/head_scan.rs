@@ -183,7 +183,7 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
 }
 
 /// Optional white space is spaces and tabs only (RFC 9110, 5.6.3).
-fn trim(mut value: &[u8]) -> &[u8] {
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }

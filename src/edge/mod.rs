@@ -11,6 +11,7 @@ mod deadline;
 mod head_guard;
 mod head_scan;
 mod refusal;
+mod request_head;
 mod serve;
 mod switch;
 mod target;
@@ -24,5 +25,6 @@ pub use hyper::body::Incoming;
 
 pub use accept::Listener;
 pub use chunk_scan::ChunkFault;
+pub use head_guard::Outgoing;
 pub use refusal::Refusal;
-pub use serve::{BoxError, Drained, Edge, Peer, Serve, Settings, Watch};
+pub use serve::{AtOnce, BoxError, Drained, Edge, Peer, Serve, Settings, Watch};

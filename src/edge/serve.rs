@@ -14,6 +14,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::accept::{self, Acceptor, Listener};
+use super::head_guard::Outgoing;
 use super::refusal::Refusal;
 use super::workers::{self, Desk, House, Stage};
 use crate::base::limits;
@@ -41,14 +42,43 @@ pub struct Peer {
 /// of success to CONNECT, makes the connection a tunnel: see [`hyper::upgrade::on`].
 pub trait Serve: Send + Sync + 'static {
     /// The body of answers.
-    type Body: http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static;
+    type Body: http_body::Body<Data = Bytes, Error = BoxError> + Send + Unpin + 'static;
 
-    /// Answers one request.
+    /// What [`Serve::at_once`] has found out about a request that needs more.
+    type Begun: Send + 'static;
+
+    /// Answers one request. `begun` is what [`Serve::at_once`] made of the same request, if it was
+    /// asked.
     fn serve(
         &self,
         request: Request<Incoming>,
+        begun: Option<Self::Begun>,
         peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Answers a GET or HEAD of HTTP/1.1 without content, if that needs no waiting: head and body
+    /// go to `out`. The connection stays open unless it `closes` behind the answer, which the head
+    /// has to say then. Else nothing may be appended.
+    fn at_once(
+        &self,
+        _request: Request<()>,
+        _peer: Peer,
+        _closes: bool,
+        _out: &mut Outgoing,
+    ) -> AtOnce<Self::Begun> {
+        AtOnce::Declined
+    }
+}
+
+/// What came of a request that was offered to [`Serve::at_once`].
+#[derive(Debug)]
+pub enum AtOnce<B> {
+    /// It has its answer.
+    Answered,
+    /// It needs [`Serve::serve`], which gets this.
+    Begun(B),
+    /// It needs [`Serve::serve`], from its beginning.
+    Declined,
 }
 
 /// Hears of what happens at the edge and is no request.

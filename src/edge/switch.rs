@@ -26,6 +26,7 @@ pub(super) struct Switch {
     begun: AtomicU64,
     received: AtomicU64,
     answered: AtomicU64,
+    sent: AtomicU64,
     tunnel: AtomicBool,
     waiting: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -47,6 +48,21 @@ impl Switch {
     /// Whether all of request `turn` has been taken in.
     pub(super) fn has_received(&self, turn: u64) -> bool {
         self.received.load(Ordering::Acquire) >= turn
+    }
+
+    /// The number that the service side gives to the next request.
+    pub(super) fn next_turn(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed) + 1
+    }
+
+    /// The library has let go of the answer to request `turn`: all of it is in its hands.
+    pub(super) fn send(&self, turn: u64) {
+        self.sent.fetch_max(turn, Ordering::Release);
+    }
+
+    /// Whether the answer to request `turn` is in the library's hands to its end.
+    pub(super) fn has_sent(&self, turn: u64) -> bool {
+        self.sent.load(Ordering::Acquire) >= turn
     }
 
     /// Request `turn` has its answer.

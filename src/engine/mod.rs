@@ -3,6 +3,7 @@
 //! field of [`Engine`]; what a request owns is its [`transit::Transit`].
 
 pub mod admit;
+mod at_hand;
 mod book;
 pub mod explain;
 mod fetch;
@@ -49,8 +50,9 @@ use options::Options;
 
 pub use book::{Book, BookError, Upstream};
 pub use pass::OutBody;
+pub use reply::Pieces;
 pub use respond::Sent;
-pub use serve::{imagine, serve};
+pub use serve::{Begun, at_once, go_on, imagine, serve};
 pub use transit::Caller;
 
 /// Everything that requests share.

@@ -57,6 +57,10 @@ impl Pieces {
     pub const fn left(&self) -> u64 {
         self.left
     }
+}
+
+impl Iterator for Pieces {
+    type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         let piece = self.first.take().or_else(|| self.more.find(|piece| !piece.is_empty()))?;

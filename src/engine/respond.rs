@@ -1,8 +1,6 @@
 //! The last step: fields that belong to this hop, and the access line. The only place that turns a
 //! fault into a status.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
+use smallvec::SmallVec;
 
 use crate::base::fault::{Culprit, Fault};
 use crate::base::names;
@@ -64,43 +63,42 @@ fn dress(
         fields.insert(header::DATE, date::write(engine.clock.now()));
     }
     let options = &engine.options;
-    let told = match options.cache_status {
-        Told::All => true,
-        Told::Trusted => options.is_trusted(transit.caller.peer.ip()),
-        Told::Nobody => false,
-    };
-    if told {
-        fields.append(names::CACHE_STATUS, cache_status(engine, account));
+    if tells_status(engine, transit) {
+        fields.append(names::CACHE_STATUS, cache_status(engine, account, value));
     }
     if options.x_cache {
         let word = HeaderValue::from_static(account.outcome.as_x_cache());
         fields.insert(names::X_CACHE, word);
     }
     if options.via {
-        fields.append(header::VIA, HeaderValue::from_static("1.1 cistern"));
+        fields.append(header::VIA, HeaderValue::from_static(OUR_VIA));
     }
 }
 
-fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
-    // A hit without a rule says no more than this, and allocates nothing for it.
-    let mut detail = Cow::from(if account.outcome.is_hit() || account.stored { "L1" } else { "" });
-    let mut say = |what: std::fmt::Arguments<'_>| {
-        let detail = detail.to_mut();
-        if !detail.is_empty() {
-            detail.push_str("; ");
-        }
-        // Writing to a String cannot fail.
-        let _ = detail.write_fmt(what);
-    };
-    if let Some(reason) = account.reason {
-        say(format_args!("{reason}"));
+/// What we add to `Via` (RFC 9110, 7.6.3).
+pub(super) const OUR_VIA: &str = "1.1 cistern";
+
+/// Whether this client gets `Cache-Status`.
+pub(super) fn tells_status(engine: &Engine, transit: &Transit) -> bool {
+    let options = &engine.options;
+    match options.cache_status {
+        Told::All => true,
+        Told::Trusted => options.is_trusted(transit.caller.peer.ip()),
+        Told::Nobody => false,
     }
-    if !account.note.is_empty() {
-        say(format_args!("{}", account.note));
-    }
-    if let Some(route) = &account.route {
-        say(format_args!("rule={}", route.name));
-    }
+}
+
+fn value(status: &CacheStatus<'_>) -> HeaderValue {
+    status.value()
+}
+
+/// This cache's member of `Cache-Status`, handed to `take` while its parts are at hand.
+pub(super) fn cache_status<R>(
+    engine: &Engine,
+    account: &Account,
+    take: impl FnOnce(&CacheStatus<'_>) -> R,
+) -> R {
+    let detail = Detail(account);
     let hashed;
     let key = account.key.as_ref().map(crate::entry::Key::text);
     let key = match engine.options.key_shown {
@@ -111,7 +109,7 @@ fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
             hashed.as_ref().map(|hash| hash.get(..16).unwrap_or_default())
         }
     };
-    CacheStatus {
+    take(&CacheStatus {
         hit: account.outcome.is_hit(),
         fwd: account.fwd,
         fwd_status: account.fwd_status.map(|status| status.as_u16()),
@@ -119,12 +117,61 @@ fn cache_status(engine: &Engine, account: &Account) -> HeaderValue {
         collapsed: account.collapsed,
         ttl: account.ttl,
         key,
-        detail: &detail,
-    }
-    .value()
+        detail: &detail.text(),
+    })
 }
 
-fn tell(engine: &Engine, account: &Account) {
+struct Detail<'a>(&'a Account);
+
+impl Detail<'_> {
+    /// Level, reason, more words and rule, as far as there are any. They are put together on the
+    /// stack as a rule: every answer has them.
+    fn text(&self) -> SmallString {
+        let Self(account) = self;
+        let mut text = SmallString::default();
+        let mut say = |words: [&str; 2]| {
+            let [first, second] = words;
+            if !text.0.is_empty() {
+                text.push("; ");
+            }
+            text.push(first);
+            text.push(second);
+        };
+        if account.outcome.is_hit() || account.stored {
+            say(["L1", ""]);
+        }
+        if let Some(reason) = account.reason {
+            say([reason.as_str(), ""]);
+        }
+        if !account.note.is_empty() {
+            say([&account.note, ""]);
+        }
+        if let Some(route) = &account.route {
+            say(["rule=", &route.name]);
+        }
+        text
+    }
+}
+
+/// Text on the stack up to a usual length.
+#[derive(Default)]
+struct SmallString(SmallVec<[u8; 96]>);
+
+impl SmallString {
+    fn push(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl std::ops::Deref for SmallString {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+pub(super) fn tell(engine: &Engine, account: &Account) {
     let key = account.key.as_ref().map_or("", crate::entry::Key::text);
     let rule = account.route.as_ref().map(|route| &*route.name);
     let event = match account.outcome {
@@ -209,7 +256,7 @@ fn account_for(
     Sent { ending: Some(Box::new(ending)), ..sent }
 }
 
-fn write_line(
+pub(super) fn write_line(
     engine: &Engine,
     transit: &Transit,
     account: &Account,

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use http::{Request, Response, header};
-use http_body::Body as _;
-use http_body_util::{BodyExt, Full};
+use http_body::Body;
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -14,15 +15,15 @@ use crate::base::fields;
 use crate::base::limits;
 use crate::base::names;
 use crate::base::reason::Reason;
-use crate::engine::Worker;
 use crate::engine::admit::{self, Admission, Plan, Routed};
 use crate::engine::fetch;
 use crate::engine::lookup::{self, Look};
 use crate::engine::pass::OutBody;
+use crate::engine::reply::Pieces;
 use crate::engine::respond::Sent;
 use crate::engine::transit::{Account, Answer, Caller, Outcome, Transit};
-use crate::engine::{miss, pass, purge, respond, write};
-use crate::origin::Whole;
+use crate::engine::{Engine, Worker, at_hand, miss, pass, purge, respond, write};
+use crate::origin::{BoxError, Whole};
 use crate::policy;
 use crate::rules::RequestBody;
 
@@ -34,9 +35,59 @@ pub async fn serve(
 ) -> Response<Sent> {
     let upgrade =
         request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
-    let (transit, body) = begin(worker, request, caller);
+    let (parts, body) = request.into_parts();
     let engine = &worker.engine;
-    let answer = match admit::admit(engine, &transit, !body.is_end_stream()) {
+    let transit = begin(engine, parts, caller);
+    let admission = admit::admit(engine, &transit, !body.is_end_stream());
+    answer(worker, Begun { transit, admission }, body, upgrade).await
+}
+
+/// A request that has been admitted and could not be answered at once.
+#[derive(Debug)]
+pub struct Begun {
+    transit: Transit,
+    admission: Admission,
+}
+
+/// Answers a request without content, if what stands in the cache may be sent as it is: the head is
+/// appended to `out`, and says so where the connection `closes` behind it; the body is given back.
+/// Nothing here awaits.
+///
+/// # Errors
+/// What is known of a request that needs more, for [`go_on`]; then `out` is as it was.
+pub fn at_once(
+    engine: &Arc<Engine>,
+    request: Request<()>,
+    caller: Caller,
+    closes: bool,
+    out: &mut Vec<u8>,
+) -> Result<Pieces, Box<Begun>> {
+    let transit = begin(engine, request.into_parts().0, caller);
+    let admission = admit::admit(engine, &transit, false);
+    let answered = match &admission {
+        Admission::Read(plan) => at_hand::answer(engine, &transit, plan, closes, out),
+        _ => None,
+    };
+    answered.ok_or_else(|| Box::new(Begun { transit, admission }))
+}
+
+/// Answers a request that [`at_once`] could not.
+pub async fn go_on(worker: &Worker, begun: Begun) -> Response<Sent> {
+    answer(worker, begun, Empty::<Bytes>::new(), None).await
+}
+
+async fn answer<B>(
+    worker: &Worker,
+    begun: Begun,
+    body: B,
+    upgrade: Option<OnUpgrade>,
+) -> Response<Sent>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+{
+    let Begun { transit, admission } = begun;
+    let engine = &worker.engine;
+    let answer = match admission {
         Admission::Read(plan) => read(worker, &transit, &plan).await,
         // What leaves the process is boxed: the future of a hit would have room for it too, and is
         // moved more than once for each request.
@@ -60,9 +111,7 @@ fn asked_authority(parts: &http::request::Parts) -> &str {
     named.or_else(host).unwrap_or_default()
 }
 
-fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transit, Incoming) {
-    let engine = &worker.engine;
-    let (mut parts, body) = request.into_parts();
+fn begin(engine: &Engine, mut parts: http::request::Parts, caller: Caller) -> Transit {
     fields::strip_named_by_connection(&mut parts.headers);
     let authority = asked_authority(&parts);
     let trusted = engine.options.trusts_peer(caller.peer.ip());
@@ -72,7 +121,7 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
         _ => "http",
     };
     let began = tokio::time::Instant::now();
-    let transit = Transit {
+    Transit {
         began,
         at: engine.clock.at(began),
         id: engine.requests.fetch_add(1, Ordering::Relaxed),
@@ -81,8 +130,7 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
         scheme,
         parts,
         book: engine.book.load_full(),
-    };
-    (transit, body)
+    }
 }
 
 /// `Shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
@@ -93,7 +141,10 @@ fn canonical(authority: &str, scheme: &str) -> Box<str> {
     one
 }
 
-fn outgoing(body: Incoming) -> OutBody {
+fn outgoing<B>(body: B) -> OutBody
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     body.map_err(Into::into).boxed_unsync()
 }
 
@@ -124,7 +175,10 @@ async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
 }
 
 /// A read whose key comes from its body: the body is read first, up to the rule's limit.
-async fn body_read(worker: &Worker, transit: &Transit, routed: Routed, body: Incoming) -> Answer {
+async fn body_read<B>(worker: &Worker, transit: &Transit, routed: Routed, body: B) -> Answer
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+{
     let engine = &worker.engine;
     let limit = routed.route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max);
     let body = match crate::origin::whole(body, limit).await {
@@ -135,6 +189,7 @@ async fn body_read(worker: &Worker, transit: &Transit, routed: Routed, body: Inc
         }
         Ok(whole) => whole.bytes().unwrap_or_default(),
         Err(broken) => {
+            let broken: BoxError = broken.into();
             let fault = Fault::BadRequest(format!("the body broke off: {broken}"));
             return respond::fault(engine, transit, &fault, Account::default());
         }

@@ -149,10 +149,12 @@ struct Api {
 
 impl Serve for Api {
     type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
+    type Begun = Infallible;
 
     fn serve(
         &self,
         request: Request<Incoming>,
+        _begun: Option<Infallible>,
         _peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send {
         let shop = Arc::clone(&self.shop);

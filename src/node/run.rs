@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use http::{Request, Response};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, Health};
 use crate::base::tasks;
 use crate::base::units::Span;
-use crate::edge::{self, Edge, Incoming, Listener, Peer, Serve};
-use crate::engine::{Caller, Engine, Sent, Worker, serve};
+use crate::edge::{self, Edge, Listener, Peer};
+use crate::engine::{Engine, Worker};
 use crate::node::build;
+use crate::node::front::Front;
 use crate::node::load;
 use crate::node::reload::Reloader;
 use crate::node::settings::Settings;
@@ -46,24 +46,6 @@ pub enum StartError {
 fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     let what = what.into();
     move |cause| StartError::System { what, cause }
-}
-
-struct Front {
-    worker: Worker,
-}
-
-impl Serve for Front {
-    type Body = Sent;
-
-    fn serve(
-        &self,
-        request: Request<Incoming>,
-        peer: Peer,
-    ) -> impl Future<Output = Response<Sent>> + Send {
-        let worker = self.worker.clone();
-        let caller = Caller { peer: peer.address, local: peer.local };
-        async move { serve(&worker, request, caller).await }
-    }
 }
 
 struct Told(Arc<Engine>);

@@ -18,7 +18,7 @@ use crate::base::units::Span;
 
 pub use cache_status::{CacheStatus, Fwd};
 pub use multipart::Multipart;
-pub use number::number;
+pub use number::{Digits, number};
 
 /// The value of `Age`, in whole seconds (RFC 9111, 5.1).
 pub fn age_value(age: Span) -> HeaderValue {

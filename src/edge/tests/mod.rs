@@ -4,6 +4,7 @@ mod bodies;
 mod client;
 mod drains;
 mod heads;
+mod lane;
 mod lives;
 mod reference;
 mod service;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming};
@@ -19,7 +19,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 
 use crate::base::tasks;
-use crate::edge::{BoxError, Edge, Listener, Peer, Refusal, Serve, Settings, Watch};
+use crate::edge::{
+    AtOnce, BoxError, Edge, Listener, Outgoing, Peer, Refusal, Serve, Settings, Watch,
+};
 
 /// What reached the service, and how its body ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +120,15 @@ fn kind_of(error: &hyper::Error) -> io::ErrorKind {
 
 impl Serve for Echo {
     type Body = Out;
+    /// The target it was begun for.
+    type Begun = String;
 
-    async fn serve(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Out> {
+    async fn serve(
+        &self,
+        mut request: Request<Incoming>,
+        begun: Option<String>,
+        peer: Peer,
+    ) -> Response<Out> {
         let head = format!("{} {}", request.method(), request.uri());
         let at = {
             let mut seen = self.notes.seen.lock().unwrap();
@@ -129,6 +138,8 @@ impl Serve for Echo {
         // A test that does not listen has ended.
         drop(self.notes.arrived.lock().unwrap().send((head.clone(), peer, self.worker)));
         match request.uri().path() {
+            "/begun" => return say(format!("begun {begun:?}")),
+            "/fields" => return say(format!("{:?}", request.headers())),
             "/early" => return say("early"),
             "/panic" => panic!("as told"),
             "/tunnel" => {
@@ -170,6 +181,33 @@ impl Serve for Echo {
             }
             (_, Ok(body)) => say(format!("{head} {}", String::from_utf8_lossy(&body))),
         }
+    }
+
+    fn at_once(
+        &self,
+        request: Request<()>,
+        _: Peer,
+        closes: bool,
+        out: &mut Outgoing,
+    ) -> AtOnce<String> {
+        let body = match request.uri().path() {
+            "/at-once" => vec![Bytes::from(format!("at once {}", request.uri()))],
+            "/at-once/big" => {
+                vec![Bytes::from(vec![b'a'; 3 << 20]), Bytes::from(vec![b'b'; 5 << 20])]
+            }
+            "/at-once/panic" => panic!("as told"),
+            "/begun" => return AtOnce::Begun(request.uri().to_string()),
+            _ => return AtOnce::Declined,
+        };
+        let length: usize = body.iter().map(Bytes::len).sum();
+        let close = if closes { "connection: close\r\n" } else { "" };
+        let head =
+            format!("HTTP/1.1 200 OK\r\nat: once\r\n{close}content-length: {length}\r\n\r\n");
+        out.head().extend_from_slice(head.as_bytes());
+        if request.method() == Method::GET {
+            out.body(body.into_iter());
+        }
+        AtOnce::Answered
     }
 }
 

@@ -64,12 +64,17 @@ impl AsyncWrite for Parts {
     }
 }
 
-/// What the HTTP library would see, how it ends, and what is refused. Upgrades are refused.
-fn fate(parts: Vec<Vec<u8>>, room: usize) -> (Vec<u8>, Option<String>, Option<String>) {
+/// What the service would see, how it ends, and what is refused. Upgrades are refused. With `lane`
+/// every head that is offered there is taken; it shall make no difference.
+fn fate(parts: Vec<Vec<u8>>, room: usize, lane: bool) -> (Vec<u8>, Option<String>, Option<String>) {
     let switch = Arc::new(Switch::default());
     switch.answer(u64::MAX, Course::Http);
+    switch.send(u64::MAX);
     let parts = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let mut guard = HeadGuard::new(Parts(parts), Arc::clone(&switch), None);
+    if !lane {
+        guard.leave_lane();
+    }
     let mut cx = Context::from_waker(Waker::noop());
     let mut seen = Vec::new();
     let mut memory = vec![0; room];
@@ -77,9 +82,20 @@ fn fate(parts: Vec<Vec<u8>>, room: usize) -> (Vec<u8>, Option<String>, Option<St
         let mut buf = ReadBuf::new(&mut memory);
         match Pin::new(&mut guard).poll_read(&mut cx, &mut buf) {
             Poll::Ready(Ok(())) if buf.filled().is_empty() => break None,
-            Poll::Ready(Ok(())) => seen.extend_from_slice(buf.filled()),
+            Poll::Ready(Ok(())) => {
+                seen.extend_from_slice(buf.filled());
+                assert!(Pin::new(&mut guard).poll_flush(&mut cx).is_ready());
+            }
             Poll::Ready(Err(error)) => break Some(error.to_string()),
-            Poll::Pending => panic!("nothing here waits"),
+            Poll::Pending => {
+                assert!(guard.is_lane_wanted(), "nothing here waits");
+                let turn = guard.poll_lane(&mut cx, &mut |head, out| {
+                    seen.extend_from_slice(head);
+                    out.head().extend_from_slice(b"answer");
+                    true
+                });
+                assert!(matches!(turn, Poll::Ready(Ok(()))));
+            }
         }
     };
     assert!(Pin::new(&mut guard).poll_shutdown(&mut cx).is_ready());
@@ -108,23 +124,26 @@ const ENDS: [&str; 8] = [
 fn every_cut_gives_the_same() {
     for end in ENDS {
         let all = format!("{TALK}{end}").into_bytes();
-        let whole = fate(vec![all.clone()], 65_536);
+        let whole = fate(vec![all.clone()], 65_536, false);
         assert!(whole.0.starts_with(TALK.as_bytes()));
-        assert_eq!(fate(all.iter().map(|&byte| vec![byte]).collect(), 65_536), whole);
-        assert_eq!(fate(vec![all.clone()], 1), whole);
-        for cut in 0..all.len() {
-            let (one, two) = all.split_at(cut);
-            assert_eq!(fate(vec![one.to_vec(), two.to_vec()], 65_536), whole, "cut at {cut}");
+        for lane in [false, true] {
+            assert_eq!(fate(all.iter().map(|&byte| vec![byte]).collect(), 65_536, lane), whole);
+            assert_eq!(fate(vec![all.clone()], 1, lane), whole);
+            for cut in 0..all.len() {
+                let (one, two) = all.split_at(cut);
+                let cut_once = fate(vec![one.to_vec(), two.to_vec()], 65_536, lane);
+                assert_eq!(cut_once, whole, "cut at {cut}, lane {lane}");
+            }
         }
     }
 }
 
 #[test]
 fn nothing_of_a_refused_head_is_handed_on() {
-    let refused = fate(vec![format!("{TALK}{}", ENDS[2]).into_bytes()], 65_536);
+    let refused = fate(vec![format!("{TALK}{}", ENDS[2]).into_bytes()], 65_536, true);
     assert_eq!(refused.0, TALK.as_bytes());
     assert!(refused.2.unwrap().contains("colon"));
-    let broken = fate(vec![format!("{TALK}{}", ENDS[6]).into_bytes()], 65_536);
+    let broken = fate(vec![format!("{TALK}{}", ENDS[6]).into_bytes()], 65_536, true);
     assert!(broken.0.ends_with(b"3\r\nabc") && broken.1.unwrap().contains("CRLF"));
 }
 
@@ -145,6 +164,7 @@ fn what_follows_an_undecided_upgrade_is_held_until_the_answer_wakes_it() {
         let switch = Arc::new(Switch::default());
         let parts = VecDeque::from([[ask, follows].concat()]);
         let mut guard = HeadGuard::new(Parts(parts), Arc::clone(&switch), None);
+        guard.leave_lane();
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
@@ -198,12 +218,13 @@ proptest! {
     fn any_bytes_cut_anyhow_have_one_fate(
         all in proptest::collection::vec(any::<u8>(), 0..300),
         talk in any::<bool>(),
+        lane in any::<bool>(),
         cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
         room in 1_usize..100,
     ) {
         let mut bytes = if talk { TALK.as_bytes().to_vec() } else { Vec::new() };
         bytes.extend(all);
-        let whole = fate(vec![bytes.clone()], 65_536);
+        let whole = fate(vec![bytes.clone()], 65_536, false);
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.sort_unstable();
         let mut parts = Vec::new();
@@ -213,6 +234,6 @@ proptest! {
             from = cut;
         }
         parts.push(bytes[from..].to_vec());
-        prop_assert_eq!(fate(parts, room), whole);
+        prop_assert_eq!(fate(parts, room, lane), whole);
     }
 }

@@ -77,7 +77,11 @@ impl CacheStatus<'_> {
         HeaderValue::from_bytes(&line.0).unwrap_or(HeaderValue::from_static(names::SELF))
     }
 
-    fn tell(&self, f: &mut impl fmt::Write) -> fmt::Result {
+    /// Writes the member as text.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn tell(&self, f: &mut impl fmt::Write) -> fmt::Result {
         f.write_str(names::SELF)?;
         if self.hit {
             f.write_str("; hit")?;

@@ -8,13 +8,14 @@ pub fn number(value: u64) -> HeaderValue {
 }
 
 /// The decimal digits of a number, on the stack.
-pub(super) struct Digits {
+pub struct Digits {
     text: [u8; 20],
     from: usize,
 }
 
 impl Digits {
-    pub(super) fn of(mut value: u64) -> Self {
+    /// The digits of `value`.
+    pub fn of(mut value: u64) -> Self {
         let mut text = [b'0'; 20];
         let mut from = text.len();
         for place in text.iter_mut().rev() {
@@ -28,7 +29,8 @@ impl Digits {
         Self { text, from }
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// They as text.
+    pub fn as_str(&self) -> &str {
         let digits = self.text.get(self.from..).unwrap_or_default();
         str::from_utf8(digits).unwrap_or_default()
     }
