@@ -8,6 +8,7 @@ pub mod forwarded;
 pub mod ids;
 pub mod limits;
 pub mod names;
+pub mod plain;
 pub mod reason;
 pub mod tasks;
 pub mod units;

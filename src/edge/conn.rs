@@ -23,10 +23,11 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::head_guard::{HeadGuard, Outgoing, Shared};
 use super::request_head::{self, Plain};
-use super::serve::{AtOnce, BoxError, Peer, Serve, Watch};
+use super::serve::{AtOnce, BoxError, Offer, Peer, Serve, Watch};
 use super::switch::{Course, Switch};
 use super::workers::{Arrival, House, Seat, Stage};
 use crate::base::{fields, limits};
@@ -75,9 +76,9 @@ struct Call<S: Serve> {
 
 impl<S: Serve> Call<S> {
     /// Answers a head in the lane, if the service can do that without waiting.
-    fn answer_at_once(&self, head: &[u8], out: &mut Outgoing) -> bool {
+    fn answer_at_once(&self, head: &[u8], arrived: Instant, out: &mut Outgoing) -> bool {
         let Some(Plain { request, closes }) = request_head::plain(head) else { return false };
-        match self.serve.at_once(request, self.peer, closes, out) {
+        match self.serve.at_once(Offer { request, peer: self.peer, arrived, closes }, out) {
             AtOnce::Answered => {
                 if closes {
                     out.close();
@@ -179,7 +180,7 @@ where
     S: Serve,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared.guard().poll_lane(cx, &mut |head, out| call.answer_at_once(head, out))
+    shared.guard().poll_lane(cx, &mut |head, at, out| call.answer_at_once(head, at, out))
 }
 
 /// The socket on this worker's runtime. It does not block since it was accepted.

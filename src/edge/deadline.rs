@@ -37,6 +37,11 @@ impl Deadline {
         false
     }
 
+    /// The wait has ended in time, and the next began at `moment`: for who has read the clock.
+    pub(super) fn begin_at(&mut self, moment: Instant) {
+        self.since = Some(moment);
+    }
+
     /// The wait has ended in time.
     pub(super) fn clear(&mut self) {
         self.since = None;

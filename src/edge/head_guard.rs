@@ -4,11 +4,12 @@
 //! connection, in good order, after the answers before it; then the refusal is written here.
 //! What must never happen: bytes behind a refused head, or of an undecided upgrade, handed on.
 
+mod hands;
 mod lane;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
@@ -25,6 +26,7 @@ use super::workers::Seat;
 use crate::base::limits;
 use lane::Lane;
 
+pub(super) use hands::Shared;
 pub use lane::Outgoing;
 
 /// Where in the stream of messages the next byte stands.
@@ -356,66 +358,5 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
         }
         let rest = this.rest();
         this.closing.poll(&mut this.io, owed, rest, cx).map(Ok)
-    }
-}
-
-/// One guard in two hands: the library reads and writes through it, the lane takes its place.
-#[derive(Debug)]
-pub(super) struct Shared<T>(Arc<Mutex<HeadGuard<T>>>);
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Shared<T> {
-    pub(super) fn new(guard: HeadGuard<T>) -> Self {
-        Self(Arc::new(Mutex::new(guard)))
-    }
-
-    /// The guard. Both hands are moved by one task, so nobody ever waits here.
-    pub(super) fn guard(&self) -> MutexGuard<'_, HeadGuard<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Shared<T> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.guard()).poll_read(cx, buf)
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Shared<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.guard()).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.guard()).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.guard().is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.guard()).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.guard()).poll_shutdown(cx)
     }
 }

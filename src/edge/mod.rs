@@ -27,4 +27,4 @@ pub use accept::Listener;
 pub use chunk_scan::ChunkFault;
 pub use head_guard::Outgoing;
 pub use refusal::Refusal;
-pub use serve::{AtOnce, BoxError, Drained, Edge, Peer, Serve, Settings, Watch};
+pub use serve::{AtOnce, BoxError, Drained, Edge, Offer, Peer, Serve, Settings, Watch};

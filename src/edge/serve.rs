@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::accept::{self, Acceptor, Listener};
 use super::head_guard::Outgoing;
@@ -56,18 +57,24 @@ pub trait Serve: Send + Sync + 'static {
         peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// Answers a GET or HEAD of HTTP/1.1 without content, if that needs no waiting: head and body
-    /// go to `out`. The connection stays open unless it `closes` behind the answer, which the head
-    /// has to say then. Else nothing may be appended.
-    fn at_once(
-        &self,
-        _request: Request<()>,
-        _peer: Peer,
-        _closes: bool,
-        _out: &mut Outgoing,
-    ) -> AtOnce<Self::Begun> {
+    /// Answers a request, if that needs no waiting: head and body go to `out`. Else nothing may be
+    /// appended.
+    fn at_once(&self, _offer: Offer, _out: &mut Outgoing) -> AtOnce<Self::Begun> {
         AtOnce::Declined
     }
+}
+
+/// A request that may be answered at once: a GET or HEAD of HTTP/1.1 without content.
+#[derive(Debug)]
+pub struct Offer {
+    /// The request.
+    pub request: Request<()>,
+    /// Who asks.
+    pub peer: Peer,
+    /// When its last bytes came.
+    pub arrived: Instant,
+    /// The connection ends behind the answer, whose head has to say so (RFC 9112, 9.6).
+    pub closes: bool,
 }
 
 /// What came of a request that was offered to [`Serve::at_once`].

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{Method, header};
 
 use crate::base::fault::Fault;
 use crate::base::forwarded;
@@ -12,6 +12,7 @@ use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::book::Upstream;
+use crate::engine::marks::{Marks, overrides};
 use crate::engine::outbound;
 use crate::engine::transit::{Account, Outcome, Transit};
 use crate::entry::{Key, Labels};
@@ -108,48 +109,6 @@ impl Routed {
     }
 }
 
-/// Fields that frameworks let override the method.
-const METHOD_OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
-];
-
-fn overrides_method(fields: &HeaderMap) -> bool {
-    METHOD_OVERRIDES.iter().any(|name| fields.contains_key(name))
-}
-
-/// Fields that frameworks and proxies let decide the target, the scheme or what is behind. In no
-/// key, so from an untrusted peer they keep a request out of the cache.
-const OVERRIDES: [&str; 15] = [
-    "base-url",
-    "forwarded-proto",
-    "front-end-https",
-    "x-forwarded",
-    "x-forwarder-for",
-    "x-host",
-    "x-http-destinationurl",
-    "x-http-host-override",
-    "x-middleware-subrequest",
-    "x-real-host",
-    "x-rewrite-url",
-    "x-scheme",
-    "x-uri",
-    "x-url-scheme",
-    "x-wap-profile",
-];
-
-/// Families of the same kind.
-const OVERRIDE_FAMILIES: [&str; 4] = ["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
-
-/// Whether what this field says could change the answer, though no key holds it.
-fn overrides(name: &HeaderName) -> bool {
-    let ours = [names::X_FORWARDED_FOR, names::X_FORWARDED_PROTO, names::X_FORWARDED_HOST];
-    let text = name.as_str();
-    OVERRIDES.contains(&text)
-        || (OVERRIDE_FAMILIES.iter().any(|family| text.starts_with(family)) && !ours.contains(name))
-}
-
 /// Passing the same proxy this often is a loop: chains of proxies are short.
 const OWN_HOPS_MAX: usize = 8;
 
@@ -163,7 +122,8 @@ pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
         let problem = "CONNECT asks for a forward proxy; this is a reverse proxy".to_owned();
         return Admission::Refuse(Fault::BadRequest(problem));
     }
-    if forwarded::times_here(&parts.headers) >= OWN_HOPS_MAX {
+    let marks = transit.marks;
+    if marks.has(Marks::VIA) && forwarded::times_here(&parts.headers) >= OWN_HOPS_MAX {
         return Admission::Refuse(Fault::Loop);
     }
     let asked = transit.asked();
@@ -175,12 +135,14 @@ pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
         return Admission::Refuse(Fault::NoOrigin);
     };
     let routed = Routed { route, captures, origin: Arc::clone(origin), note: String::new() };
-    if outbound::asks_for_tunnel(parts) {
+    if marks.has(Marks::UPGRADE) && outbound::asks_for_tunnel(parts) {
         return Admission::Pass(routed, Reason::Upgrade);
     }
     match role(routed.route.as_deref(), &parts.method) {
         // What a framework takes for another method may change something.
-        Role::Read | Role::BodyRead if overrides_method(&parts.headers) => Admission::Write(routed),
+        Role::Read | Role::BodyRead if marks.has(Marks::METHOD_OVERRIDE) => {
+            Admission::Write(routed)
+        }
         Role::Read if has_body => pass(routed, Reason::UnkeyedInput, "a body on a read"),
         Role::Read => read(engine, transit, routed, None),
         Role::BodyRead => Admission::BodyRead(routed),
@@ -214,15 +176,17 @@ pub fn read(
     let options = &engine.options;
     let fields = &transit.parts.headers;
     let peer = transit.caller.peer.ip();
-    if !options.trusts_peer(peer)
-        // Requests have few fields: going through them is cheaper than to look up each of these.
+    if transit.marks.has(Marks::OVERRIDE)
+        && !options.trusts_peer(peer)
         && let Some(name) = fields.keys().find(|name| overrides(name))
     {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
     }
     // What a trusted peer says of the host goes to the origin as it came: it must be in the key.
-    let told = fields.get(names::X_FORWARDED_HOST).filter(|_| options.trusts_peer(peer));
-    if told.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(transit.authority.as_bytes()))
+    if transit.marks.has(Marks::FORWARDED)
+        && options.trusts_peer(peer)
+        && let Some(told) = fields.get(names::X_FORWARDED_HOST)
+        && !told.as_bytes().eq_ignore_ascii_case(transit.authority.as_bytes())
     {
         return pass(routed, Reason::UnkeyedInput, names::X_FORWARDED_HOST.as_str());
     }
@@ -255,13 +219,18 @@ pub fn read(
     let text = planned.as_ref().and_then(|planned| planned.key.as_deref());
     let key = match text {
         Some(text) => Key::new(text, &site(transit, &routed.origin), caller),
-        None => Key::new(&transit.absolute(), "", caller),
+        None => Key::of_target(transit.scheme, &transit.authority, transit.target(), caller),
+    };
+    let wishes = if transit.marks.has(Marks::DIRECTIVES) {
+        RequestDirectives::of(fields, options.obeys(peer))
+    } else {
+        RequestDirectives::default()
     };
     Admission::Read(Plan {
         key,
         kind: route.map_or(KindId(0), |route| route.kind),
         credentials,
-        wishes: RequestDirectives::of(fields, options.obeys(peer)),
+        wishes,
         send_target: planned.and_then(|planned| planned.forward_target),
         body: bytes::Bytes::new(),
         identity,

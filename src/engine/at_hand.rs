@@ -11,13 +11,13 @@ use crate::base::names;
 use crate::engine::Engine;
 use crate::engine::admit::Plan;
 use crate::engine::lookup::{self, Look};
+use crate::engine::marks::Marks;
 use crate::engine::reply::Pieces;
 use crate::engine::respond::{self, OUR_VIA};
 use crate::engine::transit::{Account, Outcome, Transit};
 use crate::entry::Entry;
 use crate::policy::answer::Digits;
 use crate::policy::date;
-use crate::policy::validate::wants_all;
 
 /// Appends the head of a stored answer to `out` and gives its body, if there is one that is fresh
 /// and answers the request whole.
@@ -28,7 +28,7 @@ pub(super) fn answer(
     closes: bool,
     out: &mut Vec<u8>,
 ) -> Option<Pieces> {
-    if !wants_all(&transit.parts.headers)
+    if transit.marks.has(Marks::CONDITIONS)
         || plan.routed.route.as_ref().is_some_and(|route| route.inject.is_some())
     {
         return None;

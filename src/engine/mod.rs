@@ -13,6 +13,7 @@ mod inject;
 mod json;
 mod landed;
 mod lookup;
+mod marks;
 mod miss;
 pub mod options;
 mod outbound;
@@ -52,7 +53,7 @@ pub use book::{Book, BookError, Upstream};
 pub use pass::OutBody;
 pub use reply::Pieces;
 pub use respond::Sent;
-pub use serve::{Begun, at_once, go_on, imagine, serve};
+pub use serve::{Asking, Begun, at_once, go_on, imagine, serve};
 pub use transit::Caller;
 
 /// Everything that requests share.

@@ -98,7 +98,6 @@ pub(super) fn cache_status<R>(
     account: &Account,
     take: impl FnOnce(&CacheStatus<'_>) -> R,
 ) -> R {
-    let detail = Detail(account);
     let hashed;
     let key = account.key.as_ref().map(crate::entry::Key::text);
     let key = match engine.options.key_shown {
@@ -117,58 +116,26 @@ pub(super) fn cache_status<R>(
         collapsed: account.collapsed,
         ttl: account.ttl,
         key,
-        detail: &detail.text(),
+        detail: &details(account),
     })
 }
 
-struct Detail<'a>(&'a Account);
-
-impl Detail<'_> {
-    /// Level, reason, more words and rule, as far as there are any. They are put together on the
-    /// stack as a rule: every answer has them.
-    fn text(&self) -> SmallString {
-        let Self(account) = self;
-        let mut text = SmallString::default();
-        let mut say = |words: [&str; 2]| {
-            let [first, second] = words;
-            if !text.0.is_empty() {
-                text.push("; ");
-            }
-            text.push(first);
-            text.push(second);
-        };
-        if account.outcome.is_hit() || account.stored {
-            say(["L1", ""]);
-        }
-        if let Some(reason) = account.reason {
-            say([reason.as_str(), ""]);
-        }
-        if !account.note.is_empty() {
-            say([&account.note, ""]);
-        }
-        if let Some(route) = &account.route {
-            say(["rule=", &route.name]);
-        }
-        text
+/// Level, reason, more words and rule, as far as there are any.
+fn details(account: &Account) -> SmallVec<[[&str; 2]; 4]> {
+    let mut details = SmallVec::new();
+    if account.outcome.is_hit() || account.stored {
+        details.push(["L1", ""]);
     }
-}
-
-/// Text on the stack up to a usual length.
-#[derive(Default)]
-struct SmallString(SmallVec<[u8; 96]>);
-
-impl SmallString {
-    fn push(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+    if let Some(reason) = account.reason {
+        details.push([reason.as_str(), ""]);
     }
-}
-
-impl std::ops::Deref for SmallString {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default()
+    if !account.note.is_empty() {
+        details.push([&*account.note, ""]);
     }
+    if let Some(route) = &account.route {
+        details.push(["rule=", &*route.name]);
+    }
+    details
 }
 
 pub(super) fn tell(engine: &Engine, account: &Account) {

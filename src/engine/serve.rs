@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
 
 use crate::base::fault::Fault;
 use crate::base::fields;
@@ -18,6 +19,7 @@ use crate::base::reason::Reason;
 use crate::engine::admit::{self, Admission, Plan, Routed};
 use crate::engine::fetch;
 use crate::engine::lookup::{self, Look};
+use crate::engine::marks::Marks;
 use crate::engine::pass::OutBody;
 use crate::engine::reply::Pieces;
 use crate::engine::respond::Sent;
@@ -25,6 +27,7 @@ use crate::engine::transit::{Account, Answer, Caller, Outcome, Transit};
 use crate::engine::{Engine, Worker, at_hand, miss, pass, purge, respond, write};
 use crate::origin::{BoxError, Whole};
 use crate::policy;
+use crate::policy::validate::has_preconditions;
 use crate::rules::RequestBody;
 
 /// Answers one request.
@@ -37,7 +40,7 @@ pub async fn serve(
         request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let engine = &worker.engine;
-    let transit = begin(engine, parts, caller);
+    let transit = begin(engine, parts, caller, Instant::now());
     let admission = admit::admit(engine, &transit, !body.is_end_stream());
     answer(worker, Begun { transit, admission }, body, upgrade).await
 }
@@ -49,20 +52,31 @@ pub struct Begun {
     admission: Admission,
 }
 
+/// A request without content, as the edge offers it.
+#[derive(Debug)]
+pub struct Asking {
+    /// The request.
+    pub request: Request<()>,
+    /// Who asks.
+    pub caller: Caller,
+    /// When it came.
+    pub arrived: Instant,
+    /// The connection ends behind the answer.
+    pub closes: bool,
+}
+
 /// Answers a request without content, if what stands in the cache may be sent as it is: the head is
-/// appended to `out`, and says so where the connection `closes` behind it; the body is given back.
-/// Nothing here awaits.
+/// appended to `out`, the body is given back. Nothing here awaits.
 ///
 /// # Errors
 /// What is known of a request that needs more, for [`go_on`]; then `out` is as it was.
 pub fn at_once(
     engine: &Arc<Engine>,
-    request: Request<()>,
-    caller: Caller,
-    closes: bool,
+    asking: Asking,
     out: &mut Vec<u8>,
 ) -> Result<Pieces, Box<Begun>> {
-    let transit = begin(engine, request.into_parts().0, caller);
+    let Asking { request, caller, arrived, closes } = asking;
+    let transit = begin(engine, request.into_parts().0, caller, arrived);
     let admission = admit::admit(engine, &transit, false);
     let answered = match &admission {
         Admission::Read(plan) => at_hand::answer(engine, &transit, plan, closes, out),
@@ -111,16 +125,30 @@ fn asked_authority(parts: &http::request::Parts) -> &str {
     named.or_else(host).unwrap_or_default()
 }
 
-fn begin(engine: &Engine, mut parts: http::request::Parts, caller: Caller) -> Transit {
-    fields::strip_named_by_connection(&mut parts.headers);
+/// The kinds of fields that are left when those which `Connection` names are gone.
+fn marked(headers: &mut HeaderMap) -> Marks {
+    let marks = Marks::of(headers);
+    if !marks.has(Marks::CONNECTION) {
+        return marks;
+    }
+    fields::strip_named_by_connection(headers);
+    Marks::of(headers)
+}
+
+fn begin(
+    engine: &Engine,
+    mut parts: http::request::Parts,
+    caller: Caller,
+    began: Instant,
+) -> Transit {
+    let marks = marked(&mut parts.headers);
     let authority = asked_authority(&parts);
-    let trusted = engine.options.trusts_peer(caller.peer.ip());
-    let told = parts.headers.get(names::X_FORWARDED_PROTO).filter(|_| trusted);
+    let trusted = marks.has(Marks::FORWARDED) && engine.options.trusts_peer(caller.peer.ip());
+    let told = if trusted { parts.headers.get(names::X_FORWARDED_PROTO) } else { None };
     let scheme = match told.map(http::HeaderValue::as_bytes) {
         Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
         _ => "http",
     };
-    let began = tokio::time::Instant::now();
     Transit {
         began,
         at: engine.clock.at(began),
@@ -129,6 +157,7 @@ fn begin(engine: &Engine, mut parts: http::request::Parts, caller: Caller) -> Tr
         authority: canonical(authority, scheme),
         scheme,
         parts,
+        marks,
         book: engine.book.load_full(),
     }
 }
@@ -152,7 +181,7 @@ async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
     let engine = &worker.engine;
     let now = engine.clock.now();
     // What only the origin may judge goes to it, whatever stands here (RFC 9110, 13.1.1).
-    if policy::validate::has_preconditions(&transit.parts.headers) {
+    if transit.marks.has(Marks::CONDITIONS) && has_preconditions(&transit.parts.headers) {
         return Box::pin(miss::miss(worker, transit, plan)).await;
     }
     match lookup::look_at(engine, transit, plan, now) {
@@ -225,16 +254,17 @@ async fn past(
 /// A request that is only looked at: its head as `explain` and PURGE see it.
 pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Caller) -> Transit {
     let (mut parts, ()) = request.into_parts();
-    fields::strip_named_by_connection(&mut parts.headers);
+    let marks = marked(&mut parts.headers);
     let authority = asked_authority(&parts);
     Transit {
-        began: tokio::time::Instant::now(),
+        began: Instant::now(),
         at: worker.clock.now(),
         id: 0,
         caller,
         authority: canonical(authority, "http"),
         scheme: "http",
         parts,
+        marks,
         book: Arc::clone(&worker.book.load_full()),
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::base::clock::Timestamp;
 use crate::base::reason::Reason;
 use crate::engine::book::Book;
+use crate::engine::marks::Marks;
 use crate::engine::reply::Reply;
 use crate::entry::Key;
 use crate::policy::Fwd;
@@ -39,6 +40,8 @@ pub struct Transit {
     pub caller: Caller,
     /// The request without its body.
     pub parts: Parts,
+    /// Which kinds of fields it has.
+    pub marks: Marks,
     /// The scheme the client used, as far as a trusted peer tells.
     pub scheme: &'static str,
     /// The authority asked for, in lower case.

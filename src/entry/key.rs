@@ -18,9 +18,19 @@ impl Key {
     /// From the key as rules and people name it, the site (scheme and authority; empty where they
     /// do not count) and the caller (empty where all callers share).
     pub fn new(text: &str, site: &str, caller: &str) -> Self {
+        Self::of_parts([text, "", "", ""], site, caller)
+    }
+
+    /// The key of a target without a rule: its absolute URI is the text, and names the site.
+    pub fn of_target(scheme: &str, authority: &str, target: &str, caller: &str) -> Self {
+        Self::of_parts([scheme, "://", authority, target], "", caller)
+    }
+
+    fn of_parts(text: [&str; 4], site: &str, caller: &str) -> Self {
         let (site, caller) = (plain(site), plain(caller));
-        let mut whole = String::with_capacity(text.len() + site.len() + caller.len() + 2);
-        whole.push_str(text);
+        let text_len: usize = text.iter().map(|part| part.len()).sum();
+        let mut whole = String::with_capacity(text_len + site.len() + caller.len() + 2);
+        whole.extend(text);
         whole.push(SEPARATOR);
         whole.push_str(&site);
         whole.push(SEPARATOR);
@@ -70,7 +80,7 @@ fn cut(whole: &str) -> (&str, &str) {
 }
 
 fn plain(part: &str) -> Cow<'_, str> {
-    if part.contains(SEPARATOR) {
+    if memchr::memchr(SEPARATOR as u8, part.as_bytes()).is_some() {
         // Neither an authority nor a digest holds a control character; should one come all the
         // same, it must not forge another identity.
         return Cow::Owned(part.replace('%', "%25").replace(SEPARATOR, "%01"));
@@ -107,6 +117,12 @@ mod tests {
             let key = Key::new(text, site, caller);
             assert_eq!((key.text(), key.site(), key.caller()), (text, site, caller));
         }
+    }
+
+    #[test]
+    fn a_target_is_its_absolute_uri() {
+        let key = Key::of_target("http", "shop.example", "/a?b", "c");
+        assert_eq!(key, Key::new("http://shop.example/a?b", "", "c"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! What the edge calls: each request goes to the engine, at once where nothing has to be waited for.
+//! What the edge calls: each request goes to the engine, at once where nothing is waited for.
 
 use http::{Request, Response};
 
-use crate::edge::{AtOnce, Incoming, Outgoing, Peer, Serve};
+use crate::edge::{AtOnce, Incoming, Offer, Outgoing, Peer, Serve};
 use crate::engine::{self, Begun, Caller, Sent, Worker};
 
 /// A worker as the edge calls it.
@@ -29,15 +29,14 @@ impl Serve for Front {
         }
     }
 
-    fn at_once(
-        &self,
-        request: Request<()>,
-        peer: Peer,
-        closes: bool,
-        out: &mut Outgoing,
-    ) -> AtOnce<Box<Begun>> {
-        let caller = caller(&peer);
-        match engine::at_once(&self.worker.engine, request, caller, closes, out.head()) {
+    fn at_once(&self, offer: Offer, out: &mut Outgoing) -> AtOnce<Box<Begun>> {
+        let asked = engine::Asking {
+            request: offer.request,
+            caller: caller(&offer.peer),
+            arrived: offer.arrived,
+            closes: offer.closes,
+        };
+        match engine::at_once(&self.worker.engine, asked, out.head()) {
             Ok(body) => {
                 out.body(body);
                 AtOnce::Answered

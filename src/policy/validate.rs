@@ -103,12 +103,6 @@ pub fn has_preconditions(request: &HeaderMap) -> bool {
     request.contains_key(header::IF_MATCH) || request.contains_key(header::IF_UNMODIFIED_SINCE)
 }
 
-/// Whether a request wants the whole answer, whatever its client has: no condition, no range.
-pub fn wants_all(request: &HeaderMap) -> bool {
-    let limits = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::RANGE];
-    !has_preconditions(request) && !limits.iter().any(|name| request.contains_key(name))
-}
-
 /// What a 304 to our condition speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {

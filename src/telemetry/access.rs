@@ -5,7 +5,8 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use crate::base::clock::Timestamp;
-use crate::telemetry::digits::{decimal, last_digits, signed};
+use crate::base::plain::is_plain;
+use crate::telemetry::digits::{decimal, hex, last_digits, signed};
 use crate::telemetry::time::write_rfc3339;
 
 /// What one request came to.
@@ -54,33 +55,43 @@ pub struct Access<'a> {
 impl Access<'_> {
     /// Appends the line.
     pub fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(LINE_BYTES_USUAL);
         out.extend_from_slice(b"{\"ts\":\"");
         write_rfc3339(self.at, out);
-        put(out, format_args!("\",\"id\":\"{:x}\"", self.id));
-        address(out, "client", self.client);
-        text(out, "method", Some(self.method));
-        text(out, "host", Some(self.host));
-        text(out, "path", Some(self.path));
-        number(out, "status", Some(u64::from(self.status)));
-        number(out, "bytes", Some(self.bytes));
-        millis(out, "ms", Some(self.micros));
-        text(out, "cache", Some(self.cache));
-        text(out, "level", self.level);
-        text(out, "rule", self.rule);
-        text(out, "type", self.kind);
-        out.extend_from_slice(b",\"tenant\":null");
-        match self.key {
-            Some(key) => text(out, "key", Some(&redacted(key))),
-            None => text(out, "key", None),
-        }
-        number(out, "age", self.age);
-        member(out, "ttl");
-        match self.ttl {
-            Some(ttl) => signed(ttl, out),
-            None => out.extend_from_slice(b"null"),
-        }
-        millis(out, "origin_ms", self.origin_micros);
-        text(out, "reason", self.reason);
+        out.extend_from_slice(b"\",\"id\":\"");
+        hex(self.id, out);
+        out.extend_from_slice(b"\",\"client\":\"");
+        address(out, self.client);
+        out.extend_from_slice(b"\",\"method\":\"");
+        escape(self.method, out);
+        out.extend_from_slice(b"\",\"host\":\"");
+        escape(self.host, out);
+        out.extend_from_slice(b"\",\"path\":\"");
+        escape(self.path, out);
+        out.extend_from_slice(b"\",\"status\":");
+        decimal(u64::from(self.status), out);
+        out.extend_from_slice(b",\"bytes\":");
+        decimal(self.bytes, out);
+        out.extend_from_slice(b",\"ms\":");
+        millis(self.micros, out);
+        out.extend_from_slice(b",\"cache\":\"");
+        out.extend_from_slice(self.cache.as_bytes());
+        out.extend_from_slice(b"\",\"level\":");
+        text(out, self.level);
+        out.extend_from_slice(b",\"rule\":");
+        text(out, self.rule);
+        out.extend_from_slice(b",\"type\":");
+        text(out, self.kind);
+        out.extend_from_slice(b",\"tenant\":null,\"key\":");
+        text(out, self.key.map(redacted).as_deref());
+        out.extend_from_slice(b",\"age\":");
+        number(out, self.age, decimal);
+        out.extend_from_slice(b",\"ttl\":");
+        number(out, self.ttl, signed);
+        out.extend_from_slice(b",\"origin_ms\":");
+        number(out, self.origin_micros, millis);
+        out.extend_from_slice(b",\"reason\":");
+        text(out, self.reason);
         if !self.complete {
             out.extend_from_slice(b",\"complete\":false");
         }
@@ -88,18 +99,17 @@ impl Access<'_> {
     }
 }
 
+/// Most lines are shorter: one growth of the buffer at most.
+const LINE_BYTES_USUAL: usize = 512;
+
 /// Microseconds as milliseconds with two digits after the point, without a float.
-fn millis(out: &mut Vec<u8>, name: &str, micros: Option<u64>) {
-    number(out, name, micros.map(|micros| micros / 1_000));
-    if let Some(micros) = micros {
-        out.push(b'.');
-        last_digits::<2>(micros / 10, out);
-    }
+fn millis(micros: u64, out: &mut Vec<u8>) {
+    decimal(micros / 1_000, out);
+    out.push(b'.');
+    last_digits::<2>(micros / 10, out);
 }
 
-fn address(out: &mut Vec<u8>, name: &str, address: IpAddr) {
-    member(out, name);
-    out.push(b'"');
+fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
             for (place, octet) in address.octets().into_iter().enumerate() {
@@ -111,7 +121,6 @@ fn address(out: &mut Vec<u8>, name: &str, address: IpAddr) {
         }
         IpAddr::V6(address) => put(out, format_args!("{address}")),
     }
-    out.push(b'"');
 }
 
 fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
@@ -119,32 +128,22 @@ fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     drop(out.write_fmt(what));
 }
 
-fn number(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
-    member(out, name);
+fn number<N>(out: &mut Vec<u8>, value: Option<N>, write: impl FnOnce(N, &mut Vec<u8>)) {
     match value {
-        Some(value) => decimal(value, out),
+        Some(value) => write(value, out),
         None => out.extend_from_slice(b"null"),
     }
 }
 
-// A line has a dozen members: what is text already is copied, not formatted.
-fn member(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
-    let Some(value) = value else { return number(out, name, None) };
-    member(out, name);
+fn text(out: &mut Vec<u8>, value: Option<&str>) {
+    let Some(value) = value else { return out.extend_from_slice(b"null") };
     out.push(b'"');
     escape(value, out);
     out.push(b'"');
 }
 
 fn escape(value: &str, out: &mut Vec<u8>) {
-    let plain = |b: u8| b >= 0x20 && b != b'"' && b != b'\\';
-    if value.bytes().all(plain) {
+    if is_plain(value.as_bytes()) {
         out.extend_from_slice(value.as_bytes());
         return;
     }
@@ -177,7 +176,8 @@ const SECRET_PARAMETERS: [&str; 14] = [
 
 /// A key fit for logs: in one that is a target, values of secret-looking parameters are struck out.
 pub fn redacted(key: &str) -> std::borrow::Cow<'_, str> {
-    let Some((before, query)) = key.split_once('?') else { return key.into() };
+    let Some(at) = memchr::memchr(b'?', key.as_bytes()) else { return key.into() };
+    let (before, query) = (key.get(..at).unwrap_or(key), key.get(at + 1..).unwrap_or_default());
     let secret = |pair: &str| {
         let name = pair.split('=').next().unwrap_or_default();
         SECRET_PARAMETERS.iter().any(|secret| secret.eq_ignore_ascii_case(name))

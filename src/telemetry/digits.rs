@@ -16,6 +16,22 @@ pub(super) fn decimal(mut value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(text.get(from..).unwrap_or_default());
 }
 
+/// Appends a number in lower-case hexadecimal digits.
+pub(super) fn hex(mut value: u64, out: &mut Vec<u8>) {
+    let mut text = [0; 16];
+    let mut from = text.len();
+    for place in text.iter_mut().rev() {
+        let digit = (value % 16) as u8;
+        *place = digit + if digit < 10 { b'0' } else { b'a' - 10 };
+        value /= 16;
+        from -= 1;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
+}
+
 /// Appends a number that may be negative.
 pub(super) fn signed(value: i64, out: &mut Vec<u8>) {
     if value < 0 {
@@ -48,6 +64,9 @@ mod tests {
     fn numbers_read_as_they_are() {
         for value in [0, 9, 10, 4_096, u64::MAX] {
             assert_eq!(text(|out| decimal(value, out)), value.to_string());
+        }
+        for value in [0, 9, 10, 255, u64::MAX] {
+            assert_eq!(text(|out| hex(value, out)), format!("{value:x}"));
         }
         for value in [i64::MIN, -1, 0, 1, i64::MAX] {
             assert_eq!(text(|out| signed(value, out)), value.to_string());

@@ -1,27 +1,33 @@
 //! Timestamps in log lines: RFC 3339 in UTC with milliseconds.
 
 use crate::base::clock::Timestamp;
-use crate::telemetry::digits::last_digits;
 
 /// Appends `2026-01-05T10:00:00.123Z`. Every line of every log begins with it, so its digits are
 /// set one by one instead of being formatted.
 pub fn write_rfc3339(at: Timestamp, out: &mut Vec<u8>) {
     let (days, second) = (at.as_secs() / 86_400, at.as_secs() % 86_400);
     let (year, month, day) = civil(days);
-    last_digits::<4>(year, out);
-    for (before, value) in [
-        (b'-', month),
-        (b'-', day),
-        (b'T', second / 3_600),
-        (b':', second / 60 % 60),
-        (b':', second % 60),
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    for (end, digits, value) in [
+        (4, 4, year),
+        (7, 2, month),
+        (10, 2, day),
+        (13, 2, second / 3_600),
+        (16, 2, second / 60 % 60),
+        (19, 2, second % 60),
+        (23, 3, at.as_millis() % 1_000),
     ] {
-        out.push(before);
-        last_digits::<2>(value, out);
+        set_digits(text.get_mut(end - digits..end).unwrap_or_default(), value);
     }
-    out.push(b'.');
-    last_digits::<3>(at.as_millis() % 1_000, out);
-    out.push(b'Z');
+    out.extend_from_slice(&text);
+}
+
+/// The last digits of a number, as many as there is room for.
+fn set_digits(text: &mut [u8], mut value: u64) {
+    for place in text.iter_mut().rev() {
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
 }
 
 /// Year, month and day of a day since the epoch, by eras of 400 years that begin in March.

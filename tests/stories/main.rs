@@ -22,6 +22,7 @@ mod support;
 mod a_basic;
 mod a_flights;
 mod a_inputs;
+mod a_lane;
 mod a_process;
 mod a_profiles;
 mod a_support;

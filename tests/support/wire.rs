@@ -33,6 +33,13 @@ impl Head {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| &**value)
     }
 
+    /// The field lines, names in lower case, sorted.
+    pub(crate) fn lines(&self) -> Vec<(String, String)> {
+        let mut lines = self.fields.clone();
+        lines.sort();
+        lines
+    }
+
     fn is_chunked(&self) -> bool {
         self.field("transfer-encoding").is_some_and(|coding| coding.contains("chunked"))
     }

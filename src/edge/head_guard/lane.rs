@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::super::head_scan::{Framing, HeadScan, Scan};
 use super::{GATHERED_BYTES_MAX, HeadGuard, State};
@@ -106,6 +107,9 @@ impl Outgoing {
     }
 }
 
+/// Takes a whole head without content and when it came; says whether it has appended its answer.
+pub(in super::super) type Answer<'a> = dyn FnMut(&[u8], Instant, &mut Outgoing) -> bool + 'a;
+
 /// How far the lane is.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
@@ -115,6 +119,8 @@ pub(super) struct Lane {
     pub(super) left: bool,
     /// What is held may have a whole head in it.
     again: bool,
+    /// When the last bytes came.
+    arrived: Option<Instant>,
     outgoing: Outgoing,
 }
 
@@ -126,8 +132,7 @@ impl Lane {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
-    /// Reads and answers in the library's place while it waits for a head. `answer` takes a whole
-    /// head without content, and says whether it has appended its answer. Ready when it is the
+    /// Reads and answers in the library's place while it waits for a head. Ready when it is the
     /// library's turn.
     ///
     /// # Errors
@@ -135,7 +140,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
     pub(in super::super) fn poll_lane(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut dyn FnMut(&[u8], &mut Outgoing) -> bool,
+        answer: &mut Answer<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_send(cx))?;
@@ -157,6 +162,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
                     self.end_lane(Ok(()));
                 }
                 Poll::Ready(Ok(())) if self.held.is_empty() => {
+                    self.lane.arrived = Some(Instant::now());
                     let used = self.answer_in(fresh.filled(), answer);
                     let kept = fresh.filled().get(used..).unwrap_or_default();
                     if !kept.is_empty() {
@@ -166,6 +172,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
                     }
                 }
                 Poll::Ready(Ok(())) => {
+                    self.lane.arrived = Some(Instant::now());
                     self.held.extend_from_slice(fresh.filled());
                     self.answer_held(answer);
                 }
@@ -189,7 +196,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
         self.leave_lane();
     }
 
-    fn answer_held(&mut self, answer: &mut dyn FnMut(&[u8], &mut Outgoing) -> bool) {
+    fn answer_held(&mut self, answer: &mut Answer<'_>) {
         let mut held = std::mem::take(&mut self.held);
         let used = self.answer_in(&held, answer);
         held.advance(used);
@@ -198,11 +205,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
 
     /// Answers the heads that `bytes` begin with, and tells how many bytes they had. What follows
     /// is to be held; it may be the library's.
-    fn answer_in(
-        &mut self,
-        bytes: &[u8],
-        answer: &mut dyn FnMut(&[u8], &mut Outgoing) -> bool,
-    ) -> usize {
+    fn answer_in(&mut self, bytes: &[u8], answer: &mut Answer<'_>) -> usize {
         let mut used = 0;
         while let Some(rest @ [_, ..]) = bytes.get(used..)
             && let State::Head(scan) = &mut self.state
@@ -218,11 +221,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
                     self.lane.wanted = false;
                 }
                 Scan::Passed(passed) => {
-                    self.silence.clear();
+                    let arrived = self.lane.arrived.unwrap_or_else(Instant::now);
+                    // The next wait begins; one moment more or less is worth no other look at the
+                    // clock.
+                    self.silence.begin_at(arrived);
                     let (head, behind) = rest.split_at_checked(passed.len).unwrap_or_default();
                     if passed.framing == Framing::Empty
                         && !passed.may_switch
-                        && answer(head, &mut self.lane.outgoing)
+                        && answer(head, arrived, &mut self.lane.outgoing)
                     {
                         used += passed.len;
                         self.state = State::Head(HeadScan::default());

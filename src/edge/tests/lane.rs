@@ -149,7 +149,10 @@ proptest! {
     #[test]
     fn a_plain_head_is_read_as_the_library_reads_it(
         fields in proptest::collection::vec(
-            ("[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,12}", "[ \t]{0,2}[!-~\u{e9}]?[ -~]{0,20}[ \t]{0,2}"),
+            (
+                "[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,12}",
+                "[ \t]{0,2}[!-~\u{e9}]?[ -~]{0,20}[ \t]{0,2}",
+            ),
             0..20,
         ),
     ) {

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::base::tasks;
 use crate::edge::{
-    AtOnce, BoxError, Edge, Listener, Outgoing, Peer, Refusal, Serve, Settings, Watch,
+    AtOnce, BoxError, Edge, Listener, Offer, Outgoing, Peer, Refusal, Serve, Settings, Watch,
 };
 
 /// What reached the service, and how its body ended.
@@ -183,13 +183,8 @@ impl Serve for Echo {
         }
     }
 
-    fn at_once(
-        &self,
-        request: Request<()>,
-        _: Peer,
-        closes: bool,
-        out: &mut Outgoing,
-    ) -> AtOnce<String> {
+    fn at_once(&self, offer: Offer, out: &mut Outgoing) -> AtOnce<String> {
+        let Offer { request, closes, .. } = offer;
         let body = match request.uri().path() {
             "/at-once" => vec![Bytes::from(format!("at once {}", request.uri()))],
             "/at-once/big" => {

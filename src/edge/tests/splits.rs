@@ -89,7 +89,7 @@ fn fate(parts: Vec<Vec<u8>>, room: usize, lane: bool) -> (Vec<u8>, Option<String
             Poll::Ready(Err(error)) => break Some(error.to_string()),
             Poll::Pending => {
                 assert!(guard.is_lane_wanted(), "nothing here waits");
-                let turn = guard.poll_lane(&mut cx, &mut |head, out| {
+                let turn = guard.poll_lane(&mut cx, &mut |head, _, out| {
                     seen.extend_from_slice(head);
                     out.head().extend_from_slice(b"answer");
                     true

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::number::Digits;
 use crate::base::names;
+use crate::base::plain::is_plain;
 
 /// Why a request went to the origin (RFC 9211, 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,8 +65,8 @@ pub struct CacheStatus<'a> {
     pub ttl: Option<i64>,
     /// The key.
     pub key: Option<&'a str>,
-    /// Reasons in words; left out when empty.
-    pub detail: &'a str,
+    /// Reasons in words, each of two parts; left out when there are none.
+    pub detail: &'a [[&'a str; 2]],
 }
 
 impl CacheStatus<'_> {
@@ -104,12 +105,18 @@ impl CacheStatus<'_> {
             f.write_str(Digits::of(ttl.unsigned_abs().min(INTEGER_MAX)).as_str())?;
         }
         if let Some(key) = self.key {
-            f.write_str("; key=")?;
-            write_string(f, key)?;
+            f.write_str("; key=\"")?;
+            write_escaped(f, key)?;
+            f.write_str("\"")?;
         }
-        if !self.detail.is_empty() {
-            f.write_str("; detail=")?;
-            write_string(f, self.detail)?;
+        if let Some((first, others)) = self.detail.split_first() {
+            f.write_str("; detail=\"")?;
+            first.iter().try_for_each(|part| write_escaped(f, part))?;
+            for words in others {
+                f.write_str("; ")?;
+                words.iter().try_for_each(|part| write_escaped(f, part))?;
+            }
+            f.write_str("\"")?;
         }
         Ok(())
     }
@@ -135,23 +142,15 @@ impl fmt::Display for CacheStatus<'_> {
     }
 }
 
-/// A string of a structured field (RFC 9651, 3.3.3), runs of plain text at once.
-fn write_string(f: &mut impl fmt::Write, text: &str) -> fmt::Result {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    f.write_str("\"")?;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let plain = rest.bytes().take_while(|byte| is_plain(*byte)).count();
-        // Plain bytes are ASCII, so the run ends where a character does.
-        let (run, after) = rest.split_at(plain);
-        f.write_str(run)?;
-        let mut odd = after.chars();
-        if let Some(character) = odd.next() {
-            write_odd(f, character)?;
-        }
-        rest = odd.as_str();
+/// The inside of a string of a structured field (RFC 9651, 3.3.3).
+fn write_escaped(f: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    if is_plain(text.as_bytes()) {
+        return f.write_str(text);
     }
-    f.write_str("\"")
+    text.chars().try_for_each(|character| match character {
+        ' '..='~' if !matches!(character, '"' | '\\') => f.write_char(character),
+        odd => write_odd(f, odd),
+    })
 }
 
 fn write_odd(f: &mut impl fmt::Write, character: char) -> fmt::Result {

@@ -115,7 +115,7 @@ fn a_hit_and_a_miss_as_the_rfc_writes_them() {
         fwd: Some(Fwd::Miss),
         ttl: Some(284),
         key: Some("gad:stats:user:2:days:30"),
-        detail: "L1; rule=user-stats",
+        detail: &[["L1", ""], ["rule=", "user-stats"]],
         ..CacheStatus::default()
     };
     assert_eq!(
@@ -167,7 +167,7 @@ proptest! {
             fwd: Some(Fwd::Stale),
             ttl: Some(ttl),
             key: Some(&key),
-            detail: &detail,
+            detail: &[[&detail, ""], ["rule=", &detail]],
             ..CacheStatus::default()
         };
         let list: List = Parser::new(status.value().as_bytes()).parse().unwrap();
