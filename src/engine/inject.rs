@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::base::limits;
 use crate::engine::flight::SharedHead;
-use crate::engine::reply::Reply;
+use crate::engine::reply::{Pieces, Reply};
 use crate::engine::stream::Reader;
 use crate::engine::transit::{Account, Answer};
 use crate::entry::Entry;
@@ -36,7 +36,7 @@ pub(super) fn stored(
 }
 
 /// The answer of a running fetch with the member in it. The body is held back up to the limit; one
-/// that is longer or no object goes out as it is.
+/// that is longer, breaks off or is no object goes out as it is.
 pub(super) async fn streamed(
     name: &str,
     head: &SharedHead,
@@ -52,28 +52,26 @@ pub(super) async fn streamed(
     }
     let mut held: Vec<Bytes> = Vec::new();
     let mut len = 0;
-    loop {
+    let ended = loop {
         match std::future::poll_fn(|context| reader.poll_next(context)).await {
-            None => break,
+            None => break true,
             Some(Ok(bytes)) => {
                 len += bytes.len() as u64;
                 held.push(bytes);
             }
-            Some(Err(broken)) => {
-                let reply = Reply::Broken(Some(Box::new(broken)));
-                return Answer { status, fields, reply, account };
-            }
+            Some(Err(_)) => break false,
         }
         if len > limits::JSON_BYTES_MAX {
-            let reply = Reply::Continued(crate::engine::reply::Pieces::many(held), reader);
-            return Answer { status, fields, reply, account };
+            break false;
         }
+    };
+    let body = ended.then(|| with_member(name, &held.concat(), &account)).flatten();
+    if let Some(body) = body {
+        return answer(status, fields, body, account);
     }
-    let whole = held.concat();
-    match with_member(name, &whole, &account) {
-        Some(body) => answer(status, fields, body, account),
-        None => Answer { status, fields, reply: Reply::text(whole), account },
-    }
+    // The reader tells the end again, whichever it was.
+    let reply = Reply::Continued(Pieces::many(held), reader);
+    Answer { status, fields, reply, account }
 }
 
 fn applies(status: StatusCode, fields: &HeaderMap) -> bool {

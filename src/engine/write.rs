@@ -19,7 +19,7 @@ use crate::engine::outbound;
 use crate::engine::pass::OutBody;
 use crate::engine::posted::Posted;
 use crate::engine::purge;
-use crate::engine::reply::{Pieces, Reply};
+use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::targets;
 use crate::engine::tee::{Copied, Tee};
@@ -161,15 +161,10 @@ impl Task {
         fields: &HeaderMap,
         body: crate::origin::InBody,
     ) -> (Option<Json>, Reply) {
-        match crate::origin::whole(body, self.json_max).await {
-            Ok(Whole::TooLong(resumed)) => (None, Reply::Resumed(Box::new(resumed))),
-            Ok(whole) => {
-                let bytes = whole.bytes().unwrap_or_default();
-                let json = json::read(fields, &bytes, self.json_max);
-                (json, Reply::Whole(Pieces::one(bytes)))
-            }
-            Err(broken) => (None, Reply::Broken(Some(broken))),
-        }
+        let read = crate::origin::whole(body, self.json_max).await;
+        let bytes = read.as_ref().ok().and_then(Whole::bytes);
+        let json = bytes.and_then(|bytes| json::read(fields, &bytes, self.json_max));
+        (json, Reply::from(read))
     }
 
     /// Purges what the write names; gives back how many entries went.

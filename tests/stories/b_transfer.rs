@@ -234,6 +234,24 @@ fn each_event_passes_before_the_next_is_sent() {
 }
 
 #[test]
+fn an_answer_that_breaks_off_at_once_still_shows_what_came() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).start();
+    for keeping in [MINUTE, "Cache-Control: no-store"] {
+        for framing in ["Content-Length: 8", CHUNKED] {
+            let mut reader = Wire::asking(cistern.address(), "GET /a", &[]);
+            let mut scene = stage.expects("GET /a");
+            let piece = if framing == CHUNKED { "4\r\nhalf\r\n" } else { "half" };
+            scene.says(format!("{}{piece}", head_of(200, &[keeping, framing])));
+            scene.hangs_up();
+            let head = reader.head();
+            assert_eq!(head.status, 200, "{keeping} {framing}");
+            assert_eq!(reader.rest(&head, 0).cut(), b"half", "{keeping} {framing}");
+        }
+    }
+}
+
+#[test]
 fn bodies_without_a_length_keep_their_trailers_where_nothing_is_kept() {
     let stage = Stage::start();
     let cistern = in_front_of(stage.address()).start();

@@ -139,14 +139,51 @@ fn the_writer_waits_for_the_purge_that_the_body_names() {
     assert_eq!(writer.answer().1, "{\"id\":1}");
     cistern.get("/items/1").served_by_origin();
     cistern.get("/items/2").served_from_store();
-    // An answer that breaks off names nothing, so everything it could have named goes.
-    let mut writer = Wire::asking(cistern.address(), "POST /items", &["Content-Length: 0"]);
+}
+
+#[test]
+fn a_write_whose_answer_breaks_off_shows_its_writer_what_came() {
+    let stage = Stage::with(|what| what.starts_with("GET ").then(|| kept("x")));
+    let cistern = in_front_of(stage.address()).rules(BY_ANSWER).start();
+    let json = "Content-Type: application/json";
+    for (framing, came) in [
+        ("Content-Length: 8", "{\"id\""),
+        ("Content-Length: 8", ""),
+        ("Transfer-Encoding: chunked", "5\r\n{\"id\"\r\n"),
+        ("Transfer-Encoding: chunked", ""),
+    ] {
+        for target in ["/items/1", "/items/2"] {
+            cistern.get(target);
+            cistern.get(target).served_from_store();
+        }
+        let mut writer = Wire::asking(cistern.address(), "POST /items", &["Content-Length: 0"]);
+        let mut write = stage.expects("POST /items");
+        write.says(format!("{}{came}", head_of(201, &[json, framing, "X-Seen: yes"])));
+        write.hangs_up();
+        let head = writer.head();
+        assert_eq!((head.status, head.field("x-seen")), (201, Some("yes")), "{framing}");
+        let cut = writer.rest(&head, 0).cut();
+        assert_eq!(cut, if came.is_empty() { "" } else { "{\"id\"" }.as_bytes(), "{framing}");
+        // An answer that breaks off names nothing, so everything it could have named goes.
+        cistern.get("/items/1").served_by_origin();
+        cistern.get("/items/2").served_by_origin();
+    }
+}
+
+#[test]
+fn trailers_of_an_answer_that_was_held_back_pass() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).rules(BY_ANSWER).start();
+    let lines = ["Content-Length: 0", "TE: trailers"];
+    let mut writer = Wire::asking(cistern.address(), "POST /items", &lines);
     let mut write = stage.expects("POST /items");
-    write.says(format!("{}{{\"id\"", head_of(201, &lines)));
-    write.hangs_up();
-    writer.hears_nothing();
-    cistern.get("/items/1").served_by_origin();
-    cistern.get("/items/2").served_by_origin();
+    let lines = ["Content-Type: application/json", "Transfer-Encoding: chunked", "Trailer: X-Sum"];
+    write.says(head_of(201, &lines)).says("8\r\n{\"id\":1}\r\n");
+    write.answers("0\r\nX-Sum: 7\r\n\r\n");
+    assert_eq!(writer.head().field("trailer"), Some("X-Sum"));
+    assert_eq!(writer.chunk().as_deref(), Some(&b"{\"id\":1}"[..]));
+    assert_eq!(writer.chunk(), Some(Vec::new()));
+    assert_eq!(writer.trailers(), Some(vec!["x-sum: 7".to_owned()]));
 }
 
 #[test]

@@ -106,12 +106,6 @@ impl Wire {
         }
     }
 
-    /// The connection ends without one byte of an answer.
-    #[track_caller]
-    pub(crate) fn hears_nothing(&mut self) {
-        assert_eq!(self.line(), None, "no answer was expected");
-    }
-
     /// So many bytes of a body that has a length.
     #[track_caller]
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
