@@ -87,6 +87,8 @@ fn answer(status: StatusCode, mut fields: HeaderMap, body: Bytes, account: Accou
     for name in OF_THE_BYTES {
         fields.remove(name);
     }
+    // The body has a length now, and nothing follows it.
+    fields.remove(header::TRAILER);
     if let Some(etag) = fields.get(header::ETAG)
         && !etag.as_bytes().starts_with(b"W/")
     {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{StatusCode, header};
 
 use crate::base::reason::Reason;
 use crate::engine::Worker;
@@ -129,7 +129,10 @@ async fn shared(
         note: format!("ttl from {from}").into(),
         ..account
     };
-    let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
+    let mut fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
+    if let Some(trailer) = head.trailer.as_ref().filter(|_| !leads) {
+        fields.insert(header::TRAILER, trailer.clone());
+    }
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
         let answer = inject::streamed(&name, head, fields, reader, account).await;
         return lookup::conditional(transit, answer, stamp.date);

@@ -98,17 +98,25 @@ impl From<Result<Whole<InBody>, Cut<BoxError>>> for Reply {
 
 type Next = Option<Result<Frame<Bytes>, BoxError>>;
 
+/// The next bytes of a running fetch, then its trailers.
+fn poll_shared(reader: &mut Reader, context: &mut Context<'_>) -> Poll<Next> {
+    let next = std::task::ready!(reader.poll_next(context));
+    Poll::Ready(match next {
+        Some(piece) => Some(piece.map(Frame::data).map_err(Into::into)),
+        None => reader.trailers().map(|trailers| Ok(Frame::trailers(trailers))),
+    })
+}
+
 impl Reply {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
         match self {
             Self::Whole(pieces) => Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece)))),
             Self::Shared { reader, len } => {
-                let next = std::task::ready!(reader.poll_next(context));
-                Poll::Ready(next.map(|piece| {
-                    let piece = piece?;
-                    *len = len.map(|len| len.saturating_sub(piece.len() as u64));
-                    Ok(Frame::data(piece))
-                }))
+                let next = std::task::ready!(poll_shared(reader, context));
+                let came = next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
+                let came = came.map_or(0, |piece| piece.len() as u64);
+                *len = len.map(|len| len.saturating_sub(came));
+                Poll::Ready(next)
             }
             Self::Origin(body) => Pin::new(&mut **body).poll_frame(context),
             Self::Resumed(body) => Pin::new(&mut **body).poll_frame(context),
@@ -116,8 +124,7 @@ impl Reply {
                 if let Some(piece) = pieces.next() {
                     Poll::Ready(Some(Ok(Frame::data(piece))))
                 } else {
-                    let next = std::task::ready!(reader.poll_next(context));
-                    Poll::Ready(next.map(|piece| Ok(Frame::data(piece?))))
+                    poll_shared(reader, context)
                 }
             }
             Self::Held(pieces, end) => Poll::Ready(match pieces.next() {
