@@ -320,6 +320,27 @@ fn an_answer_that_ends_with_its_connection_is_whole_and_kept() {
 }
 
 #[test]
+fn a_reset_is_no_end_of_an_answer_without_a_length() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).start();
+    for version in ["1.1", "1.0"] {
+        for keeping in [MINUTE, "Cache-Control: no-store"] {
+            let mut reader = Wire::asking(cistern.address(), "GET /a", &[]);
+            let mut scene = stage.expects("GET /a");
+            let head = head_of(200, &[keeping]).replace("HTTP/1.1", &format!("HTTP/{version}"));
+            scene.says(format!("{head}perhaps all"));
+            let head = reader.head();
+            assert_eq!(reader.chunk().as_deref(), Some(&b"perhaps all"[..]));
+            scene.resets();
+            assert_eq!(reader.rest(&head, 0).cut(), b"", "HTTP/{version} {keeping}");
+        }
+    }
+    let asked = cistern.begin(&get("/a"));
+    stage.expects("GET /a").answers(message(200, &[MINUTE], "all"));
+    assert_eq!(asked.finish().served_by_origin().text(), "all");
+}
+
+#[test]
 fn parts_are_cut_from_what_is_kept() {
     let stage = Stage::start();
     let cistern = in_front_of(stage.address()).start();
