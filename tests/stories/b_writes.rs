@@ -2,7 +2,7 @@
 //! only the answer names, an answer that stands for a later read.
 
 use crate::support::cistern::in_front_of;
-use crate::support::client::{ask, get};
+use crate::support::client::{Ask, ask, get};
 use crate::support::patience::Patience;
 use crate::support::stage::{Stage, head_of, message};
 use crate::support::wire::Wire;
@@ -67,6 +67,51 @@ fn gateways_that_do_not_know_count_as_done() {
         cistern.get(&target).served_from_store();
         cistern.send(&ask("PUT", &target)).with_status(code);
         cistern.get(&target).served_by_origin();
+    }
+}
+
+/// An untrusted balancer takes the TLS off: clients and the origin say `https` where we see `http`.
+#[test]
+fn places_named_by_the_scheme_of_a_balancer_are_purged() {
+    let stage = Stage::with(|what| what.starts_with("GET ").then(|| kept("x")));
+    let cistern = in_front_of(stage.address()).start();
+    let write = |line: &str| {
+        let writer = cistern.begin(&ask("POST", "/new"));
+        stage.expects("POST /new").answers(message(201, &[line], ""));
+        writer.finish().with_status(201);
+    };
+    for line in [
+        "Location: https://api.example/a",
+        "Content-Location: https://API.example:443/a",
+        "Location: http://api.example:80/a",
+    ] {
+        cistern.get("/a");
+        cistern.get("/a").served_from_store();
+        write(line);
+        cistern.get("/a").served_by_origin();
+    }
+    for line in ["Location: https://evil.example/a", "Location: https://api.example:8443/a"] {
+        write(line);
+        cistern.get("/a").served_from_store();
+    }
+}
+
+/// A trusted balancer tells the scheme, so that both schemes have entries.
+#[test]
+fn places_that_the_answer_names_go_under_both_schemes() {
+    let stage = Stage::with(|what| what.starts_with("GET ").then(|| kept("x")));
+    let config = "[trust]\npeers = [\"127.0.0.0/8\"]\n";
+    let cistern = in_front_of(stage.address()).config(config).start();
+    let secure = |ask: Ask| ask.header("X-Forwarded-Proto", "https");
+    for ask in [get("/a"), secure(get("/a"))] {
+        cistern.send(&ask);
+        cistern.send(&ask).served_from_store();
+    }
+    let writer = cistern.begin(&secure(ask("POST", "/new")));
+    stage.expects("POST /new").answers(message(201, &["Location: /a"], ""));
+    writer.finish().with_status(201);
+    for ask in [get("/a"), secure(get("/a"))] {
+        cistern.send(&ask).served_by_origin();
     }
 }
 
