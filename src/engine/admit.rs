@@ -220,7 +220,7 @@ pub fn read(
     {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
     }
-    // What a trusted peer says of the host goes to the origin as it came: it must be in the key.
+    // What a trusted peer says of the host goes to the origin: it must be in the key.
     let told = fields.get(names::X_FORWARDED_HOST).filter(|_| options.trusts_peer(peer));
     if told.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(transit.authority.as_bytes()))
     {

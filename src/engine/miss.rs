@@ -12,7 +12,7 @@ use crate::engine::fetch::{self, Errand};
 use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
 use crate::engine::landed::{Next, Seated, served};
 use crate::engine::lookup::{self, Look};
-use crate::engine::outbound;
+use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
@@ -204,7 +204,7 @@ pub(super) fn head_for_cache(
     own_conditions: bool,
 ) -> http::request::Parts {
     let target = plan.send_target.as_deref();
-    let head = outbound::head(&worker.engine, transit, &plan.routed, target);
+    let head = outbound::head(&worker.engine, transit, &plan.routed, target, Spelling::Key);
     if own_conditions {
         return head;
     }

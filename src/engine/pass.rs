@@ -12,7 +12,7 @@ use crate::engine::Worker;
 use crate::engine::admit::{Plan, Routed};
 use crate::engine::landed;
 use crate::engine::lookup::{self, Look};
-use crate::engine::outbound;
+use crate::engine::outbound::{self, Spelling};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
@@ -36,7 +36,7 @@ pub(super) async fn pass(
     if let Some(answer) = max_forwards(transit, &account) {
         return answer;
     }
-    let mut head = outbound::head(engine, transit, routed, None);
+    let mut head = outbound::head(engine, transit, routed, None, Spelling::Client);
     lower_max_forwards(&mut head);
     let began = tokio::time::Instant::now();
     let request = Request::from_parts(head, body);
@@ -130,7 +130,8 @@ pub(super) async fn read(
     let reason = if is_head { Reason::Method } else { Reason::Range };
     let account = Account { fwd: Some(fwd), reason: Some(reason), ..plan.account(Outcome::Miss) };
     let birth = engine.fences.begin();
-    let head = outbound::head(engine, transit, &plan.routed, plan.send_target.as_deref());
+    let target = plan.send_target.as_deref();
+    let head = outbound::head(engine, transit, &plan.routed, target, Spelling::Key);
     let began = tokio::time::Instant::now();
     let body = Full::new(plan.body.clone()).map_err(|never| match never {}).boxed_unsync();
     match worker.ask(&plan.routed, Request::from_parts(head, body)).await {

@@ -21,6 +21,7 @@ mod support;
 
 mod a_basic;
 mod a_flights;
+mod a_host;
 mod a_inject;
 mod a_inputs;
 mod a_process;
