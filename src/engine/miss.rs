@@ -127,10 +127,7 @@ fn take_seat(
 /// worth more than a whole answer that may turn out not to be kept. On a route the whole is
 /// fetched.
 fn own_conditions(transit: &Transit, plan: &Plan) -> bool {
-    let fields = &transit.parts.headers;
-    plan.routed.route.is_none()
-        && (fields.contains_key(header::IF_NONE_MATCH)
-            || fields.contains_key(header::IF_MODIFIED_SINCE))
+    plan.routed.route.is_none() && policy::validate::asks_if_changed(&transit.parts.headers)
 }
 
 /// Whether a fetch has ended between our look and our seat: it stored first and left its seat then,

@@ -33,6 +33,7 @@ mod b_memory;
 mod b_races;
 mod b_reload;
 mod b_transfer;
+mod b_unmodified;
 mod b_writes;
 mod e_electro_isla;
 mod g_gad;
