@@ -94,7 +94,7 @@ pub(super) async fn served(
                 ..account
             };
             match flight.take_own() {
-                Some(own) => own_answer(worker, transit, plan, own, account).into(),
+                Some(own) => own_answer(worker, transit, plan, own, account).await.into(),
                 None => Next::Alone,
             }
         }
@@ -162,7 +162,7 @@ fn renewed(
 }
 
 /// What the leader alone gets.
-fn own_answer(
+async fn own_answer(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
@@ -177,7 +177,7 @@ fn own_answer(
             Answer { account, ..answer }
         }
         Own::Stream(response) => {
-            let answer = pass::answer_of(*response, account);
+            let answer = pass::answer_of(transit, *response, account).await;
             lookup::conditional_own(engine, transit, answer)
         }
     }

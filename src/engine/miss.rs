@@ -10,6 +10,7 @@ use crate::base::fault::Fault;
 use crate::engine::admit::Plan;
 use crate::engine::fetch::{self, Errand};
 use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
+use crate::engine::inject;
 use crate::engine::landed::{Next, Seated, served};
 use crate::engine::lookup::{self, Look};
 use crate::engine::outbound::{self, Spelling};
@@ -162,6 +163,7 @@ async fn joined(
         if let Some(len) = head.len {
             fields.insert(header::CONTENT_LENGTH, len.into());
         }
+        inject::head(head.status, &mut fields, &account);
         let (status, reply) = (head.status, Reply::empty());
         return Some(Answer { status, fields, reply, account });
     }
