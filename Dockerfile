@@ -1,10 +1,13 @@
 # Builds the program, then an image with nothing but it. The result needs no writable file system,
 # apart from log files where the settings name any, and from `run --demo`, which uses /tmp.
 
-FROM rust:1-slim-bookworm AS build
+# The version that Cargo.toml promises to build with.
+FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src ./src
+# Cargo reads no manifest whose benches are missing, though none of them is built.
+COPY benches ./benches
 # The demonstration's rules are part of the program.
 COPY rules ./rules
 RUN cargo build --locked --release --bin cistern

@@ -50,6 +50,28 @@ fn set<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
+/// Nothing else in the tests builds the image.
+#[test]
+fn the_image_is_built_from_what_is_there() {
+    let (dockerfile, manifest) = (text_of("Dockerfile"), text_of("Cargo.toml"));
+    let rust = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
+    let rust = rust.expect("a promised version").trim_matches('"');
+    assert!(dockerfile.contains(&format!("FROM rust:{rust}-")), "the image has not Rust {rust}");
+    let copies = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let sources: BTreeSet<&str> = copies
+        .filter(|line| !line.starts_with("--from"))
+        .flat_map(|line| line.rsplit_once(' ').expect("a place for them").0.split(' '))
+        .collect();
+    for source in &sources {
+        let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists();
+        assert!(there, "COPY {source} finds nothing");
+    }
+    // Sources, texts that the program includes, and targets that the manifest names without a path.
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "rules", "benches"] {
+        assert!(sources.contains(needed), "the build lacks {needed}");
+    }
+}
+
 #[test]
 fn a_table_is_read_as_it_stands() {
     let readme = "x\n| a | b |\n|---|--:|\n| `1` | two |\n| `3` |  |\n\n| c |\n|---|\n| 9 |\n";

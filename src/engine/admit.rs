@@ -182,7 +182,7 @@ pub fn read(
     {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
     }
-    // What a trusted peer says of the host goes to the origin as it came: it must be in the key.
+    // What a trusted peer says of the host goes to the origin: it must be in the key.
     if transit.marks.has(Marks::FORWARDED)
         && options.trusts_peer(peer)
         && let Some(told) = fields.get(names::X_FORWARDED_HOST)

@@ -24,7 +24,7 @@ use crate::engine::stream::Broken;
 use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, fill};
 use crate::entry::{Entry, Head, Labels};
-use crate::origin::InBody;
+use crate::origin::{InBody, OriginFault};
 use crate::policy::{self, Exchange, Renewal, Selecting};
 
 /// What a fetch needs to know, free of the client that caused it.
@@ -45,6 +45,13 @@ impl Errand {
         let (head, ()) = Request::new(()).into_parts();
         let target = gist.absolute();
         Self { plan, head, plain_head: None, target, gist, stale: None, labels }
+    }
+
+    /// Whether a 304 to a request without a condition would be taken for more than it is: as news
+    /// of the client's copy, whose condition stayed here, or of ours. To a client that asked as
+    /// plainly as we did it is the origin's own word, and passes.
+    fn misleads(&self) -> bool {
+        self.stale.is_some() || policy::validate::asks_if_changed(&self.gist.fields)
     }
 
     /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally; with the
@@ -120,11 +127,12 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
 
 async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
     let engine = &worker.engine;
+    let mut again = false;
     loop {
         let asked_at = engine.clock.now();
         let began = Instant::now();
         let head = errand.head.clone();
-        let conditional = errand.plain_head.is_some();
+        let asked = policy::validate::asks_if_changed(&head.headers);
         let request = Request::from_parts(head, whole(errand.plan.body.clone()));
         let answer = match worker.ask_for_cache(&errand.plan.routed, request).await {
             Ok(answer) => answer.into_response(),
@@ -139,7 +147,14 @@ async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
             answered_at: engine.clock.now(),
             origin_micros: began.elapsed().as_micros() as u64,
         };
-        if conditional && answer.status() == StatusCode::NOT_MODIFIED {
+        let unmodified = answer.status() == StatusCode::NOT_MODIFIED;
+        if unmodified && !asked && (again || errand.misleads()) {
+            let why = "304 to a request without a condition".to_owned();
+            engine.flights.unlist(flight);
+            flight.land(Landing::Failed(Arc::new(OriginFault::BadAnswer(why))));
+            return;
+        }
+        if unmodified && asked && errand.stale.is_some() {
             if renew(worker, flight, &errand, answer.headers(), times) {
                 return;
             }
@@ -148,6 +163,7 @@ async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
                 errand.head = plain;
             }
             errand.stale = None;
+            again = true;
             continue;
         }
         return judge(worker, flight, &errand, answer, times).await;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body_util::BodyExt;
 
 use crate::base::{limits, tasks};
@@ -69,6 +69,7 @@ pub(super) async fn fill(
     let mut own_fields = head.headers;
     crate::base::fields::strip_hop_by_hop(&mut own_fields);
     let len = declared_len(&own_fields);
+    let trailer = announced(&own_fields, &keep);
     flight.land(Landing::Shared(Arc::new(SharedHead {
         status: head.status,
         fields: fields.clone(),
@@ -76,6 +77,7 @@ pub(super) async fn fill(
         keep: keep.clone(),
         selecting: selecting.clone(),
         len,
+        trailer,
         origin_micros: times.origin_micros,
         phrase: head.extensions.get().cloned(),
     })));
@@ -98,6 +100,18 @@ pub(super) async fn fill(
     }
     engine.flights.unlist(flight);
     flight.stream.finish(Ok(()));
+}
+
+/// The `Trailer` of those who share the answer: what only its first client may see is left out, and
+/// what is not announced is not sent.
+fn announced(own_fields: &HeaderMap, keep: &Keep) -> Option<HeaderValue> {
+    let omitted =
+        |name: &&[u8]| HeaderName::from_bytes(name).is_ok_and(|name| keep.omit.contains(&name));
+    let names: Vec<&[u8]> = crate::base::fields::members(own_fields, &header::TRAILER)
+        .filter(|name| !omitted(name))
+        .collect();
+    let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok()?;
+    (!names.is_empty()).then_some(names)
 }
 
 enum Poured {
@@ -135,9 +149,16 @@ async fn pour(
             None => return if streaming { Poured::Streamed } else { Poured::Whole },
             Some(Err(error)) => return Poured::Broken(Broken::Origin(error.to_string().into())),
             Some(Ok(frame)) => {
-                // Trailers belong to this exchange, not to the entry (RFC 9110, 6.5.1).
-                let Ok(data) = frame.into_data() else { continue };
-                flight.stream.push(data);
+                match frame.into_data() {
+                    Ok(data) => flight.stream.push(data),
+                    // For all who read along, and not for the entry: merged into its head they
+                    // would take on another meaning (RFC 9110, 6.5.1).
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            flight.stream.trail(trailers);
+                        }
+                    }
+                }
             }
         }
         if !streaming && flight.stream.len() > limit {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::watch;
 
 use crate::base::reason::Reason;
@@ -59,6 +59,8 @@ pub struct SharedHead {
     pub selecting: Selecting,
     /// The body's length, if the origin told it.
     pub len: Option<u64>,
+    /// The announced trailers that everybody who reads along may see.
+    pub trailer: Option<HeaderValue>,
     /// Microseconds until this head came.
     pub origin_micros: u64,
     /// The origin's reason phrase, where it is not the usual one.

@@ -3,16 +3,20 @@
 //! longer the origin's, so strong validators go out weak, digests go, and ranges are not offered.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::base::limits;
+use crate::engine::fetch;
 use crate::engine::flight::SharedHead;
-use crate::engine::reply::Reply;
+use crate::engine::reply::{Pieces, Reply};
 use crate::engine::stream::Reader;
 use crate::engine::transit::{Account, Answer};
 use crate::entry::Entry;
+use crate::origin::{self, InBody, Whole};
+use crate::rules::Role;
 
-/// Fields that speak of the bytes as the origin sent them.
+/// Fields that speak of the bytes as the origin sent them, beside their length.
 const OF_THE_BYTES: [HeaderName; 5] = [
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),
@@ -28,7 +32,7 @@ pub(super) fn stored(
     fields: &HeaderMap,
     account: &Account,
 ) -> Option<Answer> {
-    if !applies(entry.head.status(), fields) || entry.body.len() > limits::JSON_BYTES_MAX {
+    if !applies(entry.head.status(), fields) || entry.body.len() > limit(account) {
         return None;
     }
     let body = with_member(name, &entry.body.to_bytes(), account)?;
@@ -36,7 +40,7 @@ pub(super) fn stored(
 }
 
 /// The answer of a running fetch with the member in it. The body is held back up to the limit; one
-/// that is longer or no object goes out as it is.
+/// that is longer, breaks off or is no object goes out as it is.
 pub(super) async fn streamed(
     name: &str,
     head: &SharedHead,
@@ -45,35 +49,78 @@ pub(super) async fn streamed(
     account: Account,
 ) -> Answer {
     let status = head.status;
-    let too_long = head.len.is_some_and(|len| len > limits::JSON_BYTES_MAX);
+    let limit = limit(&account);
+    let too_long = head.len.is_some_and(|len| len > limit);
     if too_long || !applies(status, &fields) {
         let reply = Reply::Shared { reader, len: head.len };
         return Answer { status, fields, reply, account };
     }
     let mut held: Vec<Bytes> = Vec::new();
     let mut len = 0;
-    loop {
+    let ended = loop {
         match std::future::poll_fn(|context| reader.poll_next(context)).await {
-            None => break,
+            None => break true,
             Some(Ok(bytes)) => {
                 len += bytes.len() as u64;
                 held.push(bytes);
             }
-            Some(Err(broken)) => {
-                let reply = Reply::Broken(Some(Box::new(broken)));
-                return Answer { status, fields, reply, account };
-            }
+            Some(Err(_)) => break false,
         }
-        if len > limits::JSON_BYTES_MAX {
-            let reply = Reply::Continued(crate::engine::reply::Pieces::many(held), reader);
-            return Answer { status, fields, reply, account };
+        if len > limit {
+            break false;
         }
+    };
+    let body = ended.then(|| with_member(name, &held.concat(), &account)).flatten();
+    if let Some(body) = body {
+        return answer(status, fields, body, account);
     }
-    let whole = held.concat();
-    match with_member(name, &whole, &account) {
+    // The reader tells the end again, whichever it was.
+    let reply = Reply::Continued(Pieces::many(held), reader);
+    Answer { status, fields, reply, account }
+}
+
+/// An answer that is the origin's to this client alone, with the member in it where a read is
+/// answered. The body is held back as in [`streamed`].
+pub(super) async fn passed(method: &Method, head: Parts, body: InBody, account: Account) -> Answer {
+    let (status, mut fields) = (head.status, head.headers);
+    let name = account.route.as_ref().and_then(|route| {
+        let reads = matches!(route.role(method), Role::Read | Role::BodyRead);
+        route.inject.clone().filter(|_| reads && applies(status, &fields))
+    });
+    let Some(name) = name else {
+        return Answer { status, fields, reply: Reply::Origin(Box::new(body)), account };
+    };
+    if *method == Method::HEAD {
+        without_body(&mut fields, &account);
+        return Answer { status, fields, reply: Reply::empty(), account };
+    }
+    let read = origin::whole(body, limit(&account)).await;
+    let bytes = read.as_ref().ok().and_then(Whole::bytes);
+    match bytes.and_then(|bytes| with_member(&name, &bytes, &account)) {
         Some(body) => answer(status, fields, body, account),
-        None => Answer { status, fields, reply: Reply::text(whole), account },
+        None => Answer { status, fields, reply: Reply::from(read), account },
     }
+}
+
+/// The head of an answer whose body is not at hand, as it would be with the member in the body. How
+/// long that would be is not known.
+pub(super) fn head(status: StatusCode, fields: &mut HeaderMap, account: &Account) {
+    let injects = account.route.as_ref().is_some_and(|route| route.inject.is_some());
+    if injects && applies(status, fields) {
+        without_body(fields, account);
+    }
+}
+
+fn without_body(fields: &mut HeaderMap, account: &Account) {
+    if fetch::declared_len(fields).is_none_or(|len| len <= limit(account)) {
+        rewrite(fields);
+        fields.remove(header::CONTENT_LENGTH);
+    }
+}
+
+/// The longest body that is held back.
+fn limit(account: &Account) -> u64 {
+    account.route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max)
 }
 
 fn applies(status: StatusCode, fields: &HeaderMap) -> bool {
@@ -86,9 +133,18 @@ fn applies(status: StatusCode, fields: &HeaderMap) -> bool {
 }
 
 fn answer(status: StatusCode, mut fields: HeaderMap, body: Bytes, account: Account) -> Answer {
+    rewrite(&mut fields);
+    fields.insert(header::CONTENT_LENGTH, body.len().into());
+    Answer { status, fields, reply: Reply::text(body), account }
+}
+
+/// Takes from a head what is not true of the new body.
+fn rewrite(fields: &mut HeaderMap) {
     for name in OF_THE_BYTES {
         fields.remove(name);
     }
+    // The body has a length now, and nothing follows it.
+    fields.remove(header::TRAILER);
     if let Some(etag) = fields.get(header::ETAG)
         && !etag.as_bytes().starts_with(b"W/")
     {
@@ -97,8 +153,6 @@ fn answer(status: StatusCode, mut fields: HeaderMap, body: Bytes, account: Accou
             fields.insert(header::ETAG, weak);
         }
     }
-    fields.insert(header::CONTENT_LENGTH, body.len().into());
-    Answer { status, fields, reply: Reply::text(body), account }
 }
 
 /// The object with the member as its last one. The other bytes stay as the origin wrote them.

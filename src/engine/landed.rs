@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{StatusCode, header};
 
 use crate::base::reason::Reason;
 use crate::engine::Worker;
@@ -94,7 +94,7 @@ pub(super) async fn served(
                 ..account
             };
             match flight.take_own() {
-                Some(own) => own_answer(worker, transit, plan, own, account).into(),
+                Some(own) => own_answer(worker, transit, plan, own, account).await.into(),
                 None => Next::Alone,
             }
         }
@@ -129,7 +129,10 @@ async fn shared(
         note: format!("ttl from {from}").into(),
         ..account
     };
-    let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
+    let mut fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
+    if let Some(trailer) = head.trailer.as_ref().filter(|_| !leads) {
+        fields.insert(header::TRAILER, trailer.clone());
+    }
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
         let answer = inject::streamed(&name, head, fields, reader, account).await;
         return lookup::conditional(transit, answer, stamp.date);
@@ -159,7 +162,7 @@ fn renewed(
 }
 
 /// What the leader alone gets.
-fn own_answer(
+async fn own_answer(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
@@ -174,7 +177,7 @@ fn own_answer(
             Answer { account, ..answer }
         }
         Own::Stream(response) => {
-            let answer = pass::answer_of(*response, account);
+            let answer = pass::answer_of(transit, *response, account).await;
             lookup::conditional_own(engine, transit, answer)
         }
     }

@@ -10,9 +10,10 @@ use crate::base::fault::Fault;
 use crate::engine::admit::Plan;
 use crate::engine::fetch::{self, Errand};
 use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
+use crate::engine::inject;
 use crate::engine::landed::{Next, Seated, served};
 use crate::engine::lookup::{self, Look};
-use crate::engine::outbound;
+use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
@@ -127,10 +128,7 @@ fn take_seat(
 /// worth more than a whole answer that may turn out not to be kept. On a route the whole is
 /// fetched.
 fn own_conditions(transit: &Transit, plan: &Plan) -> bool {
-    let fields = &transit.parts.headers;
-    plan.routed.route.is_none()
-        && (fields.contains_key(header::IF_NONE_MATCH)
-            || fields.contains_key(header::IF_MODIFIED_SINCE))
+    plan.routed.route.is_none() && policy::validate::asks_if_changed(&transit.parts.headers)
 }
 
 /// Whether a fetch has ended between our look and our seat: it stored first and left its seat then,
@@ -165,6 +163,7 @@ async fn joined(
         if let Some(len) = head.len {
             fields.insert(header::CONTENT_LENGTH, len.into());
         }
+        inject::head(head.status, &mut fields, &account);
         let (status, reply) = (head.status, Reply::empty());
         return Some(Answer { status, fields, reply, account });
     }
@@ -204,7 +203,7 @@ pub(super) fn head_for_cache(
     own_conditions: bool,
 ) -> http::request::Parts {
     let target = plan.send_target.as_deref();
-    let head = outbound::head(&worker.engine, transit, &plan.routed, target);
+    let head = outbound::head(&worker.engine, transit, &plan.routed, target, Spelling::Key);
     if own_conditions {
         return head;
     }

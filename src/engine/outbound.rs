@@ -6,12 +6,31 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri, Version};
 
-use crate::base::fields;
 use crate::base::forwarded::{self, Hop, Sent};
+use crate::base::{fields, names};
 use crate::engine::Engine;
 use crate::engine::admit::Routed;
 use crate::engine::options::Forwarding;
 use crate::engine::transit::Transit;
+
+/// How the host of a request is spelled to the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As the client wrote it: the answer goes to this client alone.
+    Client,
+    /// In lower case and without the default port, as keys have it: an origin that repeats its Host
+    /// would otherwise show one client's spelling to all who share the answer.
+    Key,
+}
+
+impl Spelling {
+    fn host(self, transit: &Transit) -> Option<HeaderValue> {
+        let parts = &transit.parts;
+        let written = forwarded::asked_host(&parts.uri, &parts.headers);
+        let canonical = || HeaderValue::from_str(&transit.authority).ok();
+        written.filter(|_| self == Self::Client).or_else(canonical)
+    }
+}
 
 /// Builds the head of the origin's request. `target` replaces path and query where a rule strips
 /// parameters.
@@ -20,6 +39,7 @@ pub(super) fn head(
     transit: &Transit,
     routed: &Routed,
     target: Option<&str>,
+    spelling: Spelling,
 ) -> Parts {
     let came = &transit.parts;
     let mut fields = came.headers.clone();
@@ -34,11 +54,18 @@ pub(super) fn head(
         fields.insert(header::UPGRADE, upgrade);
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    let authority = routed.origin.fixed_host.as_deref().unwrap_or(&transit.authority);
-    if let Ok(host) = HeaderValue::from_str(authority) {
+    // With a fixed host the authority is in no key, so the origin may not learn it either.
+    let fixed = routed.origin.fixed_host.as_deref();
+    let asked = spelling.host(transit).filter(|_| fixed.is_none());
+    let host = fixed.and_then(|fixed| HeaderValue::from_str(fixed).ok());
+    if let Some(host) = host.or_else(|| asked.clone()) {
         fields.insert(header::HOST, host);
     }
-    forward(engine, transit, routed, &mut fields);
+    if spelling == Spelling::Key && fields.remove(names::X_FORWARDED_HOST).is_some() {
+        // A trusted peer may have told the host too, in a spelling of its own.
+        fields.extend(asked.clone().map(|host| (names::X_FORWARDED_HOST, host)));
+    }
+    forward(engine, transit, asked.as_ref(), &mut fields);
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = came.method.clone();
     parts.uri = origin_form(came, target);
@@ -73,20 +100,14 @@ const ADDRESSES: [&str; 8] = [
     "x-proxyuser-ip",
 ];
 
-fn forward(engine: &Engine, transit: &Transit, routed: &Routed, fields: &mut HeaderMap) {
+fn forward(engine: &Engine, transit: &Transit, host: Option<&HeaderValue>, fields: &mut HeaderMap) {
     let options = &engine.options;
     if !options.trusts_peer(transit.caller.peer.ip()) {
         for name in ADDRESSES {
             fields.remove(name);
         }
     }
-    // With a fixed host the authority is in no key, so the origin may not learn it either.
-    let host = HeaderValue::from_str(&transit.authority).ok();
-    let hop = Hop {
-        client: transit.caller.peer.ip(),
-        scheme: transit.scheme,
-        host: host.as_ref().filter(|_| routed.origin.fixed_host.is_none()),
-    };
+    let hop = Hop { client: transit.caller.peer.ip(), scheme: transit.scheme, host };
     let Forwarding { x_forwarded, forwarded } = options.forwarding;
     forwarded::record(fields, &hop, &options.trust_peers, Sent { x_forwarded, forwarded });
     if options.via {

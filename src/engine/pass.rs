@@ -10,9 +10,10 @@ use crate::base::reason::Reason;
 use crate::base::{fields, limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{Plan, Routed};
+use crate::engine::inject;
 use crate::engine::landed;
 use crate::engine::lookup::{self, Look};
-use crate::engine::outbound;
+use crate::engine::outbound::{self, Spelling};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
@@ -36,7 +37,7 @@ pub(super) async fn pass(
     if let Some(answer) = max_forwards(transit, &account) {
         return answer;
     }
-    let mut head = outbound::head(engine, transit, routed, None);
+    let mut head = outbound::head(engine, transit, routed, None, Spelling::Client);
     lower_max_forwards(&mut head);
     let began = tokio::time::Instant::now();
     let request = Request::from_parts(head, body);
@@ -47,19 +48,22 @@ pub(super) async fn pass(
             if inbound.head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return switch(inbound, upgrade, account);
             }
-            answer_of(inbound.into_response(), account)
+            answer_of(transit, inbound.into_response(), account).await
         }
         Err(failed) => respond::fault(engine, transit, &failed.fault(), account),
     }
 }
 
-/// The origin's answer as its client gets it.
-pub(super) fn answer_of(response: Response<InBody>, account: Account) -> Answer {
-    let (head, body) = response.into_parts();
-    let mut fields = head.headers;
-    fields::strip_hop_by_hop(&mut fields);
+/// The origin's answer as the client that asked gets it.
+pub(super) async fn answer_of(
+    transit: &Transit,
+    response: Response<InBody>,
+    account: Account,
+) -> Answer {
+    let (mut head, body) = response.into_parts();
+    fields::strip_hop_by_hop(&mut head.headers);
     let account = Account { phrase: head.extensions.get().cloned(), ..account };
-    Answer { status: head.status, fields, reply: Reply::Origin(Box::new(body)), account }
+    inject::passed(&transit.parts.method, head, body, account).await
 }
 
 /// 101: both connections become a tunnel. The head keeps what names the new protocol.
@@ -130,7 +134,8 @@ pub(super) async fn read(
     let reason = if is_head { Reason::Method } else { Reason::Range };
     let account = Account { fwd: Some(fwd), reason: Some(reason), ..plan.account(Outcome::Miss) };
     let birth = engine.fences.begin();
-    let head = outbound::head(engine, transit, &plan.routed, plan.send_target.as_deref());
+    let target = plan.send_target.as_deref();
+    let head = outbound::head(engine, transit, &plan.routed, target, Spelling::Key);
     let began = tokio::time::Instant::now();
     let body = Full::new(plan.body.clone()).map_err(|never| match never {}).boxed_unsync();
     match worker.ask(&plan.routed, Request::from_parts(head, body)).await {
@@ -148,7 +153,7 @@ pub(super) async fn read(
             {
                 return answer;
             }
-            answer_of(inbound.into_response(), account)
+            answer_of(transit, inbound.into_response(), account).await
         }
         Err(failed) => landed::failure(worker, transit, plan, stale.as_deref(), &failed, account),
     }

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::engine::stream::Reader;
-use crate::origin::{BoxError, InBody, Resumed};
+use crate::origin::{BoxError, Cut, InBody, Resumed, Whole};
 
 /// What a client is sent.
 #[derive(Debug)]
@@ -28,7 +29,9 @@ pub enum Reply {
     Resumed(Box<Resumed<InBody>>),
     /// What was read of a running fetch already, then the rest of it.
     Continued(Pieces, Reader),
-    /// A body that broke before its first byte could be sent.
+    /// What was held back until its end was known: its bytes, then its trailers or what broke it.
+    Held(Pieces, Option<Box<Result<HeaderMap, BoxError>>>),
+    /// A body that has broken, before its error is told.
     Broken(Option<BoxError>),
 }
 
@@ -81,6 +84,62 @@ impl Reply {
     }
 }
 
+/// An answer that was read to be looked at, to be sent as it came.
+impl From<Result<Whole<InBody>, Cut<BoxError>>> for Reply {
+    fn from(read: Result<Whole<InBody>, Cut<BoxError>>) -> Self {
+        match read {
+            Ok(Whole::TooLong(resumed)) => Self::Resumed(Box::new(resumed)),
+            Ok(Whole::Complete { chunks, trailers: None }) => Self::Whole(Pieces::many(chunks)),
+            Ok(Whole::Complete { chunks, trailers }) => {
+                Self::Held(Pieces::many(chunks), trailers.map(Ok).map(Box::new))
+            }
+            Err(Cut { chunks, cause }) => {
+                Self::Held(Pieces::many(chunks), Some(Box::new(Err(cause))))
+            }
+        }
+    }
+}
+
+type Next = Option<Result<Frame<Bytes>, BoxError>>;
+
+/// The next bytes of a running fetch, then its trailers.
+fn poll_shared(reader: &mut Reader, context: &mut Context<'_>) -> Poll<Next> {
+    let next = std::task::ready!(reader.poll_next(context));
+    Poll::Ready(match next {
+        Some(piece) => Some(piece.map(Frame::data).map_err(Into::into)),
+        None => reader.trailers().map(|trailers| Ok(Frame::trailers(trailers))),
+    })
+}
+
+impl Reply {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
+        match self {
+            Self::Whole(pieces) => Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece)))),
+            Self::Shared { reader, len } => {
+                let next = std::task::ready!(poll_shared(reader, context));
+                let came = next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
+                let came = came.map_or(0, |piece| piece.len() as u64);
+                *len = len.map(|len| len.saturating_sub(came));
+                Poll::Ready(next)
+            }
+            Self::Origin(body) => Pin::new(&mut **body).poll_frame(context),
+            Self::Resumed(body) => Pin::new(&mut **body).poll_frame(context),
+            Self::Continued(pieces, reader) => {
+                if let Some(piece) = pieces.next() {
+                    Poll::Ready(Some(Ok(Frame::data(piece))))
+                } else {
+                    poll_shared(reader, context)
+                }
+            }
+            Self::Held(pieces, end) => Poll::Ready(match pieces.next() {
+                Some(piece) => Some(Ok(Frame::data(piece))),
+                None => end.take().map(|end| (*end).map(Frame::trailers)),
+            }),
+            Self::Broken(error) => Poll::Ready(error.take().map(Err)),
+        }
+    }
+}
+
 impl Body for Reply {
     type Data = Bytes;
     type Error = BoxError;
@@ -89,27 +148,15 @@ impl Body for Reply {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut *self {
-            Self::Whole(pieces) => Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece)))),
-            Self::Shared { reader, len } => {
-                let next = std::task::ready!(reader.poll_next(context));
-                Poll::Ready(next.map(|piece| {
-                    let piece = piece?;
-                    *len = len.map(|len| len.saturating_sub(piece.len() as u64));
-                    Ok(Frame::data(piece))
-                }))
+        match std::task::ready!(self.poll_next(context)) {
+            // An error makes hyper drop what it has not sent yet, were it the whole head. It waits
+            // one turn, in which hyper sends that.
+            Some(Err(error)) if !matches!(*self, Self::Broken(_)) => {
+                *self = Self::Broken(Some(error));
+                context.waker().wake_by_ref();
+                Poll::Pending
             }
-            Self::Origin(body) => Pin::new(&mut **body).poll_frame(context),
-            Self::Resumed(body) => Pin::new(&mut **body).poll_frame(context),
-            Self::Continued(pieces, reader) => {
-                if let Some(piece) = pieces.next() {
-                    Poll::Ready(Some(Ok(Frame::data(piece))))
-                } else {
-                    let next = std::task::ready!(reader.poll_next(context));
-                    Poll::Ready(next.map(|piece| Ok(Frame::data(piece?))))
-                }
-            }
-            Self::Broken(error) => Poll::Ready(error.take().map(Err)),
+            next => Poll::Ready(next),
         }
     }
 
@@ -120,6 +167,7 @@ impl Body for Reply {
             Self::Continued(..) => false,
             Self::Origin(body) => body.is_end_stream(),
             Self::Resumed(body) => body.is_end_stream(),
+            Self::Held(pieces, end) => pieces.left == 0 && end.is_none(),
             Self::Broken(error) => error.is_none(),
         }
     }
@@ -132,7 +180,10 @@ impl Body for Reply {
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Origin(body) => body.size_hint(),
             Self::Resumed(body) => body.size_hint(),
-            Self::Continued(..) | Self::Broken(_) => SizeHint::default(),
+            Self::Continued(pieces, reader) => reader
+                .remaining()
+                .map_or_else(SizeHint::default, |left| SizeHint::with_exact(pieces.left + left)),
+            Self::Held(..) | Self::Broken(_) => SizeHint::default(),
         }
     }
 }

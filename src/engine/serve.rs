@@ -218,7 +218,7 @@ where
         }
         Ok(whole) => whole.bytes().unwrap_or_default(),
         Err(broken) => {
-            let broken: BoxError = broken.into();
+            let broken: BoxError = broken.cause.into();
             let fault = Fault::BadRequest(format!("the body broke off: {broken}"));
             return respond::fault(engine, transit, &fault, Account::default());
         }

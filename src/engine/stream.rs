@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use tokio::time::Instant;
 
 /// How far the fetch may run ahead of its fastest reader once the answer is only streamed.
@@ -49,6 +50,7 @@ struct State {
     chunks: Vec<(u64, Bytes)>,
     len: u64,
     end: Option<Result<(), Broken>>,
+    trailers: Option<HeaderMap>,
     windowed: bool,
     readers: HashMap<u64, Place>,
     next_reader: u64,
@@ -95,7 +97,7 @@ impl Stream {
         let id = state.next_reader;
         state.next_reader += 1;
         state.readers.insert(id, Place::new());
-        Some(Reader { stream: self.clone(), id, at: 0 })
+        Some(Reader { stream: self.clone(), id, at: 0, trailed: false })
     }
 
     /// Appends bytes and tells the readers.
@@ -125,6 +127,11 @@ impl Stream {
         let wakers = state.wakers();
         drop(state);
         wake(wakers);
+    }
+
+    /// The fields that follow the last byte, told before the body is complete.
+    pub fn trail(&self, trailers: HeaderMap) {
+        self.state().trailers = Some(trailers);
     }
 
     /// The body is complete, or broken.
@@ -236,6 +243,7 @@ pub struct Reader {
     stream: Stream,
     id: u64,
     at: u64,
+    trailed: bool,
 }
 
 impl Reader {
@@ -279,10 +287,17 @@ impl Reader {
         Poll::Pending
     }
 
-    /// How many bytes are known to follow, once the body has ended well.
+    /// The trailers, once, after the last byte.
+    pub fn trailers(&mut self) -> Option<HeaderMap> {
+        let first = !std::mem::replace(&mut self.trailed, true);
+        first.then(|| self.stream.state().trailers.clone()).flatten()
+    }
+
+    /// How many bytes are known to follow, and nothing else, once the body has ended well.
     pub fn remaining(&self) -> Option<u64> {
         let state = self.stream.state();
-        matches!(state.end, Some(Ok(()))).then(|| state.len.saturating_sub(self.at))
+        let ended = matches!(state.end, Some(Ok(()))) && state.trailers.is_none();
+        ended.then(|| state.len.saturating_sub(self.at))
     }
 }
 

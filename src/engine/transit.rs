@@ -44,7 +44,8 @@ pub struct Transit {
     pub marks: Marks,
     /// The scheme the client used, as far as a trusted peer tells.
     pub scheme: &'static str,
-    /// The authority asked for, in lower case.
+    /// The authority asked for, in lower case and without its scheme's default port, as keys have
+    /// it.
     pub authority: Box<str>,
     /// The rules this request is served by, from beginning to end.
     pub book: Arc<Book>,

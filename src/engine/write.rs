@@ -15,11 +15,11 @@ use crate::base::{limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{self, Routed};
 use crate::engine::json;
-use crate::engine::outbound;
+use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass::OutBody;
 use crate::engine::posted::Posted;
 use crate::engine::purge;
-use crate::engine::reply::{Pieces, Reply};
+use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::targets;
 use crate::engine::tee::{Copied, Tee};
@@ -37,7 +37,9 @@ pub(super) async fn write(
 ) -> Answer {
     let engine = &worker.engine;
     let account = routed.account(Reason::Method);
-    let head = outbound::head(engine, transit, routed, None);
+    let posted = Posted::of(engine, transit);
+    let spelling = if posted.is_some() { Spelling::Key } else { Spelling::Client };
+    let head = outbound::head(engine, transit, routed, None, spelling);
     let route = routed.route.clone();
     let needs_request = route.as_ref().is_some_and(|route| route.needs_request_body(Role::Write));
     let json_max = route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max);
@@ -50,7 +52,7 @@ pub(super) async fn write(
         parts: transit.gist(),
         copy,
         json_max,
-        posted: Posted::of(engine, transit),
+        posted,
         identity: admit::identity(engine, transit, routed.route.as_deref()),
     };
     let (tell, told) = oneshot::channel();
@@ -161,15 +163,10 @@ impl Task {
         fields: &HeaderMap,
         body: crate::origin::InBody,
     ) -> (Option<Json>, Reply) {
-        match crate::origin::whole(body, self.json_max).await {
-            Ok(Whole::TooLong(resumed)) => (None, Reply::Resumed(Box::new(resumed))),
-            Ok(whole) => {
-                let bytes = whole.bytes().unwrap_or_default();
-                let json = json::read(fields, &bytes, self.json_max);
-                (json, Reply::Whole(Pieces::one(bytes)))
-            }
-            Err(broken) => (None, Reply::Broken(Some(broken))),
-        }
+        let read = crate::origin::whole(body, self.json_max).await;
+        let bytes = read.as_ref().ok().and_then(Whole::bytes);
+        let json = bytes.and_then(|bytes| json::read(fields, &bytes, self.json_max));
+        (json, Reply::from(read))
     }
 
     /// Purges what the write names; gives back how many entries went.

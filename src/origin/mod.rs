@@ -39,7 +39,7 @@ pub use spec::{AskOptions, Keep, OnInterim, PhaseLimits, Spec};
 pub use target::{Target, TargetError};
 pub use tunnel::{TunnelEnd, Tunnelled, tunnel};
 pub use upgrade::{Lane, Upgrade};
-pub use whole::{Resumed, Whole, whole};
+pub use whole::{Cut, Resumed, Whole, whole};
 
 /// Any error a body may end with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

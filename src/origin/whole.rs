@@ -50,9 +50,19 @@ pub struct Resumed<B> {
     rest: B,
 }
 
+/// A body that broke off while it was read.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct Cut<E> {
+    /// What came before, in the parts in which it came.
+    pub chunks: Vec<Bytes>,
+    /// The body's own error.
+    pub cause: E,
+}
+
 /// Reads `body` to its end, or until it is longer than `limit` bytes. A length known beforehand
-/// and too large is not read at all. Errors are the body's own; what was read is then lost.
-pub async fn whole<B>(mut body: B, limit: u64) -> Result<Whole<B>, B::Error>
+/// and too large is not read at all.
+pub async fn whole<B>(mut body: B, limit: u64) -> Result<Whole<B>, Cut<B::Error>>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -63,7 +73,11 @@ where
     }
     let mut held: u64 = 0;
     while let Some(frame) = next(&mut body).await {
-        match frame?.into_data() {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(cause) => return Err(Cut { chunks, cause }),
+        };
+        match frame.into_data() {
             Ok(data) => {
                 held = held.saturating_add(data.len() as u64);
                 if !data.is_empty() {

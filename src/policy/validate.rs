@@ -103,6 +103,11 @@ pub fn has_preconditions(request: &HeaderMap) -> bool {
     request.contains_key(header::IF_MATCH) || request.contains_key(header::IF_UNMODIFIED_SINCE)
 }
 
+/// Whether a 304 may answer a request (RFC 9110, 13.1.2 and 13.1.3).
+pub fn asks_if_changed(request: &HeaderMap) -> bool {
+    request.contains_key(header::IF_NONE_MATCH) || request.contains_key(header::IF_MODIFIED_SINCE)
+}
+
 /// What a 304 to our condition speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {

@@ -2,7 +2,7 @@
 //! only the answer names, an answer that stands for a later read.
 
 use crate::support::cistern::in_front_of;
-use crate::support::client::{ask, get};
+use crate::support::client::{Ask, ask, get};
 use crate::support::patience::Patience;
 use crate::support::stage::{Stage, head_of, message};
 use crate::support::wire::Wire;
@@ -67,6 +67,51 @@ fn gateways_that_do_not_know_count_as_done() {
         cistern.get(&target).served_from_store();
         cistern.send(&ask("PUT", &target)).with_status(code);
         cistern.get(&target).served_by_origin();
+    }
+}
+
+/// An untrusted balancer takes the TLS off: clients and the origin say `https` where we see `http`.
+#[test]
+fn places_named_by_the_scheme_of_a_balancer_are_purged() {
+    let stage = Stage::with(|what| what.starts_with("GET ").then(|| kept("x")));
+    let cistern = in_front_of(stage.address()).start();
+    let write = |line: &str| {
+        let writer = cistern.begin(&ask("POST", "/new"));
+        stage.expects("POST /new").answers(message(201, &[line], ""));
+        writer.finish().with_status(201);
+    };
+    for line in [
+        "Location: https://api.example/a",
+        "Content-Location: https://API.example:443/a",
+        "Location: http://api.example:80/a",
+    ] {
+        cistern.get("/a");
+        cistern.get("/a").served_from_store();
+        write(line);
+        cistern.get("/a").served_by_origin();
+    }
+    for line in ["Location: https://evil.example/a", "Location: https://api.example:8443/a"] {
+        write(line);
+        cistern.get("/a").served_from_store();
+    }
+}
+
+/// A trusted balancer tells the scheme, so that both schemes have entries.
+#[test]
+fn places_that_the_answer_names_go_under_both_schemes() {
+    let stage = Stage::with(|what| what.starts_with("GET ").then(|| kept("x")));
+    let config = "[trust]\npeers = [\"127.0.0.0/8\"]\n";
+    let cistern = in_front_of(stage.address()).config(config).start();
+    let secure = |ask: Ask| ask.header("X-Forwarded-Proto", "https");
+    for ask in [get("/a"), secure(get("/a"))] {
+        cistern.send(&ask);
+        cistern.send(&ask).served_from_store();
+    }
+    let writer = cistern.begin(&secure(ask("POST", "/new")));
+    stage.expects("POST /new").answers(message(201, &["Location: /a"], ""));
+    writer.finish().with_status(201);
+    for ask in [get("/a"), secure(get("/a"))] {
+        cistern.send(&ask).served_by_origin();
     }
 }
 
@@ -139,14 +184,51 @@ fn the_writer_waits_for_the_purge_that_the_body_names() {
     assert_eq!(writer.answer().1, "{\"id\":1}");
     cistern.get("/items/1").served_by_origin();
     cistern.get("/items/2").served_from_store();
-    // An answer that breaks off names nothing, so everything it could have named goes.
-    let mut writer = Wire::asking(cistern.address(), "POST /items", &["Content-Length: 0"]);
+}
+
+#[test]
+fn a_write_whose_answer_breaks_off_shows_its_writer_what_came() {
+    let stage = Stage::with(|what| what.starts_with("GET ").then(|| kept("x")));
+    let cistern = in_front_of(stage.address()).rules(BY_ANSWER).start();
+    let json = "Content-Type: application/json";
+    for (framing, came) in [
+        ("Content-Length: 8", "{\"id\""),
+        ("Content-Length: 8", ""),
+        ("Transfer-Encoding: chunked", "5\r\n{\"id\"\r\n"),
+        ("Transfer-Encoding: chunked", ""),
+    ] {
+        for target in ["/items/1", "/items/2"] {
+            cistern.get(target);
+            cistern.get(target).served_from_store();
+        }
+        let mut writer = Wire::asking(cistern.address(), "POST /items", &["Content-Length: 0"]);
+        let mut write = stage.expects("POST /items");
+        write.says(format!("{}{came}", head_of(201, &[json, framing, "X-Seen: yes"])));
+        write.hangs_up();
+        let head = writer.head();
+        assert_eq!((head.status, head.field("x-seen")), (201, Some("yes")), "{framing}");
+        let cut = writer.rest(&head, 0).cut();
+        assert_eq!(cut, if came.is_empty() { "" } else { "{\"id\"" }.as_bytes(), "{framing}");
+        // An answer that breaks off names nothing, so everything it could have named goes.
+        cistern.get("/items/1").served_by_origin();
+        cistern.get("/items/2").served_by_origin();
+    }
+}
+
+#[test]
+fn trailers_of_an_answer_that_was_held_back_pass() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).rules(BY_ANSWER).start();
+    let lines = ["Content-Length: 0", "TE: trailers"];
+    let mut writer = Wire::asking(cistern.address(), "POST /items", &lines);
     let mut write = stage.expects("POST /items");
-    write.says(format!("{}{{\"id\"", head_of(201, &lines)));
-    write.hangs_up();
-    writer.hears_nothing();
-    cistern.get("/items/1").served_by_origin();
-    cistern.get("/items/2").served_by_origin();
+    let lines = ["Content-Type: application/json", "Transfer-Encoding: chunked", "Trailer: X-Sum"];
+    write.says(head_of(201, &lines)).says("8\r\n{\"id\":1}\r\n");
+    write.answers("0\r\nX-Sum: 7\r\n\r\n");
+    assert_eq!(writer.head().field("trailer"), Some("X-Sum"));
+    assert_eq!(writer.chunk().as_deref(), Some(&b"{\"id\":1}"[..]));
+    assert_eq!(writer.chunk(), Some(Vec::new()));
+    assert_eq!(writer.trailers(), Some(vec!["x-sum: 7".to_owned()]));
 }
 
 #[test]

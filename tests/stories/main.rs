@@ -21,6 +21,8 @@ mod support;
 
 mod a_basic;
 mod a_flights;
+mod a_host;
+mod a_inject;
 mod a_inputs;
 mod a_lane;
 mod a_process;
@@ -32,6 +34,7 @@ mod b_memory;
 mod b_races;
 mod b_reload;
 mod b_transfer;
+mod b_unmodified;
 mod b_writes;
 mod e_electro_isla;
 mod g_gad;

@@ -139,6 +139,14 @@ impl Scene {
         self.again.take().map(|again| again.send(()).ok());
     }
 
+    /// Breaks the connection with a reset, where [`Scene::hangs_up`] ends it in order.
+    pub(crate) fn resets(mut self) {
+        let linger = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        linger.expect("a socket that is still open");
+        // Without the orderly end of both directions, the last handle's closing resets.
+        self.again = None;
+    }
+
     /// Closes the connection where it stands.
     pub(crate) fn hangs_up(self) {
         drop(self);

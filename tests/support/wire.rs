@@ -113,7 +113,7 @@ impl Wire {
         }
     }
 
-    /// The connection ends without one byte of an answer.
+    /// The connection ends without one more byte.
     #[track_caller]
     pub(crate) fn hears_nothing(&mut self) {
         assert_eq!(self.line(), None, "no answer was expected");

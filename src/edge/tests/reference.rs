@@ -140,7 +140,7 @@ impl Head {
             return None;
         }
         let wishes = of("connection").join(",").to_lowercase();
-        let wishes: Vec<_> = wishes.split(',').map(str::trim).collect();
+        let wishes: Vec<_> = wishes.split(',').map(|wish| wish.trim_matches([' ', '\t'])).collect();
         let closes = wishes.contains(&"close") || (http10 && !wishes.contains(&"keep-alive"));
         Some(Self { line: format!("{method} {uri}"), length, chunked, last: closes || connect })
     }

@@ -34,6 +34,23 @@ fn readers_follow_at_their_own_pace() {
 }
 
 #[test]
+fn trailers_follow_the_last_byte_once_for_each() {
+    let stream = Stream::default();
+    let mut readers = [stream.reader().unwrap(), stream.reader().unwrap()];
+    stream.push(Bytes::from_static(b"body"));
+    stream.trail(HeaderMap::from_iter([(http::header::ETAG, "x".parse().unwrap())]));
+    stream.finish(Ok(()));
+    for reader in &mut readers {
+        // More than bytes follows, so their number is no length.
+        assert_eq!(reader.remaining(), None);
+        assert!(matches!(next(reader), Poll::Ready(Some(Ok(_)))));
+        assert_eq!(next(reader), Poll::Ready(None));
+        assert!(reader.trailers().is_some_and(|trailers| trailers.len() == 1));
+        assert_eq!(reader.trailers(), None);
+    }
+}
+
+#[test]
 fn a_broken_body_has_no_proper_end() {
     let stream = Stream::default();
     let mut reader = stream.reader().unwrap();

@@ -57,12 +57,13 @@ async fn a_length_known_to_be_too_large_is_not_read_at_all() {
 }
 
 #[tokio::test]
-async fn an_error_is_the_bodys_own() {
+async fn what_came_before_an_error_is_kept() {
     let (feeder, body) = fed();
     let feed = async move {
         feeder.send(part("one")).await.unwrap();
         feeder.send(Err(BoxError::from("broke"))).await.unwrap();
     };
     let ((), all) = tokio::join!(feed, whole(body, 9));
-    assert_eq!(all.err().unwrap().to_string(), "broke");
+    let cut = all.err().unwrap();
+    assert_eq!((cut.chunks.concat().as_slice(), cut.to_string().as_str()), (&b"one"[..], "broke"));
 }

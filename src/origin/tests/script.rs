@@ -196,7 +196,7 @@ pub(super) struct Answer {
 pub(super) async fn read(inbound: Inbound) -> Result<Answer, BoxError> {
     let (status, reused) = (inbound.head.status.as_u16(), inbound.reused);
     let fields = inbound.head.headers;
-    let all = whole(inbound.body, u64::MAX).await?;
+    let all = whole(inbound.body, u64::MAX).await.map_err(|cut| cut.cause)?;
     let body = all.bytes().unwrap();
     let Whole::Complete { trailers, .. } = all else { unreachable!("no limit") };
     Ok(Answer { status, fields, body, trailers, reused })

@@ -18,7 +18,7 @@ use crate::policy::validate::append_all;
 pub fn stored_fields(x: &Exchange<'_>, keep: &Keep, law: &Law, manner: &Manner) -> HeaderMap {
     let mut fields = x.response.clone();
     fields::strip_hop_by_hop(&mut fields);
-    // Trailers are not kept, so nothing may announce them.
+    // An entry has no trailers, so nothing may announce them.
     fields.remove(header::TRAILER);
     fields.remove(header::AGE);
     for name in &keep.omit {
