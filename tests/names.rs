@@ -187,6 +187,7 @@ fn limits_are_what_the_program_holds_to() {
         ("requests waiting for an origin with `max_concurrent`", l::ORIGIN_QUEUE_MAX.to_string()),
         ("silence in a tunnel (WebSocket)", span(l::TUNNEL_IDLE)),
         ("an unshareable key is remembered for", span(l::UNSHAREABLE_FOR)),
+        ("purges that wait because a write's outcome is unknown", l::UNSETTLED_MAX.to_string()),
     ];
     let told: Vec<_> = table("| bound | value |")
         .into_iter()

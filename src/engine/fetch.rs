@@ -213,16 +213,16 @@ fn renew(
         }
         Err(_) => (stale.stamp, stale.selecting.clone(), merged.clone()),
     };
-    let entry = Arc::new(Entry::new(
+    let entry = Entry::new(
         Head::new(stale.head.status(), &fields),
         stale.body.clone(),
         stamp,
         selecting,
         stale.labels.clone(),
-    ));
+    );
     match judged {
         Ok(keep) => {
-            engine.land(&errand.plan, &flight.birth, Arc::clone(&entry), &keep);
+            let (_, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
             engine.flights.unlist(flight);
             flight.land(Landing::Renewed(entry));
         }
@@ -230,7 +230,7 @@ fn renew(
             forget(engine, errand, reason);
             engine.flights.unlist(flight);
             let status = stale.head.status();
-            flight.leave(Own::Entry(entry));
+            flight.leave(Own::Entry(Arc::new(entry)));
             flight.land(Landing::Alone(Alone {
                 reason,
                 status,

@@ -69,6 +69,7 @@ pub(super) async fn fill(
     let mut own_fields = head.headers;
     crate::base::fields::strip_hop_by_hop(&mut own_fields);
     let len = declared_len(&own_fields);
+    let keep = as_told(engine, errand, keep, &fields);
     flight.land(Landing::Shared(Arc::new(SharedHead {
         status: head.status,
         fields: fields.clone(),
@@ -94,10 +95,19 @@ pub(super) async fn fill(
         let labels = Labels { tags, ..errand.labels.clone() };
         let head = Head::shaped(head.status, &fields, engine.l1.shapes());
         let entry = Entry::new(head, body, keep.stamp, selecting, labels);
-        engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
+        engine.land(&errand.plan, &flight.birth, entry, keep);
     }
     engine.flights.unlist(flight);
     flight.stream.finish(Ok(()));
+}
+
+/// How long it is kept, as far as its head tells: tags that its body brings come with its end.
+fn as_told(engine: &Engine, errand: &Errand, keep: Keep, fields: &HeaderMap) -> Keep {
+    if engine.settling.is_settled() {
+        return keep;
+    }
+    let Some(tags) = tags(errand, &Body::from_chunks(Vec::new()), fields) else { return keep };
+    engine.kept(&errand.plan, &Labels { tags, ..errand.labels.clone() }, keep)
 }
 
 enum Poured {

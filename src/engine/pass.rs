@@ -201,7 +201,7 @@ fn after_head(
                 Selecting::of(&keep.vary, &transit.parts.headers),
                 entry.labels.clone(),
             );
-            engine.land(plan, birth, std::sync::Arc::new(renewed), &keep);
+            engine.land(plan, birth, renewed, keep);
         }
     }
 }
