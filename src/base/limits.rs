@@ -140,3 +140,7 @@ pub const UNSETTLED_MAX: usize = 16_384;
 
 /// Text of what those purges name, all together.
 pub const UNSETTLED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Access lines of one fetch that wait until it is known whether its answer was stored. Only those
+/// wait whose client has all bytes before the store does, which is a moment.
+pub const FATE_WAITERS_MAX: usize = 1_024;

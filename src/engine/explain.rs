@@ -6,6 +6,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use serde::{Deserialize, Serialize};
 
+use crate::base::fault::Fault;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::admit::{self, Admission, Plan, Routed};
@@ -142,6 +143,8 @@ pub fn explain(
             "refused".clone_into(&mut told.outcome);
             told.reason = Some(fault.code().to_owned());
             told.because = Some(fault.to_string());
+            told.help =
+                matches!(fault, Fault::NoOrigin).then(|| Reason::NoOrigin.remedy().to_owned());
         }
     }
     Ok(told)

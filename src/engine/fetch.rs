@@ -26,6 +26,7 @@ use crate::engine::{Engine, Worker, fill};
 use crate::entry::{Entry, Head, Labels};
 use crate::origin::InBody;
 use crate::policy::{self, Exchange, Renewal, Selecting};
+use crate::rules::header_tags;
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
@@ -96,6 +97,7 @@ impl Drop for Ending {
         if !self.flight.has_landed() {
             self.flight.land(Landing::Abandoned);
         }
+        self.flight.fate.decide(Some(Reason::Incomplete));
         self.flight.stream.finish(Err(Broken::Origin("the fetch was given up".into())));
     }
 }
@@ -222,12 +224,13 @@ fn renew(
     );
     match judged {
         Ok(keep) => {
-            let (_, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
+            let (landed, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
+            flight.fate.decide(landed.refusal());
             engine.flights.unlist(flight);
             flight.land(Landing::Renewed(entry));
         }
         Err(reason) => {
-            forget(engine, errand, reason);
+            forget(engine, errand);
             engine.flights.unlist(flight);
             let status = stale.head.status();
             flight.leave(Own::Entry(Arc::new(entry)));
@@ -257,6 +260,9 @@ async fn judge(
         if keep.vary.iter().any(|name| WRITTEN_HERE.contains(name)) {
             return Err(Reason::VaryStar);
         }
+        if header_tags(answer.headers()).is_none() {
+            return Err(Reason::TooManyTags);
+        }
         let limit = law.max_object.unwrap_or(engine.options.max_object);
         match declared_len(answer.headers()) {
             Some(len) if len > limit => Err(Reason::TooLarge),
@@ -282,7 +288,7 @@ async fn judge(
             let wish = errand.plan.wishes.no_store && reason == Reason::NoStore;
             let tells = !policy::is_error_for_stale(status) && status != StatusCode::NOT_MODIFIED;
             if tells && !wish {
-                forget(engine, errand, reason);
+                forget(engine, errand);
             }
             engine.flights.unlist(flight);
             // Nobody waits for it but its own client, who may follow it as long as it goes on.
@@ -303,13 +309,11 @@ const WRITTEN_HERE: [HeaderName; 4] =
 
 /// A newer answer that may not be kept: the older one must not be served in its stead, and the next
 /// requests need not wait for each other.
-fn forget(engine: &Engine, errand: &Errand, reason: Reason) {
+fn forget(engine: &Engine, errand: &Errand) {
     if let Some(stale) = &errand.stale {
         engine.l1.drop_entry(&errand.plan.key, stale);
     }
-    if reason != Reason::ClientNoCache {
-        mark(engine, errand);
-    }
+    mark(engine, errand);
 }
 
 /// Remembers that answers of this key are not to be waited for.

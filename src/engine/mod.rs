@@ -5,6 +5,7 @@
 pub mod admit;
 mod book;
 pub mod explain;
+pub mod fate;
 mod fetch;
 mod fill;
 pub mod flight;

@@ -29,6 +29,7 @@ mod b_coalescing;
 mod b_log;
 mod b_memory;
 mod b_races;
+mod b_reasons;
 mod b_reload;
 mod b_transfer;
 mod b_writes;

@@ -78,6 +78,13 @@ impl Setup {
         self
     }
 
+    /// Without a word of the command line and what follows it.
+    pub(crate) fn without(mut self, word: &str) -> Self {
+        let at = self.arguments.iter().position(|one| one == word).expect("the word is there");
+        self.arguments.drain(at..at + 2);
+        self
+    }
+
     /// With one text of its files in place of another.
     pub(crate) fn changed(self, from: &str, to: &str) -> Self {
         let mut found = 0;

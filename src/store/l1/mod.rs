@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::base::ids::KindId;
+use crate::base::reason::Reason;
 use crate::entry::{Bundle, Entry, Key, Shapes};
 use crate::store::fence::{Birth, Facts};
 use crate::store::index::{Shard, Slot};
@@ -51,6 +52,17 @@ pub enum Landed {
     Refused,
     /// It costs more than its type's whole budget.
     TooLarge,
+}
+
+impl Landed {
+    /// Why it was not stored; nothing when it was.
+    pub const fn refusal(self) -> Option<Reason> {
+        match self {
+            Self::Stored => None,
+            Self::Refused => Some(Reason::PurgedDuringFetch),
+            Self::TooLarge => Some(Reason::TooLarge),
+        }
+    }
 }
 
 /// An identity that left by itself.
