@@ -264,14 +264,15 @@ async fn judge(
             return Err(Reason::TooManyTags);
         }
         let limit = law.max_object.unwrap_or(engine.options.max_object);
+        let fields = policy::stored_fields(&exchange, &keep, law, manner);
+        let fits = |len| len <= limit && fill::fits(engine, errand, status, &keep, &fields, len);
         match declared_len(answer.headers()) {
-            Some(len) if len > limit => Err(Reason::TooLarge),
-            _ => Ok((keep, limit)),
+            Some(len) if !fits(len) => Err(Reason::TooLarge),
+            _ => Ok((keep, fields, limit)),
         }
     });
     match judged {
-        Ok((keep, limit)) => {
-            let fields = policy::stored_fields(&exchange, &keep, law, manner);
+        Ok((keep, fields, limit)) => {
             engine.unshareable.clear(errand.plan.key.identity());
             fill::fill(
                 worker,

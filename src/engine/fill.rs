@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::base::reason::Reason;
@@ -115,6 +115,24 @@ pub(super) async fn fill(
     flight.stream.finish(Ok(()));
 }
 
+/// Whether the store has room for an answer with this head and a body of this length. Tags that the
+/// body brings may still make it too large: its fate tells.
+pub(super) fn fits(
+    engine: &Engine,
+    errand: &Errand,
+    status: StatusCode,
+    keep: &Keep,
+    fields: &HeaderMap,
+    len: u64,
+) -> bool {
+    let tags = tags(errand, &Body::empty(), fields).unwrap_or_default();
+    let labels = Labels { tags, ..errand.labels.clone() };
+    let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
+    let head = Head::shaped(status, fields, engine.l1.shapes());
+    let entry = Entry::new(head, Body::empty(), keep.stamp, selecting, labels);
+    engine.l1.has_room(&errand.plan.key, &entry, len)
+}
+
 /// What its head tells of how the answer will be kept, and why it will not be; tags that its body
 /// brings come with its end.
 fn foretold(
@@ -128,7 +146,7 @@ fn foretold(
     if engine.settling.is_settled() && !overtaken {
         return (keep, None);
     }
-    let Some(tags) = tags(errand, &Body::from_chunks(Vec::new()), fields) else {
+    let Some(tags) = tags(errand, &Body::empty(), fields) else {
         return (keep, Some(Reason::TooManyTags));
     };
     let labels = Labels { tags, ..errand.labels.clone() };

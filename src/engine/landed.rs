@@ -129,20 +129,31 @@ async fn shared(
     let at = if leads { stamp.stored_at } else { now };
     let (age, ttl) = (stamp.age(at), stamp.left(at));
     let from = head.keep.ttl_by.as_str();
+    let fate = account.fate.clone().unwrap_or_default();
+    // Of a body whose length nobody has told yet it cannot be said that it was stored (RFC 9211,
+    // 2.5): it may outgrow the store.
+    let stored = head.len.is_some() || fate.is_decided();
+    let proviso = if stored { "" } else { "; stored if it fits" };
     let account = Account {
-        stored: true,
+        stored,
         ttl: Some(ttl),
         age: (!leads).then_some(age.as_secs()),
-        note: format!("ttl from {from}").into(),
+        note: format!("ttl from {from}{proviso}").into(),
         ..account
     };
-    let fate = account.fate.clone().unwrap_or_default();
     let account = account.refused(fate.refusal());
     let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
         let answer = inject::streamed(&name, head, fields, reader, account).await;
-        // The body may have ended while it was held back.
-        let answer = Answer { account: answer.account.refused(fate.refusal()), ..answer };
+        // The body may have ended while it was held back: then there is no doubt left.
+        let account = match (fate.is_decided(), fate.refusal()) {
+            (true, None) => {
+                let note = format!("ttl from {from}").into();
+                Account { stored: true, note, ..answer.account }
+            }
+            (_, refusal) => answer.account.refused(refusal),
+        };
+        let answer = Answer { account, ..answer };
         return lookup::conditional(transit, answer, stamp.date);
     }
     let reply = Reply::Shared { reader, len: head.len };

@@ -94,10 +94,15 @@ impl Bundle {
         times.max().unwrap_or_default()
     }
 
+    /// What a bundle of one entry takes beside the entry.
+    pub fn cost_of_one() -> u64 {
+        cost::block(size_of::<Self>() + cost::COUNTS)
+    }
+
     /// Every byte it takes, its entries included.
     pub fn cost(&self) -> u64 {
         let list = if self.variants.spilled() { size_of_val(self.variants.as_slice()) } else { 0 };
-        cost::block(size_of::<Self>() + cost::COUNTS)
+        Self::cost_of_one()
             + cost::block(list)
             + self.variants.iter().map(|entry| entry.cost()).sum::<u64>()
     }

@@ -168,3 +168,82 @@ fn an_answer_with_too_many_tags_is_not_kept_and_says_so() {
     assert_eq!(line(&cistern, "/one-more", 1)["reason"], "too-many-tags");
     cistern.get("/one-more").served_by_origin();
 }
+
+const SMALL: &str = "version = 1\n[type.small]\nmax_size = '8KB'\n[[route]]\n\
+                     match = 'GET /small/{id}'\ntype = 'small'\nkey = 'small:{id}'\n";
+
+fn chunked(length: usize) -> String {
+    let head = head_of(200, &[MINUTE, "Transfer-Encoding: chunked"]);
+    format!("{head}{length:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(length))
+}
+
+#[test]
+fn what_its_type_has_no_room_for_is_never_called_stored() {
+    let stage = Stage::start();
+    let cistern = logged(in_front_of(stage.address()).rules(SMALL));
+    let asked = |target: &str, answer: &str| {
+        let reader = cistern.begin(&get(target));
+        stage.expects(&format!("GET {target}")).answers(answer);
+        reader.finish().with_status(200)
+    };
+    // The head tells the length: it is known beforehand, to the byte.
+    asked("/small/1", &message(200, &[MINUTE], &"x".repeat(9_000))).passed_because("too-large");
+    assert_eq!(line(&cistern, "/small/1", 1)["reason"], "too-large");
+    let mut largest = 0;
+    for length in (4_000..8_000).rev().step_by(100) {
+        let target = format!("/small/of-{length}");
+        let seen = asked(&target, &message(200, &[MINUTE], &"x".repeat(length)));
+        let reason = line(&cistern, &target, 1)["reason"].clone();
+        assert_eq!(seen.is_stored(), reason == Value::Null, "{length}: {reason}");
+        largest = largest.max(if seen.is_stored() { length } else { 0 });
+    }
+    assert!((4_000..7_900).contains(&largest), "the edge lies elsewhere: {largest}");
+    // It does not: nobody can promise, and the log tells what came of it.
+    let seen = asked("/small/2", &chunked(9_000));
+    assert!(!seen.is_stored(), "{}", seen.cache_status());
+    assert!(seen.cache_status().contains("stored if it fits"));
+    assert_eq!(line(&cistern, "/small/2", 1)["reason"], "too-large");
+    let seen = asked("/small/2", &chunked(5_000));
+    assert!(!seen.is_stored() && seen.cache_status().contains("stored if it fits"));
+    assert_eq!(line(&cistern, "/small/2", 2)["reason"], Value::Null);
+    cistern.get("/small/2").served_from_store();
+    stage.was_asked_no_more();
+}
+
+#[test]
+fn what_outgrows_the_longest_body_is_told_at_its_end() {
+    let stage = Stage::with(|what| {
+        Some(if what.ends_with("known") {
+            message(200, &[MINUTE], &"x".repeat(2_000))
+        } else {
+            chunked(2_000)
+        })
+    });
+    let setup = in_front_of(stage.address()).setting("CISTERN_L1__MAX_OBJECT", "1KB");
+    let cistern = logged(setup);
+    cistern.get("/known").passed_because("too-large");
+    assert!(!cistern.get("/unknown").is_stored());
+    for path in ["/known", "/unknown"] {
+        assert_eq!(line(&cistern, path, 1)["reason"], "too-large");
+        cistern.get(path).served_by_origin();
+    }
+    let log = cistern.log();
+    assert!(!log.contains(" STORE "), "{log}");
+}
+
+#[test]
+fn a_body_that_was_held_back_is_known_to_be_stored_or_not() {
+    let rules = format!("{SMALL}inject = '_cache'\n");
+    let stage = Stage::with(|what| {
+        let lines = [MINUTE, "Content-Type: application/json", "Transfer-Encoding: chunked"];
+        let length = if what.ends_with("long") { 9_000 } else { 10 };
+        let body = format!("{{\"x\":\"{}\"}}", "x".repeat(length));
+        Some(format!("{}{:x}\r\n{body}\r\n0\r\n\r\n", head_of(200, &lines), body.len()))
+    });
+    let cistern = logged(in_front_of(stage.address()).rules(&rules));
+    let seen = cistern.get("/small/short");
+    assert!(seen.is_stored() && seen.json()["_cache"]["hit"] == false, "{}", seen.cache_status());
+    assert!(!seen.cache_status().contains("if it fits"), "{}", seen.cache_status());
+    cistern.get("/small/short").served_from_store();
+    cistern.get("/small/long").passed_because("too-large");
+}
