@@ -24,6 +24,11 @@ use crate::telemetry::Telemetry;
 
 /// A worker whose rules are these, with an origin `o` at this address as their default.
 pub(super) fn worker(origin: SocketAddr, rules: &str) -> Worker {
+    worker_with(origin, rules, options())
+}
+
+/// The same with these settings.
+pub(super) fn worker_with(origin: SocketAddr, rules: &str, options: Options) -> Worker {
     let text = format!(
         "version = 1\n[defaults]\norigin = 'o'\n{rules}\n[origin.o]\nurl = 'http://{origin}'\n\
          timeout = '10s'\nfirst_byte_timeout = '3s'\n"
@@ -32,7 +37,7 @@ pub(super) fn worker(origin: SocketAddr, rules: &str) -> Worker {
     let rules = load(&[source], &LoadContext::default()).expect("rules without errors").book;
     let engine = Engine::new(Parts {
         book: Book::new(rules).expect("an origin that can be asked"),
-        options: options(),
+        options,
         l1_size: 8 << 20,
         l1_policy: Eviction::TinyLfu,
         telemetry: Telemetry::default(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use http::request::Parts;
 use http::{Request, Response, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
@@ -14,13 +15,13 @@ use crate::base::fields;
 use crate::base::limits;
 use crate::base::names;
 use crate::base::reason::Reason;
-use crate::engine::Worker;
 use crate::engine::admit::{self, Admission, Plan, Routed};
 use crate::engine::fetch;
 use crate::engine::lookup::{self, Look};
 use crate::engine::pass::OutBody;
 use crate::engine::respond::Sent;
 use crate::engine::transit::{Account, Answer, Caller, Outcome, Transit};
+use crate::engine::{Engine, Worker};
 use crate::engine::{miss, pass, purge, respond, write};
 use crate::origin::Whole;
 use crate::policy;
@@ -54,10 +55,20 @@ pub async fn serve(
 }
 
 /// The authority of an absolute target, else that of Host (RFC 9112, 3.2.2).
-fn asked_authority(parts: &http::request::Parts) -> &str {
+fn asked_authority(parts: &Parts) -> &str {
     let host = || parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let named = parts.uri.authority().map(http::uri::Authority::as_str);
     named.or_else(host).unwrap_or_default()
+}
+
+/// What a trusted peer says that the client used; nothing comes here over TLS itself.
+fn asked_scheme(engine: &Engine, parts: &Parts, caller: Caller) -> &'static str {
+    let trusted = engine.options.trusts_peer(caller.peer.ip());
+    let told = parts.headers.get(names::X_FORWARDED_PROTO).filter(|_| trusted);
+    match told.map(http::HeaderValue::as_bytes) {
+        Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
+        _ => "http",
+    }
 }
 
 fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transit, Incoming) {
@@ -65,12 +76,7 @@ fn begin(worker: &Worker, request: Request<Incoming>, caller: Caller) -> (Transi
     let (mut parts, body) = request.into_parts();
     fields::strip_named_by_connection(&mut parts.headers);
     let authority = asked_authority(&parts);
-    let trusted = engine.options.trusts_peer(caller.peer.ip());
-    let told = parts.headers.get(names::X_FORWARDED_PROTO).filter(|_| trusted);
-    let scheme = match told.map(http::HeaderValue::as_bytes) {
-        Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
-        _ => "http",
-    };
+    let scheme = asked_scheme(engine, &parts, caller);
     let began = tokio::time::Instant::now();
     let transit = Transit {
         began,
@@ -167,18 +173,19 @@ async fn past(
     pass::pass(worker, transit, routed, body, upgrade, account).await
 }
 
-/// A request that is only looked at: its head as `explain` and PURGE see it.
-pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Caller) -> Transit {
+/// A request that is only looked at: its head as `explain` sees it.
+pub fn imagine(worker: &Engine, request: Request<()>, caller: Caller) -> Transit {
     let (mut parts, ()) = request.into_parts();
     fields::strip_named_by_connection(&mut parts.headers);
     let authority = asked_authority(&parts);
+    let scheme = asked_scheme(worker, &parts, caller);
     Transit {
         began: tokio::time::Instant::now(),
         at: worker.clock.now(),
         id: 0,
         caller,
-        authority: canonical(authority, "http"),
-        scheme: "http",
+        authority: canonical(authority, scheme),
+        scheme,
         parts,
         book: Arc::clone(&worker.book.load_full()),
     }

@@ -33,10 +33,15 @@ impl Bundle {
     /// The variant that answers a request with these fields, marked as used: of several that match
     /// the one with the newest `Date` (RFC 9111, 4.1), and of those the one stored last.
     pub fn choose(&self, request: &HeaderMap, now: Timestamp) -> Option<&Arc<Entry>> {
-        let matching = self.variants.iter().filter(|entry| entry.selecting.matches(request));
-        let chosen = matching.max_by_key(|entry| (entry.stamp.date, entry.stamp.stored_at))?;
+        let chosen = self.peek(request)?;
         chosen.touch(now);
         Some(chosen)
+    }
+
+    /// The same, without counting as a use.
+    pub fn peek(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
+        let matching = self.variants.iter().filter(|entry| entry.selecting.matches(request));
+        matching.max_by_key(|entry| (entry.stamp.date, entry.stamp.stored_at))
     }
 
     /// This bundle with `entry` in it. It takes the place of a variant with the same selecting

@@ -153,6 +153,13 @@ impl Cistern {
         &self.address
     }
 
+    /// Where its admin calls listen, by its own first line.
+    pub(crate) fn admin(&self) -> String {
+        let said = self.program.as_ref().expect("it runs").said();
+        let mut words = said.split_whitespace().skip_while(|word| *word != "admin");
+        words.nth(1).expect("the address behind the word").to_owned()
+    }
+
     pub(crate) fn get(&self, target: &str) -> Answer {
         self.send(&get(target))
     }
