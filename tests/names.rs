@@ -68,6 +68,15 @@ fn every_reason_is_explained_as_the_program_explains_it() {
 }
 
 #[test]
+fn every_finding_of_check_is_listed() {
+    let told = rows_below(&text_of("rules/README.md"), "| code | what is found |");
+    let known = cistern::rules::Code::ALL
+        .iter()
+        .map(|code| vec![format!("`{}`", code.as_str()), code.title().to_owned()]);
+    assert_eq!(told, known.collect::<Vec<_>>());
+}
+
+#[test]
 fn every_event_word_is_listed() {
     assert_eq!(words("| word | means |"), set(event::WORDS));
 }
