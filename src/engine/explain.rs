@@ -284,7 +284,7 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         }
         Look::Absent => {
             told.because = Some("nothing stands under this key".to_owned());
-            if engine.unshareable.is_marked(plan.key.identity(), engine.clock.now()) {
+            if engine.unshareable.is_marked(&plan.key, engine.clock.now()) {
                 let reason = Reason::UncacheableLately;
                 told.reason = Some(reason.as_str().to_owned());
                 told.because = Some(reason.text().to_owned());

@@ -273,7 +273,7 @@ async fn judge(
     });
     match judged {
         Ok((keep, fields, limit)) => {
-            engine.unshareable.clear(errand.plan.key.identity());
+            engine.unshareable.clear(&errand.plan.key);
             fill::fill(
                 worker,
                 flight,
@@ -320,7 +320,7 @@ fn forget(engine: &Engine, errand: &Errand) {
 /// Remembers that answers of this key are not to be waited for.
 pub(super) fn mark(engine: &Engine, errand: &Errand) {
     let until = engine.clock.now().plus(limits::UNSHAREABLE_FOR);
-    engine.unshareable.mark(errand.plan.key.identity(), until);
+    engine.unshareable.mark(&errand.plan.key, until);
 }
 
 pub(super) fn declared_len(fields: &HeaderMap) -> Option<u64> {

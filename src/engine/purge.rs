@@ -31,7 +31,7 @@ pub fn carry_out(
     let tick = engine.fences.raise(order);
     for selector in &order.selectors {
         if let Selector::Key(key) | Selector::Url(key) = selector {
-            engine.unshareable.clear(crate::entry::Key::new(key, "", "").identity());
+            engine.unshareable.clear_text(key);
         }
     }
     let named: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
@@ -141,3 +141,6 @@ fn selectors(head: &HeaderMap) -> Result<Vec<Selector>, String> {
     fields::members(head, &names::CACHE_TAG).try_for_each(&mut tag)?;
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;
