@@ -32,6 +32,7 @@ mod b_memory;
 mod b_races;
 mod b_reasons;
 mod b_reload;
+mod b_sharing;
 mod b_transfer;
 mod b_writes;
 mod e_electro_isla;
