@@ -143,22 +143,26 @@ pub fn explain(
         Admission::BodyRead(routed) => {
             body_read(engine, &transit, routed, question.body, contents, &mut told);
         }
-        Admission::Write(routed) => writes(&transit, &routed, question.body, &mut told),
+        Admission::Write(routed) => writes(engine, &transit, &routed, question.body, &mut told),
+        Admission::Purge if !purge::allowed(engine, &transit) => {
+            refused(&purge::FORBIDDEN, &mut told);
+        }
         Admission::Purge => {
             "purge".clone_into(&mut told.outcome);
             let selectors = purge::target_selectors(&transit.book, &transit.asked());
             told.purges = selectors.iter().map(ToString::to_string).collect();
         }
         Admission::Pass(routed, reason) => passes(&routed, reason, &mut told),
-        Admission::Refuse(fault) => {
-            "refused".clone_into(&mut told.outcome);
-            told.reason = Some(fault.code().to_owned());
-            told.because = Some(fault.to_string());
-            told.help =
-                matches!(fault, Fault::NoOrigin).then(|| Reason::NoOrigin.remedy().to_owned());
-        }
+        Admission::Refuse(fault) => refused(&fault, &mut told),
     }
     Ok(told)
+}
+
+fn refused(fault: &Fault, told: &mut Told) {
+    "refused".clone_into(&mut told.outcome);
+    told.reason = Some(fault.code().to_owned());
+    told.because = Some(fault.to_string());
+    told.help = matches!(fault, Fault::NoOrigin).then(|| Reason::NoOrigin.remedy().to_owned());
 }
 
 /// A read whose key comes from its body, as it would be with this one.
@@ -230,7 +234,7 @@ fn passes(past: &Routed, reason: Reason, told: &mut Told) {
     told.help = Some(reason.remedy().to_owned());
 }
 
-fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
+fn writes(engine: &Engine, transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
     routed(write, told);
     "write".clone_into(&mut told.outcome);
     let asked = transit.asked();
@@ -238,7 +242,9 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
     told.purges = own.iter().map(ToString::to_string).collect();
     if let Some(route) = &write.route {
         let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
-        let planned = route.write_selectors(&asked, &write.captures, Some(&body), None, None);
+        let identity = admit::identity(engine, transit, Some(route));
+        let identity = identity.as_deref();
+        let planned = route.write_selectors(&asked, &write.captures, Some(&body), identity, None);
         for planned in planned {
             let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
             let selector = format!("{}{widened}", planned.selector);

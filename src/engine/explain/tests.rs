@@ -87,6 +87,28 @@ async fn who_asks_decides_whose_words_are_believed() {
     assert_eq!((outcome(stranger).as_str(), outcome(peer).as_str()), ("hit", "miss"));
 }
 
+#[tokio::test]
+async fn who_asks_decides_what_a_purge_or_a_write_would_take() {
+    let network: IpNet = "10.0.0.0/8".parse().unwrap();
+    let open = Options { purge_networks: vec![network], ..options() };
+    let rules = "[[route]]\nmatch = 'PUT /touch'\non_write.purge = ['tag:of:{identity}']\n";
+    let worker = worker_with(origin().await.address, rules, open);
+    let asked = question("PURGE", "http://h/a");
+    let outcome = |from: &str| {
+        let seen = told(&worker, &Question { from: from.parse().unwrap(), ..asked });
+        (seen.outcome, seen.reason)
+    };
+    assert_eq!(outcome("10.1.2.3"), ("purge".to_owned(), None));
+    assert_eq!(outcome("192.0.2.1"), ("refused".to_owned(), Some("forbidden".to_owned())));
+    let purges = |token: &str| {
+        let headers = [("authorization".to_owned(), token.to_owned())];
+        told(&worker, &Question { headers: &headers, ..question("PUT", "/touch") }).purges
+    };
+    let (ann, bob) = (purges("Bearer ann"), purges("Bearer bob"));
+    assert!(ann.iter().any(|one| one.starts_with("tag:of:") && !one.contains('*')), "{ann:?}");
+    assert_ne!(ann, bob);
+}
+
 #[tokio::test(start_paused = true)]
 async fn explaining_is_no_use_of_what_is_stored() {
     let worker = worker(origin().await.address, "");
