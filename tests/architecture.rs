@@ -13,6 +13,8 @@
 
 #[path = "architecture/floors.rs"]
 mod floors;
+#[path = "architecture/reasons.rs"]
+mod reasons;
 #[path = "architecture/scan.rs"]
 mod scan;
 #[path = "architecture/shape.rs"]
@@ -118,6 +120,15 @@ fn names_say_what_things_are() {
 fn documents_that_are_named_exist() {
     let exists = |name: &str| root().join(name).exists();
     none(all_of(&["src", "tests", "benches"], |source| words::missing_documents(source, exists)));
+}
+
+#[test]
+fn every_reason_is_given_somewhere() {
+    let all = sources("src");
+    let declaring = all.iter().find(|source| source.name == reasons::DECLARED_IN).unwrap();
+    let names = reasons::declared(declaring);
+    assert!(names.len() > 20, "{names:?}");
+    none(reasons::never_given(&names, &all));
 }
 
 #[test]

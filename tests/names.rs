@@ -90,6 +90,15 @@ fn every_reason_is_explained_as_the_program_explains_it() {
 }
 
 #[test]
+fn every_finding_of_check_is_listed() {
+    let told = rows_below(&text_of("rules/README.md"), "| code | what is found |");
+    let known = cistern::rules::Code::ALL
+        .iter()
+        .map(|code| vec![format!("`{}`", code.as_str()), code.title().to_owned()]);
+    assert_eq!(told, known.collect::<Vec<_>>());
+}
+
+#[test]
 fn every_event_word_is_listed() {
     assert_eq!(words("| word | means |"), set(event::WORDS));
 }
@@ -209,6 +218,7 @@ fn limits_are_what_the_program_holds_to() {
         ("requests waiting for an origin with `max_concurrent`", l::ORIGIN_QUEUE_MAX.to_string()),
         ("silence in a tunnel (WebSocket)", span(l::TUNNEL_IDLE)),
         ("an unshareable key is remembered for", span(l::UNSHAREABLE_FOR)),
+        ("purges that wait because a write's outcome is unknown", l::UNSETTLED_MAX.to_string()),
     ];
     let told: Vec<_> = table("| bound | value |")
         .into_iter()

@@ -1,6 +1,6 @@
 //! The calls. Answers are JSON, errors are problem documents (RFC 9457).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 
 use axum::extract::{Json, Request, State};
@@ -148,6 +148,12 @@ struct Asked {
     headers: Vec<(String, String)>,
     #[serde(default)]
     body: Option<String>,
+    #[serde(default = "loopback")]
+    from: IpAddr,
+}
+
+const fn loopback() -> IpAddr {
+    explain::LOOPBACK
 }
 
 async fn explain(
@@ -166,6 +172,7 @@ async fn explain(
         headers: &asked.headers,
         body: asked.body.as_deref().unwrap_or_default().as_bytes(),
         node: admin.proxy,
+        from: asked.from,
     };
     match explain::explain(&admin.engine, &question, true) {
         Ok(told) => Json(told).into_response(),

@@ -126,3 +126,21 @@ pub const ORIGIN_QUEUE_MAX: usize = 1_024;
 
 /// When a write of unknown outcome is purged again: late commits come within moments.
 pub const SETTLE_FIRST: Span = Span::from_secs(2);
+
+/// The latest that it is purged again, where the origin's own time limit is longer.
+pub const SETTLE_LAST_MAX: Span = Span::from_secs(3_600);
+
+/// How old an answer may grow that was fetched while a write of unknown outcome could still commit:
+/// a second of hits for a key that many ask for, and no more than a second of the old data.
+pub const LAG_MAX: Span = Span::from_secs(1);
+
+/// Purges that wait because the outcome of a write is unknown; each write has two. An origin that
+/// answers a hundred writes a second with 504 stays below it for longer than its own time limit.
+pub const UNSETTLED_MAX: usize = 16_384;
+
+/// Text of what those purges name, all together.
+pub const UNSETTLED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Access lines of one fetch that wait until it is known whether its answer was stored. Only those
+/// wait whose client has all bytes before the store does, which is a moment.
+pub const FATE_WAITERS_MAX: usize = 1_024;

@@ -54,10 +54,6 @@ reasons! {
     Credentials: "credentials",
         "credentials are present and the key has no identity part",
         "add {identity} to the key, share = \"identity\", or share = \"public\" if all callers see the same";
-    /// A member that the rule requires is not in the body.
-    FieldMissing: "field-missing",
-        "a member that `require` names is not in the body",
-        "correct `require` or the origin";
     /// The body ended early, or the origin's framing broke.
     Incomplete: "incomplete",
         "the origin's answer ended before its end",
@@ -90,10 +86,6 @@ reasons! {
     NoStore: "no-store",
         "no-store forbids keeping it",
         "name no-store in `override` if the rule knows better";
-    /// A rule needs JSON and the body is none.
-    NotJson: "not-json",
-        "the body is not JSON that can be read",
-        "correct the origin, or take `require` and `json:` off the rule";
     /// The target is not in plain form.
     OddTarget: "odd-target",
         "the target is not in plain form",
@@ -134,6 +126,10 @@ reasons! {
     TooLarge: "too-large",
         "the body is longer than the level keeps",
         "raise `max_object`";
+    /// It has more tags than an entry may have; a purge by one that was left off would miss it.
+    TooManyTags: "too-many-tags",
+        "it has more tags than an entry may have",
+        "give it fewer, or purge by type or rule";
     /// This key's answers could not be shared a moment ago.
     UncacheableLately: "uncacheable-lately",
         "answers of this key could not be shared a moment ago",

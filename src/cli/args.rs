@@ -1,8 +1,11 @@
 //! The command line, as typed.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::explain::LOOPBACK;
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -122,15 +125,21 @@ pub struct Explain {
     /// A field line, as curl takes them.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
-    /// The request body.
-    #[arg(short = 'd', long = "data")]
+    /// The request body, or @FILE with it.
+    #[arg(short = 'd', long = "data", value_name = "BODY|@FILE")]
     pub data: Option<String>,
+    /// Who asks: the address of the connection, which decides whose words are believed.
+    #[arg(long, value_name = "IP", default_value_t = LOOPBACK)]
+    pub from: IpAddr,
     /// Explain from these rules, without a running node.
     #[arg(long, value_name = "FILE|DIR")]
     pub rules: Option<PathBuf>,
-    /// `safe` or `rfc`; with `--rules` only.
-    #[arg(long, default_value = "safe")]
-    pub profile: String,
+    /// Explain from this settings file, without a running node.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// `safe` or `rfc`, without a running node.
+    #[arg(long)]
+    pub profile: Option<String>,
     /// The running node.
     #[command(flatten)]
     pub node: Node,

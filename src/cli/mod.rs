@@ -75,3 +75,10 @@ pub fn main() -> ExitCode {
     }
     .into()
 }
+
+/// The environment of the process, for settings; what is no text is none of ours.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}

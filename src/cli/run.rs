@@ -20,10 +20,7 @@ pub(super) fn run(run: &Run) -> Exit {
         workers: run.workers,
         demo: run.demo,
     };
-    let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let settings = match settings::resolve(&flags, &environment) {
+    let settings = match settings::resolve(&flags, &super::environment()) {
         Ok(settings) => settings,
         Err(wrong) => {
             eprintln!("error: {wrong}");

@@ -2,11 +2,14 @@
 //! part of it came from, how credentials stand, what stands in the cache, and what would happen.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use serde::{Deserialize, Serialize};
 
+use crate::base::fault::Fault;
 use crate::base::reason::Reason;
+use crate::base::{limits, names};
 use crate::engine::Engine;
 use crate::engine::admit::{self, Admission, Plan, Routed};
 use crate::engine::lookup::{self, Look};
@@ -28,8 +31,13 @@ pub struct Question<'a> {
     /// The request body.
     pub body: &'a [u8],
     /// Where the node listens: the authority of a question that names none.
-    pub node: Option<std::net::SocketAddr>,
+    pub node: Option<SocketAddr>,
+    /// Who asks: the address of the connection, which decides whose words are believed.
+    pub from: IpAddr,
 }
+
+/// Who asks, where nobody says.
+pub const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// The whole decision.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -103,9 +111,17 @@ pub enum NoQuestion {
     /// Not a URL.
     #[error("`{0}` is neither a URL nor a path")]
     Url(String),
+    /// Another protocol's URL.
+    #[error("`{0}` is no request of HTTP; write http://, https://, or a path such as /a?b=1")]
+    Scheme(String),
     /// Not a header field.
     #[error("`{0}` is not a header field")]
     Header(String),
+}
+
+/// Whether a question makes a request at all.
+pub fn check(question: &Question<'_>) -> Result<(), NoQuestion> {
+    request(question).map(drop)
 }
 
 /// Explains a request. With `contents` it tells what stands in the cache too.
@@ -114,8 +130,9 @@ pub fn explain(
     question: &Question<'_>,
     contents: bool,
 ) -> Result<Told, NoQuestion> {
-    let node = question.node.unwrap_or_else(nowhere);
-    let transit = imagine(engine, request(question)?, Caller { peer: nowhere(), local: node });
+    let local = question.node.unwrap_or_else(|| SocketAddr::from((LOOPBACK, 0)));
+    let peer = SocketAddr::from((question.from, 0));
+    let transit = imagine(engine, request(question)?, Caller { peer, local });
     let mut told = Told {
         request: format!("{} {}", transit.parts.method, transit.absolute()),
         ..Told::default()
@@ -124,38 +141,69 @@ pub fn explain(
     match admit::admit(engine, &transit, reads_body) {
         Admission::Read(plan) => read(engine, &transit, &plan, contents, &mut told),
         Admission::BodyRead(routed) => {
-            let body = RequestBody::new(bytes::Bytes::copy_from_slice(question.body));
-            match admit::read(engine, &transit, routed, Some(&body)) {
-                Admission::Read(plan) => read(engine, &transit, &plan, contents, &mut told),
-                Admission::Pass(routed, reason) => passes(&routed, reason, &mut told),
-                _ => {}
-            }
+            body_read(engine, &transit, routed, question.body, contents, &mut told);
         }
-        Admission::Write(routed) => writes(&transit, &routed, question.body, &mut told),
+        Admission::Write(routed) => writes(engine, &transit, &routed, question.body, &mut told),
+        Admission::Purge if !purge::allowed(engine, &transit) => {
+            refused(&purge::FORBIDDEN, &mut told);
+        }
         Admission::Purge => {
             "purge".clone_into(&mut told.outcome);
             let selectors = purge::target_selectors(&transit.book, &transit.asked());
             told.purges = selectors.iter().map(ToString::to_string).collect();
         }
         Admission::Pass(routed, reason) => passes(&routed, reason, &mut told),
-        Admission::Refuse(fault) => {
-            "refused".clone_into(&mut told.outcome);
-            told.reason = Some(fault.code().to_owned());
-            told.because = Some(fault.to_string());
-        }
+        Admission::Refuse(fault) => refused(&fault, &mut told),
     }
     Ok(told)
 }
 
-fn nowhere() -> std::net::SocketAddr {
-    std::net::SocketAddr::from(([127, 0, 0, 1], 0))
+fn refused(fault: &Fault, told: &mut Told) {
+    "refused".clone_into(&mut told.outcome);
+    told.reason = Some(fault.code().to_owned());
+    told.because = Some(fault.to_string());
+    told.help = matches!(fault, Fault::NoOrigin).then(|| Reason::NoOrigin.remedy().to_owned());
+}
+
+/// A read whose key comes from its body, as it would be with this one.
+fn body_read(
+    engine: &Engine,
+    transit: &Transit,
+    routed: Routed,
+    body: &[u8],
+    contents: bool,
+    told: &mut Told,
+) {
+    let limit = routed.route.as_ref().map_or(limits::JSON_BYTES_MAX, |route| route.json_max);
+    if body.len() as u64 > limit {
+        let routed = Routed { note: "the body is longer than json_max".into(), ..routed };
+        return passes(&routed, Reason::KeyPartMissing, told);
+    }
+    let body = bytes::Bytes::copy_from_slice(body);
+    match admit::read(engine, transit, routed, Some(&RequestBody::new(body.clone()))) {
+        Admission::Read(plan) => read(engine, transit, &Plan { body, ..plan }, contents, told),
+        Admission::Pass(routed, reason) => passes(&routed, reason, told),
+        _ => {}
+    }
 }
 
 fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
     let method = Method::from_bytes(question.method.as_bytes())
         .map_err(|_| NoQuestion::Method(question.method.to_owned()))?;
-    let uri: Uri = question.url.parse().map_err(|_| NoQuestion::Url(question.url.to_owned()))?;
+    let wrong = || NoQuestion::Url(question.url.to_owned());
+    let uri: Uri = question.url.parse().map_err(|_| wrong())?;
+    match uri.scheme_str() {
+        // Bare words are an authority to the parser, which no request of ours has alone.
+        None if !matches!(uri.path().as_bytes().first(), Some(b'/' | b'*')) => return Err(wrong()),
+        None | Some("http" | "https") => {}
+        Some(_) => return Err(NoQuestion::Scheme(question.url.to_owned())),
+    }
     let mut request = Request::new(());
+    if uri.scheme_str() == Some("https") {
+        // It would come through a peer that ends TLS, if it is trusted to say so.
+        let https = HeaderValue::from_static("https");
+        request.headers_mut().insert(names::X_FORWARDED_PROTO, https);
+    }
     for (name, value) in question.headers {
         let wrong = || NoQuestion::Header(name.clone());
         let value = HeaderValue::from_str(value).map_err(|_| wrong())?;
@@ -186,7 +234,7 @@ fn passes(past: &Routed, reason: Reason, told: &mut Told) {
     told.help = Some(reason.remedy().to_owned());
 }
 
-fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
+fn writes(engine: &Engine, transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
     routed(write, told);
     "write".clone_into(&mut told.outcome);
     let asked = transit.asked();
@@ -194,7 +242,9 @@ fn writes(transit: &Transit, write: &Routed, body: &[u8], told: &mut Told) {
     told.purges = own.iter().map(ToString::to_string).collect();
     if let Some(route) = &write.route {
         let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
-        let planned = route.write_selectors(&asked, &write.captures, Some(&body), None, None);
+        let identity = admit::identity(engine, transit, Some(route));
+        let identity = identity.as_deref();
+        let planned = route.write_selectors(&asked, &write.captures, Some(&body), identity, None);
         for planned in planned {
             let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
             let selector = format!("{}{widened}", planned.selector);
@@ -227,7 +277,7 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         told.because = Some("from the rules alone: what is stored is not known".to_owned());
         return;
     }
-    let (verdict, entry) = match lookup::look(engine, transit, plan) {
+    let (verdict, entry) = match lookup::peek(engine, transit, plan) {
         Look::Fresh(entry) => ("fresh", entry),
         Look::Behind(entry) => ("stale, served while it is renewed", entry),
         Look::Stale(entry, why) => {
@@ -240,7 +290,7 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         }
         Look::Absent => {
             told.because = Some("nothing stands under this key".to_owned());
-            if engine.unshareable.is_marked(plan.key.identity(), engine.clock.now()) {
+            if engine.unshareable.is_marked(&plan.key, engine.clock.now()) {
                 let reason = Reason::UncacheableLately;
                 told.reason = Some(reason.as_str().to_owned());
                 told.because = Some(reason.text().to_owned());
@@ -338,3 +388,6 @@ impl fmt::Display for Told {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

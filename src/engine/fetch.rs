@@ -26,6 +26,7 @@ use crate::engine::{Engine, Worker, fill};
 use crate::entry::{Entry, Head, Labels};
 use crate::origin::{InBody, OriginFault};
 use crate::policy::{self, Exchange, Renewal, Selecting};
+use crate::rules::header_tags;
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
@@ -103,6 +104,7 @@ impl Drop for Ending {
         if !self.flight.has_landed() {
             self.flight.land(Landing::Abandoned);
         }
+        self.flight.fate.decide(Some(Reason::Incomplete));
         self.flight.stream.finish(Err(Broken::Origin("the fetch was given up".into())));
     }
 }
@@ -229,24 +231,25 @@ fn renew(
         }
         Err(_) => (stale.stamp, stale.selecting.clone(), merged.clone()),
     };
-    let entry = Arc::new(Entry::new(
+    let entry = Entry::new(
         Head::new(stale.head.status(), &fields),
         stale.body.clone(),
         stamp,
         selecting,
         stale.labels.clone(),
-    ));
+    );
     match judged {
         Ok(keep) => {
-            engine.land(&errand.plan, &flight.birth, Arc::clone(&entry), &keep);
+            let (landed, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
+            flight.fate.decide(landed.refusal());
             engine.flights.unlist(flight);
             flight.land(Landing::Renewed(entry));
         }
         Err(reason) => {
-            forget(engine, errand, reason);
+            forget(engine, errand);
             engine.flights.unlist(flight);
             let status = stale.head.status();
-            flight.leave(Own::Entry(entry));
+            flight.leave(Own::Entry(Arc::new(entry)));
             flight.land(Landing::Alone(Alone {
                 reason,
                 status,
@@ -273,16 +276,20 @@ async fn judge(
         if keep.vary.iter().any(|name| WRITTEN_HERE.contains(name)) {
             return Err(Reason::VaryStar);
         }
+        if header_tags(answer.headers()).is_none() {
+            return Err(Reason::TooManyTags);
+        }
         let limit = law.max_object.unwrap_or(engine.options.max_object);
+        let fields = policy::stored_fields(&exchange, &keep, law, manner);
+        let fits = |len| len <= limit && fill::fits(engine, errand, status, &keep, &fields, len);
         match declared_len(answer.headers()) {
-            Some(len) if len > limit => Err(Reason::TooLarge),
-            _ => Ok((keep, limit)),
+            Some(len) if !fits(len) => Err(Reason::TooLarge),
+            _ => Ok((keep, fields, limit)),
         }
     });
     match judged {
-        Ok((keep, limit)) => {
-            let fields = policy::stored_fields(&exchange, &keep, law, manner);
-            engine.unshareable.clear(errand.plan.key.identity());
+        Ok((keep, fields, limit)) => {
+            engine.unshareable.clear(&errand.plan.key);
             fill::fill(
                 worker,
                 flight,
@@ -298,7 +305,7 @@ async fn judge(
             let wish = errand.plan.wishes.no_store && reason == Reason::NoStore;
             let tells = !policy::is_error_for_stale(status) && status != StatusCode::NOT_MODIFIED;
             if tells && !wish {
-                forget(engine, errand, reason);
+                forget(engine, errand);
             }
             engine.flights.unlist(flight);
             // Nobody waits for it but its own client, who may follow it as long as it goes on.
@@ -319,19 +326,17 @@ const WRITTEN_HERE: [HeaderName; 4] =
 
 /// A newer answer that may not be kept: the older one must not be served in its stead, and the next
 /// requests need not wait for each other.
-fn forget(engine: &Engine, errand: &Errand, reason: Reason) {
+fn forget(engine: &Engine, errand: &Errand) {
     if let Some(stale) = &errand.stale {
         engine.l1.drop_entry(&errand.plan.key, stale);
     }
-    if reason != Reason::ClientNoCache {
-        mark(engine, errand);
-    }
+    mark(engine, errand);
 }
 
 /// Remembers that answers of this key are not to be waited for.
 pub(super) fn mark(engine: &Engine, errand: &Errand) {
     let until = engine.clock.now().plus(limits::UNSHAREABLE_FOR);
-    engine.unshareable.mark(errand.plan.key.identity(), until);
+    engine.unshareable.mark(&errand.plan.key, until);
 }
 
 pub(super) fn declared_len(fields: &HeaderMap) -> Option<u64> {

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 
+use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::fetch::{Ending, Errand, Times, declared_len, mark};
 use crate::engine::flight::{Flight, Landing, SharedHead};
@@ -18,6 +19,7 @@ use crate::entry::{Body, Entry, Head, Labels};
 use crate::origin::InBody;
 use crate::policy::{Keep, Selecting};
 use crate::rules::{RequestBody, Role, header_tags};
+use crate::store::fence::Facts;
 
 /// Stores the answer of a write that stands for later reads, and streams it on meanwhile.
 pub(super) fn posted(
@@ -70,6 +72,10 @@ pub(super) async fn fill(
     crate::base::fields::strip_hop_by_hop(&mut own_fields);
     let len = declared_len(&own_fields);
     let trailer = announced(&own_fields, &keep);
+    let (keep, refusal) = foretold(engine, flight, errand, keep, &fields);
+    if refusal.is_some() {
+        flight.fate.decide(refusal);
+    }
     flight.land(Landing::Shared(Arc::new(SharedHead {
         status: head.status,
         fields: fields.clone(),
@@ -83,21 +89,30 @@ pub(super) async fn fill(
     })));
     match pour(engine, flight, errand, &mut body, limit).await {
         Poured::Whole => {}
-        Poured::Streamed => return flight.stream.finish(Ok(())),
+        Poured::Streamed => {
+            flight.fate.decide(Some(Reason::TooLarge));
+            return flight.stream.finish(Ok(()));
+        }
         Poured::Broken(broken) => {
             engine.flights.unlist(flight);
+            flight.fate.decide(Some(Reason::Incomplete));
             return flight.stream.finish(Err(broken));
         }
-        Poured::Unwanted => return,
+        Poured::Unwanted => return flight.fate.decide(Some(Reason::TooLarge)),
     }
     let body = Body::from_chunks(flight.stream.take());
     flight.stream.put_back(body.segments());
-    if let Some(tags) = tags(errand, &body, &fields) {
-        let labels = Labels { tags, ..errand.labels.clone() };
-        let head = Head::shaped(head.status, &fields, engine.l1.shapes());
-        let entry = Entry::new(head, body, keep.stamp, selecting, labels);
-        engine.land(&errand.plan, &flight.birth, Arc::new(entry), &keep);
-    }
+    let refusal = match tags(errand, &body, &fields) {
+        Some(tags) => {
+            let labels = Labels { tags, ..errand.labels.clone() };
+            let head = Head::shaped(head.status, &fields, engine.l1.shapes());
+            let entry = Entry::new(head, body, keep.stamp, selecting, labels);
+            engine.land(&errand.plan, &flight.birth, entry, keep).0.refusal()
+        }
+        None => Some(Reason::TooManyTags),
+    };
+    // Before the end is told: who hears of it may ask what became of the answer.
+    flight.fate.decide(refusal);
     engine.flights.unlist(flight);
     flight.stream.finish(Ok(()));
 }
@@ -112,6 +127,46 @@ fn announced(own_fields: &HeaderMap, keep: &Keep) -> Option<HeaderValue> {
         .collect();
     let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok()?;
     (!names.is_empty()).then_some(names)
+}
+
+/// Whether the store has room for an answer with this head and a body of this length. Tags that the
+/// body brings may still make it too large: its fate tells.
+pub(super) fn fits(
+    engine: &Engine,
+    errand: &Errand,
+    status: StatusCode,
+    keep: &Keep,
+    fields: &HeaderMap,
+    len: u64,
+) -> bool {
+    let tags = tags(errand, &Body::empty(), fields).unwrap_or_default();
+    let labels = Labels { tags, ..errand.labels.clone() };
+    let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
+    let head = Head::shaped(status, fields, engine.l1.shapes());
+    let entry = Entry::new(head, Body::empty(), keep.stamp, selecting, labels);
+    engine.l1.has_room(&errand.plan.key, &entry, len)
+}
+
+/// What its head tells of how the answer will be kept, and why it will not be; tags that its body
+/// brings come with its end.
+fn foretold(
+    engine: &Engine,
+    flight: &Flight,
+    errand: &Errand,
+    keep: Keep,
+    fields: &HeaderMap,
+) -> (Keep, Option<Reason>) {
+    let overtaken = engine.fences.tick() > flight.birth.tick();
+    if engine.settling.is_settled() && !overtaken {
+        return (keep, None);
+    }
+    let Some(tags) = tags(errand, &Body::empty(), fields) else {
+        return (keep, Some(Reason::TooManyTags));
+    };
+    let labels = Labels { tags, ..errand.labels.clone() };
+    let admitted = flight.birth.admits(&Facts::of(&errand.plan.key, &labels));
+    let refusal = (!admitted).then_some(Reason::PurgedDuringFetch);
+    (engine.kept(&errand.plan, &labels, keep), refusal)
 }
 
 enum Poured {

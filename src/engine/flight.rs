@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::watch;
 
 use crate::base::reason::Reason;
+use crate::engine::fate::Fate;
 use crate::engine::stream::Stream;
 use crate::entry::{Entry, Key, Labels};
 use crate::origin::{InBody, OriginFault};
@@ -94,6 +95,8 @@ pub struct Flight {
     pub listed: FlightKey,
     /// Its body.
     pub stream: Stream,
+    /// Whether the store takes what it brings.
+    pub fate: Fate,
     /// When it began in the order of things; what it brings is stored only if no order since then
     /// names it, and joined only by who could be given what it stores.
     pub birth: Birth,
@@ -108,6 +111,7 @@ impl Flight {
         Arc::new(Self {
             listed,
             stream: Stream::default(),
+            fate: Fate::default(),
             birth,
             labels,
             landing: watch::Sender::new(None),

@@ -53,7 +53,12 @@ pub(super) async fn served(
     seat: Seated,
 ) -> Next {
     let outcome = if seat.leads { Outcome::Miss } else { Outcome::Coalesced };
-    let account = Account { fwd: Some(seat.fwd), collapsed: !seat.leads, ..plan.account(outcome) };
+    let account = Account {
+        fwd: Some(seat.fwd),
+        collapsed: !seat.leads,
+        reason: (seat.fwd == Fwd::Request).then_some(Reason::ClientNoCache),
+        ..plan.account(outcome)
+    };
     match flight.landing().await {
         Landing::Shared(head) => {
             if !seat.leads && !head.selecting.matches(&transit.parts.headers) {
@@ -63,6 +68,7 @@ pub(super) async fn served(
             let account = Account {
                 origin_micros: Some(head.origin_micros),
                 phrase: head.phrase.clone(),
+                fate: Some(flight.fate.clone()),
                 ..account
             };
             let Some(reader) = seat.reader else { return Next::Alone };
@@ -73,7 +79,8 @@ pub(super) async fn served(
                 let names = entry.selecting.names();
                 return Next::Look(Selecting::of(names, &transit.parts.headers));
             }
-            renewed(worker, transit, plan, &entry, account).into()
+            let answer = renewed(worker, transit, plan, &entry, account);
+            Answer { account: answer.account.refused(flight.fate.refusal()), ..answer }.into()
         }
         Landing::Alone(why) => {
             if policy::is_error_for_stale(why.status)
@@ -122,19 +129,34 @@ async fn shared(
     let at = if leads { stamp.stored_at } else { now };
     let (age, ttl) = (stamp.age(at), stamp.left(at));
     let from = head.keep.ttl_by.as_str();
+    let fate = account.fate.clone().unwrap_or_default();
+    // Of a body whose length nobody has told yet it cannot be said that it was stored (RFC 9211,
+    // 2.5): it may outgrow the store.
+    let stored = head.len.is_some() || fate.is_decided();
+    let proviso = if stored { "" } else { "; stored if it fits" };
     let account = Account {
-        stored: true,
+        stored,
         ttl: Some(ttl),
         age: (!leads).then_some(age.as_secs()),
-        note: format!("ttl from {from}").into(),
+        note: format!("ttl from {from}{proviso}").into(),
         ..account
     };
+    let account = account.refused(fate.refusal());
     let mut fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
     if let Some(trailer) = head.trailer.as_ref().filter(|_| !leads) {
         fields.insert(header::TRAILER, trailer.clone());
     }
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
         let answer = inject::streamed(&name, head, fields, reader, account).await;
+        // The body may have ended while it was held back: then there is no doubt left.
+        let account = match (fate.is_decided(), fate.refusal()) {
+            (true, None) => {
+                let note = format!("ttl from {from}").into();
+                Account { stored: true, note, ..answer.account }
+            }
+            (_, refusal) => answer.account.refused(refusal),
+        };
+        let answer = Answer { account, ..answer };
         return lookup::conditional(transit, answer, stamp.date);
     }
     let reply = Reply::Shared { reader, len: head.len };
@@ -156,6 +178,7 @@ fn renewed(
         fwd_status: Some(StatusCode::NOT_MODIFIED),
         collapsed: account.collapsed,
         stored: true,
+        reason: account.reason,
         ..here
     };
     lookup::from_entry(engine, transit, entry, account)

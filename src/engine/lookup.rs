@@ -10,7 +10,7 @@ use crate::engine::admit::Plan;
 use crate::engine::inject;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
-use crate::entry::{Body, Entry};
+use crate::entry::{Body, Bundle, Entry};
 use crate::policy::answer::{Multipart, number};
 use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
 
@@ -37,8 +37,28 @@ pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
 /// The same, at a moment that the caller has read already.
 pub(super) fn look_at(engine: &Engine, transit: &Transit, plan: &Plan, now: Timestamp) -> Look {
     let Some(bundle) = engine.l1.find(plan.kind, plan.key.identity()) else { return Look::Absent };
-    let fields = &transit.parts.headers;
-    let Some(entry) = bundle.choose(fields, now) else {
+    let chosen = bundle.choose(&transit.parts.headers, now);
+    judged(transit, plan, &bundle, chosen, now)
+}
+
+/// What [`look`] would find, without counting as a use of it.
+pub(super) fn peek(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
+    let place = transit.book.place(plan.routed.route.as_deref());
+    let found = engine.l1.peek(plan.key.identity()).filter(|found| *found.kind() == *place.kind);
+    let Some(bundle) = found else { return Look::Absent };
+    let chosen = bundle.peek(&transit.parts.headers);
+    judged(transit, plan, &bundle, chosen, engine.clock.now())
+}
+
+fn judged(
+    transit: &Transit,
+    plan: &Plan,
+    bundle: &Bundle,
+    chosen: Option<&Arc<Entry>>,
+    now: Timestamp,
+) -> Look {
+    let Some(entry) = chosen else {
+        let fields = &transit.parts.headers;
         return match bundle.variants().last() {
             Some(other) => Look::OtherVariant(Selecting::of(other.selecting.names(), fields)),
             None => Look::Absent,

@@ -106,7 +106,7 @@ fn take_seat(
     flight: Arc<Flight>,
     has_stale: bool,
 ) -> Option<Taken> {
-    let lately = engine.unshareable.is_marked(plan.key.identity(), engine.clock.now());
+    let lately = engine.unshareable.is_marked(&plan.key, engine.clock.now());
     let own = !has_stale
         && own_conditions(transit, plan)
         && engine.flights.running(&flight.listed).is_none();

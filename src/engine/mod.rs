@@ -6,6 +6,7 @@ pub mod admit;
 mod at_hand;
 mod book;
 pub mod explain;
+pub mod fate;
 mod fetch;
 mod fill;
 pub mod flight;
@@ -22,7 +23,10 @@ mod posted;
 pub mod purge;
 pub mod reply;
 mod respond;
+#[cfg(test)]
+mod samples;
 mod serve;
+pub mod settle;
 pub mod stream;
 mod targets;
 mod tee;
@@ -36,11 +40,13 @@ use arc_swap::ArcSwap;
 use http::Request;
 
 use crate::base::clock::Clock;
+use crate::base::limits;
 use crate::base::units::Span;
+use crate::entry::{Entry, Labels};
 use crate::origin::{AskOptions, Inbound, OriginFault, PhaseLimits, Upstreams};
 use crate::policy::Keep;
 use crate::rules::Rulebook;
-use crate::store::fence::{Birth, Fences};
+use crate::store::fence::{Birth, Facts, Fences};
 use crate::store::l1::{Eviction, KindSpec, L1, Landed};
 use crate::store::unshareable::Unshareable;
 use crate::telemetry::Telemetry;
@@ -48,6 +54,7 @@ use crate::telemetry::event::Event;
 use admit::{Plan, Routed};
 use flight::Flights;
 use options::Options;
+use settle::Settling;
 
 pub use book::{Book, BookError, Upstream};
 pub use pass::OutBody;
@@ -67,6 +74,8 @@ pub struct Engine {
     pub l1: L1,
     /// The order of fetches and invalidations.
     pub fences: Fences,
+    /// Writes whose outcome nobody knows, until they have settled.
+    pub settling: Settling,
     /// Fetches under way.
     pub flights: Flights,
     /// Keys whose answers could not be shared a moment ago.
@@ -111,6 +120,7 @@ impl Engine {
             options,
             l1: L1::new(&kinds(&Book::empty().rules), l1_size, l1_policy),
             fences: Fences::default(),
+            settling: Settling::default(),
             flights: Flights::default(),
             unshareable: Unshareable::default(),
             telemetry,
@@ -129,22 +139,37 @@ impl Engine {
         self.book.store(Arc::new(book));
     }
 
-    /// Puts a fetched answer into the store, if no order forbids it, and says so.
+    /// How an answer is kept that was fetched under these labels: while a write whose outcome is
+    /// unknown could change it, for [`limits::LAG_MAX`] and no longer.
+    pub(crate) fn kept(&self, plan: &Plan, labels: &Labels, keep: Keep) -> Keep {
+        if self.settling.doubts(&Facts::of(&plan.key, labels)) {
+            keep.within(limits::LAG_MAX)
+        } else {
+            keep
+        }
+    }
+
+    /// Puts a fetched answer into the store, if no order forbids it, and says so. Gives the entry
+    /// back as it was kept.
     pub(crate) fn land(
         &self,
         plan: &Plan,
         birth: &Birth,
-        entry: Arc<crate::entry::Entry>,
-        keep: &Keep,
-    ) -> Landed {
+        mut entry: Entry,
+        keep: Keep,
+    ) -> (Landed, Arc<Entry>) {
+        // Doubt is asked about before the fences are: what is in doubt later, they refuse.
+        let keep = self.kept(plan, &entry.labels, keep);
+        entry.stamp = keep.stamp;
+        let entry = Arc::new(entry);
         let bytes = entry.cost();
-        let landed = self.l1.land(birth, plan.key.clone(), entry);
+        let landed = self.l1.land(birth, plan.key.clone(), Arc::clone(&entry));
         if landed == Landed::Stored {
             let rule = plan.routed.route.as_ref().map(|route| &*route.name);
             let event = Event::Store { key: plan.key.text(), rule, ttl: keep.ttl.as_secs(), bytes };
             self.telemetry.tell(self.clock.now(), &event);
         }
-        landed
+        (landed, entry)
     }
 }
 
@@ -213,8 +238,7 @@ fn patient(request: &Request<OutBody>, limits: PhaseLimits) -> PhaseLimits {
     let events = accepts.is_some_and(|value| {
         memchr::memmem::find(value.as_bytes(), b"text/event-stream").is_some()
     });
-    let between_bytes =
-        if events { crate::base::limits::TUNNEL_IDLE } else { limits.between_bytes };
+    let between_bytes = if events { limits::TUNNEL_IDLE } else { limits.between_bytes };
     PhaseLimits { between_bytes, ..limits }
 }
 

@@ -206,7 +206,7 @@ fn after_head(
                 Selecting::of(&keep.vary, &transit.parts.headers),
                 entry.labels.clone(),
             );
-            engine.land(plan, birth, std::sync::Arc::new(renewed), &keep);
+            engine.land(plan, birth, renewed, keep);
         }
     }
 }

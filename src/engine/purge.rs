@@ -31,7 +31,7 @@ pub fn carry_out(
     let tick = engine.fences.raise(order);
     for selector in &order.selectors {
         if let Selector::Key(key) | Selector::Url(key) = selector {
-            engine.unshareable.clear(crate::entry::Key::new(key, "", "").identity());
+            engine.unshareable.clear_text(key);
         }
     }
     let named: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
@@ -64,13 +64,16 @@ pub fn on_this_site(book: &Book, asked: &Asked<'_>, named: Vec<Selector>) -> Vec
     named.into_iter().flat_map(resolve).collect()
 }
 
+/// What a PURGE from anyone else is answered with.
+pub(super) const FORBIDDEN: Fault =
+    Fault::Forbidden("PURGE is for listed networks or a token ([purge])");
+
 /// Answers PURGE: of the target, or of what its selector fields name. Never forwarded.
 pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
     let began = transit.micros();
     let account = Account { outcome: Outcome::Bypass, ..Account::default() };
     if !allowed(engine, transit) {
-        let fault = Fault::Forbidden("PURGE is for listed networks or a token ([purge])");
-        return respond::fault(engine, transit, &fault, account);
+        return respond::fault(engine, transit, &FORBIDDEN, account);
     }
     let named = match selectors(&transit.parts.headers) {
         Ok(named) => on_this_site(&transit.book, &transit.asked(), named),
@@ -104,7 +107,7 @@ pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
 
 /// The connection's own address decides, never a forwarded one; or the exact token, compared
 /// without telling by time how much of it was right.
-fn allowed(engine: &Engine, transit: &Transit) -> bool {
+pub(super) fn allowed(engine: &Engine, transit: &Transit) -> bool {
     let options = &engine.options;
     if options.may_purge(transit.caller.peer.ip()) {
         return true;
@@ -141,3 +144,6 @@ fn selectors(head: &HeaderMap) -> Result<Vec<Selector>, String> {
     fields::members(head, &names::CACHE_TAG).try_for_each(&mut tag)?;
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,18 +28,18 @@ use crate::telemetry::event::Event;
 /// Puts the last fields on an answer and accounts for it.
 pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> Response<Sent> {
     let Answer { status, mut fields, reply, account } = answer;
+    let account = account.with_fate_known();
     dress(engine, &transit, &account, status, &mut fields);
-    tell(engine, &account);
+    if account.fate.is_none() {
+        tell(engine, &account);
+    }
     let bodiless = transit.parts.method == Method::HEAD
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED;
-    let sent = if bodiless && !matches!(reply, Reply::Origin(_)) {
-        Sent { reply: Reply::empty(), ending: None }
-    } else {
-        Sent { reply, ending: None }
-    };
+    let emptied = bodiless && !matches!(reply, Reply::Origin(_));
+    let reply = if emptied { Reply::empty() } else { reply };
     let phrase = account.phrase.clone();
-    let sent = account_for(engine, transit, account, status, sent);
+    let sent = account_for(engine, transit, account, status, reply);
     let mut response = Response::new(sent);
     if let Some(phrase) = phrase {
         response.extensions_mut().insert(phrase);
@@ -176,20 +176,26 @@ pub(super) fn fault(engine: &Engine, transit: &Transit, fault: &Fault, account: 
         let event = Event::Fault { code: fault.code(), detail: &detail };
         engine.telemetry.tell(engine.clock.now(), &event);
     }
-    let note = if account.note.is_empty() { fault.code().into() } else { account.note };
-    let account = Account { outcome: Outcome::Error, note, ..account };
+    let unserved = matches!(fault, Fault::NoOrigin).then_some(Reason::NoOrigin);
+    // The reason says the same as the code.
+    let note = match unserved {
+        None if account.note.is_empty() => fault.code().into(),
+        _ => account.note,
+    };
+    let reason = account.reason.or(unserved);
+    let account = Account { outcome: Outcome::Error, note, reason, ..account };
     Answer { status, fields, reply: Reply::text(body), account }
 }
 
-/// The body as it goes out, and the access line that is written when it has gone.
+/// The body as it goes out, and what is said about it when it has gone.
 #[derive(Debug)]
 pub struct Sent {
     reply: Reply,
-    ending: Option<Box<Ending>>,
+    line: Option<Box<Line>>,
 }
 
 #[derive(Debug)]
-struct Ending {
+struct Line {
     engine: Arc<Engine>,
     transit: Transit,
     account: Account,
@@ -198,29 +204,35 @@ struct Ending {
     complete: bool,
 }
 
-/// What is at hand is accounted for at once; what streams, when it ends.
+/// What is at hand is accounted for at once; what streams, when it ends; and what the store has not
+/// taken yet, when its fate is known.
 fn account_for(
     engine: &Arc<Engine>,
     transit: Transit,
     account: Account,
     status: StatusCode,
-    sent: Sent,
+    reply: Reply,
 ) -> Sent {
-    if !engine.telemetry.access.is_on() {
-        return sent;
+    if account.fate.is_none() && !engine.telemetry.access.is_on() {
+        return Sent { reply, line: None };
     }
-    if let Reply::Whole(pieces) = &sent.reply {
-        write_line(engine, &transit, &account, status, pieces.left(), true);
-        return sent;
-    }
-    if sent.reply.is_end_stream() {
+    let at_hand = match &reply {
+        Reply::Whole(pieces) => Some(pieces.left()),
         // Nobody will ask for a body that is empty from the start.
-        write_line(engine, &transit, &account, status, 0, true);
-        return sent;
+        other => other.is_end_stream().then_some(0),
+    };
+    if let (Some(bytes), None) = (at_hand, &account.fate) {
+        write_line(engine, &transit, &account, status, bytes, true);
+        return Sent { reply, line: None };
     }
-    let engine = Arc::clone(engine);
-    let ending = Ending { engine, transit, account, status, bytes: 0, complete: false };
-    Sent { ending: Some(Box::new(ending)), ..sent }
+    let (engine, bytes) = (Arc::clone(engine), at_hand.unwrap_or(0));
+    let complete = at_hand.is_some();
+    let line = Box::new(Line { engine, transit, account, status, bytes, complete });
+    if complete {
+        line.end();
+        return Sent { reply, line: None };
+    }
+    Sent { reply, line: Some(line) }
 }
 
 pub(super) fn write_line(
@@ -256,10 +268,37 @@ pub(super) fn write_line(
     });
 }
 
-impl Drop for Ending {
-    fn drop(&mut self) {
+impl Line {
+    /// The answer has gone, or its client has.
+    fn end(mut self: Box<Self>) {
+        match self.account.fate.take() {
+            None => self.write(),
+            // All has gone out, perhaps a moment before the store has taken it.
+            Some(fate) if self.complete => {
+                fate.when_decided(move |refusal| self.write_with(refusal));
+            }
+            Some(fate) => self.write_with(fate.refusal()),
+        }
+    }
+
+    /// Its event waited for the same.
+    fn write_with(mut self: Box<Self>, refusal: Option<Reason>) {
+        self.account.reason = self.account.reason.or(refusal);
+        tell(&self.engine, &self.account);
+        self.write();
+    }
+
+    fn write(&self) {
         let Self { engine, transit, account, status, bytes, complete } = self;
         write_line(engine, transit, account, *status, *bytes, *complete);
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.end();
+        }
     }
 }
 
@@ -272,20 +311,20 @@ impl Body for Sent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.reply).poll_frame(context));
-        if let Some(ending) = &mut self.ending {
+        if let Some(line) = &mut self.line {
             match &frame {
                 Some(Ok(frame)) => {
-                    ending.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    line.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 }
-                Some(Err(_)) => ending.account.reason = Some(Reason::Incomplete),
-                None => ending.complete = true,
+                Some(Err(_)) => line.account.reason = Some(Reason::Incomplete),
+                None => line.complete = true,
             }
         }
-        if matches!(frame, None | Some(Err(_))) || self.reply.is_end_stream() {
-            if let Some(ending) = &mut self.ending {
-                ending.complete |= matches!(frame, None | Some(Ok(_)));
-            }
-            self.ending = None;
+        if (matches!(frame, None | Some(Err(_))) || self.reply.is_end_stream())
+            && let Some(mut line) = self.line.take()
+        {
+            line.complete |= matches!(frame, None | Some(Ok(_)));
+            line.end();
         }
         Poll::Ready(frame)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Request, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, Full};
@@ -119,7 +120,7 @@ where
 }
 
 /// The authority of an absolute target, else that of Host (RFC 9112, 3.2.2).
-fn asked_authority(parts: &http::request::Parts) -> &str {
+fn asked_authority(parts: &Parts) -> &str {
     let host = || parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let named = parts.uri.authority().map(http::uri::Authority::as_str);
     named.or_else(host).unwrap_or_default()
@@ -135,20 +136,20 @@ fn marked(headers: &mut HeaderMap) -> Marks {
     Marks::of(headers)
 }
 
-fn begin(
-    engine: &Engine,
-    mut parts: http::request::Parts,
-    caller: Caller,
-    began: Instant,
-) -> Transit {
-    let marks = marked(&mut parts.headers);
-    let authority = asked_authority(&parts);
+/// What a trusted peer says that the client used; nothing comes here over TLS itself.
+fn asked_scheme(engine: &Engine, parts: &Parts, marks: Marks, caller: Caller) -> &'static str {
     let trusted = marks.has(Marks::FORWARDED) && engine.options.trusts_peer(caller.peer.ip());
     let told = if trusted { parts.headers.get(names::X_FORWARDED_PROTO) } else { None };
-    let scheme = match told.map(http::HeaderValue::as_bytes) {
+    match told.map(http::HeaderValue::as_bytes) {
         Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
         _ => "http",
-    };
+    }
+}
+
+fn begin(engine: &Engine, mut parts: Parts, caller: Caller, began: Instant) -> Transit {
+    let marks = marked(&mut parts.headers);
+    let authority = asked_authority(&parts);
+    let scheme = asked_scheme(engine, &parts, marks, caller);
     Transit {
         began,
         at: engine.clock.at(began),
@@ -251,18 +252,19 @@ async fn past(
     pass::pass(worker, transit, routed, body, upgrade, account).await
 }
 
-/// A request that is only looked at: its head as `explain` and PURGE see it.
-pub fn imagine(worker: &crate::engine::Engine, request: Request<()>, caller: Caller) -> Transit {
+/// A request that is only looked at: its head as `explain` sees it.
+pub fn imagine(worker: &Engine, request: Request<()>, caller: Caller) -> Transit {
     let (mut parts, ()) = request.into_parts();
     let marks = marked(&mut parts.headers);
     let authority = asked_authority(&parts);
+    let scheme = asked_scheme(worker, &parts, marks, caller);
     Transit {
         began: Instant::now(),
         at: worker.clock.now(),
         id: 0,
         caller,
-        authority: canonical(authority, "http"),
-        scheme: "http",
+        authority: canonical(authority, scheme),
+        scheme,
         parts,
         marks,
         book: Arc::clone(&worker.book.load_full()),

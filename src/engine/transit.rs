@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::base::clock::Timestamp;
 use crate::base::reason::Reason;
 use crate::engine::book::Book;
+use crate::engine::fate::Fate;
 use crate::engine::marks::Marks;
 use crate::engine::reply::Reply;
 use crate::entry::Key;
@@ -201,6 +202,8 @@ pub struct Account {
     pub fwd_status: Option<StatusCode>,
     /// Whether the answer is being kept.
     pub stored: bool,
+    /// Whether the store takes it in the end, where that is not known with its head.
+    pub fate: Option<Fate>,
     /// Whether another request's fetch was shared.
     pub collapsed: bool,
     /// Seconds of freshness left.
@@ -219,6 +222,26 @@ pub struct Account {
     pub route: Option<Arc<Route>>,
     /// The origin's reason phrase, where it is not the usual one.
     pub phrase: Option<ReasonPhrase>,
+}
+
+impl Account {
+    /// The same with what has become of the answer, if that is known by now.
+    #[must_use]
+    pub fn with_fate_known(self) -> Self {
+        match self.fate.clone().filter(Fate::is_decided) {
+            None => self,
+            Some(fate) => Self { fate: None, ..self }.refused(fate.refusal()),
+        }
+    }
+
+    /// The same, of an answer that the store did not take, if there is a reason why not.
+    #[must_use]
+    pub fn refused(self, refusal: Option<Reason>) -> Self {
+        match refusal {
+            None => self,
+            Some(_) => Self { stored: false, reason: refusal, ..self },
+        }
+    }
 }
 
 /// An answer before the last fields are put on it.

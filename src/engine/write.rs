@@ -1,7 +1,9 @@
 //! Methods that change something: the write streams to the origin; when its head says that it
 //! succeeded, everything it names is purged before a byte of the head goes to the writer. A write
-//! whose outcome nobody knows counts as done, at once and again later, since it may commit late. A
-//! client that leaves changes nothing: the write runs in a task of its own.
+//! whose outcome nobody knows counts as done, at once and again later (`settle`). A client that
+//! leaves changes nothing: the write runs in a task of its own.
+
+use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -21,6 +23,7 @@ use crate::engine::posted::Posted;
 use crate::engine::purge;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
+use crate::engine::settle;
 use crate::engine::targets;
 use crate::engine::tee::{Copied, Tee};
 use crate::engine::transit::{Account, Answer, Gist, Transit};
@@ -171,7 +174,13 @@ impl Task {
 
     /// Purges what the write names; gives back how many entries went.
     fn purge(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> (Tick, u64) {
-        let engine = &self.worker.engine;
+        let (order, widened) = self.order(answer, response);
+        let rule = self.routed.route.as_deref().map(|route| &*route.name);
+        purge::carry_out(&self.worker.engine, &order, "write", rule, widened)
+    }
+
+    /// What the write names, and whether a missing part made that wider.
+    fn order(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> (Order, bool) {
         let asked = self.parts.asked();
         let mut selectors = targets::of(&self.parts, answer);
         let mut widened = false;
@@ -188,30 +197,14 @@ impl Task {
             }
         }
         let selectors = purge::on_this_site(&self.parts.book, &asked, selectors);
-        let order = Order::of(selectors);
-        let rule = route.map(|route| &*route.name);
-        purge::carry_out(engine, &order, "write", rule, widened)
+        (Order::of(selectors), widened)
     }
 
     /// Nobody knows whether the write was done: it counts as done now, and again when a late commit
     /// may have come.
     fn unknown(&self) {
-        self.purge(None, None);
-        for delay in [limits::SETTLE_FIRST, self.routed.timeout()] {
-            let again = Self {
-                worker: self.worker.clone(),
-                routed: self.routed.clone(),
-                parts: self.parts.clone(),
-                copy: self.copy.clone(),
-                json_max: self.json_max,
-                posted: None,
-                identity: self.identity.clone(),
-            };
-            // At the end of the process L1 ends too: nobody needs to wait for these.
-            tasks::tend(async move {
-                tokio::time::sleep(delay.to_duration()).await;
-                again.purge(None, None);
-            });
-        }
+        let (order, widened) = self.order(None, None);
+        let rule = self.routed.route.as_ref().map(|route| Arc::clone(&route.name));
+        settle::unknown(&self.worker.engine, order, rule, widened, self.routed.timeout());
     }
 }

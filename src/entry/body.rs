@@ -131,6 +131,17 @@ impl Body {
             }
         }
     }
+
+    /// What [`Body::heap_bytes`] will say of a packed body of this length.
+    pub fn heap_bytes_of(len: u64) -> u64 {
+        let (full, rest) = (len / SEGMENT_BYTES as u64, len % SEGMENT_BYTES as u64);
+        let count = full + u64::from(rest > 0);
+        let list = if count > 1 { count as usize * size_of::<Bytes>() + cost::COUNTS } else { 0 };
+        full * cost::block(SEGMENT_BYTES)
+            + cost::block(rest as usize)
+            + count * cost::SHARED_BLOCK
+            + cost::block(list)
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +154,15 @@ mod tests {
 
     fn chunked(whole: &[u8], size: usize) -> Body {
         Body::from_chunks(whole.chunks(size).map(Bytes::copy_from_slice).collect())
+    }
+
+    #[test]
+    fn the_cost_of_a_body_follows_from_its_length() {
+        const S: usize = SEGMENT_BYTES;
+        for len in [0, 1, 16, 1_000, S - 1, S, S + 1, 2 * S, 3 * S + 77_777] {
+            let body = Body::from_chunks(vec![Bytes::from(vec![7; len])]);
+            assert_eq!(Body::heap_bytes_of(len as u64), body.heap_bytes(), "{len}");
+        }
     }
 
     #[test]

@@ -33,10 +33,15 @@ impl Bundle {
     /// The variant that answers a request with these fields, marked as used: of several that match
     /// the one with the newest `Date` (RFC 9111, 4.1), and of those the one stored last.
     pub fn choose(&self, request: &HeaderMap, now: Timestamp) -> Option<&Arc<Entry>> {
-        let matching = self.variants.iter().filter(|entry| entry.selecting.matches(request));
-        let chosen = matching.max_by_key(|entry| (entry.stamp.date, entry.stamp.stored_at))?;
+        let chosen = self.peek(request)?;
         chosen.touch(now);
         Some(chosen)
+    }
+
+    /// The same, without counting as a use.
+    pub fn peek(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
+        let matching = self.variants.iter().filter(|entry| entry.selecting.matches(request));
+        matching.max_by_key(|entry| (entry.stamp.date, entry.stamp.stored_at))
     }
 
     /// This bundle with `entry` in it. It takes the place of a variant with the same selecting
@@ -94,10 +99,15 @@ impl Bundle {
         times.max().unwrap_or_default()
     }
 
+    /// What a bundle of one entry takes beside the entry.
+    pub fn cost_of_one() -> u64 {
+        cost::block(size_of::<Self>() + cost::COUNTS)
+    }
+
     /// Every byte it takes, its entries included.
     pub fn cost(&self) -> u64 {
         let list = if self.variants.spilled() { size_of_val(self.variants.as_slice()) } else { 0 };
-        cost::block(size_of::<Self>() + cost::COUNTS)
+        Self::cost_of_one()
             + cost::block(list)
             + self.variants.iter().map(|entry| entry.cost()).sum::<u64>()
     }

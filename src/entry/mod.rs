@@ -110,17 +110,34 @@ impl Entry {
 
     /// Every byte it takes: itself, head, body, names, selecting values, tags.
     pub fn cost(&self) -> u64 {
-        let (head, body) = (self.head.bytes(), self.body.len());
-        let blocks = if head + body as usize <= ONE_BLOCK_BYTES_MAX {
-            cost::block(head + body as usize) + cost::SHARED_BLOCK
+        let body = (self.body.len(), || self.body.heap_bytes());
+        Self::cost_of(&self.head, body, &self.selecting, &self.labels)
+    }
+
+    /// What it will take with a body of this length.
+    pub fn cost_with_body(&self, len: u64) -> u64 {
+        let body = (len, || Body::heap_bytes_of(len));
+        Self::cost_of(&self.head, body, &self.selecting, &self.labels)
+    }
+
+    fn cost_of(
+        head: &Head,
+        (len, heap_bytes): (u64, impl Fn() -> u64),
+        selecting: &Selecting,
+        labels: &Labels,
+    ) -> u64 {
+        let of_head = head.bytes();
+        let one = len.saturating_add(of_head as u64) <= ONE_BLOCK_BYTES_MAX as u64;
+        let blocks = if one {
+            cost::block(of_head + len as usize) + cost::SHARED_BLOCK
         } else {
-            cost::block(head) + cost::SHARED_BLOCK + self.body.heap_bytes()
+            cost::block(of_head) + cost::SHARED_BLOCK + heap_bytes()
         };
         cost::block(size_of::<Self>() + cost::COUNTS)
             + blocks
-            + self.head.name_bytes()
-            + self.labels.heap_bytes()
-            + self.selecting.bytes() as u64
+            + head.name_bytes()
+            + labels.heap_bytes()
+            + selecting.bytes() as u64
     }
 }
 
@@ -171,6 +188,8 @@ mod tests {
             assert_eq!(entry.body.len(), len as u64);
             assert!(entry.body.segments().iter().flatten().all(|byte| *byte == 7));
             assert!(entry.cost() > len as u64 + size_of::<Entry>() as u64);
+            let bodiless = samples::entry_of(Head::new(StatusCode::OK, &sent), Body::empty());
+            assert_eq!(bodiless.cost_with_body(len as u64), entry.cost(), "{len}");
         }
     }
 

@@ -143,6 +143,20 @@ impl Selector {
         if text.contains('*') { Self::Pattern(Glob::new(text)) } else { Self::Key(text.to_owned()) }
     }
 
+    /// Bytes of what it names, without its word.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Key(text)
+            | Self::Prefix(text)
+            | Self::Tag(text)
+            | Self::Type(text)
+            | Self::Rule(text)
+            | Self::Url(text) => text.len(),
+            Self::Pattern(glob) | Self::Tags(glob) => glob.as_str().len(),
+            Self::All => 0,
+        }
+    }
+
     /// Whether an entry with these facts is meant. A target is compared with the key's text, which
     /// is a target where no rule gave a key; whoever knows the rules resolves it first.
     pub fn covers(&self, key_text: &str, tags: &[Arc<str>], kind: &str, rule: &str) -> bool {
@@ -209,6 +223,11 @@ impl Order {
     /// Whether an entry with these facts goes; see [`Selector::covers`].
     pub fn covers(&self, key_text: &str, tags: &[Arc<str>], kind: &str, rule: &str) -> bool {
         self.selectors.iter().any(|one| one.covers(key_text, tags, kind, rule))
+    }
+
+    /// Bytes of all that it names.
+    pub fn text_bytes(&self) -> usize {
+        self.selectors.iter().map(Selector::text_bytes).sum()
     }
 
     /// Whether it names nothing.

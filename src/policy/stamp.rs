@@ -87,6 +87,16 @@ impl Stamp {
         now < self.fresh_until
     }
 
+    /// The same answer, good for `most` from its receipt and for nothing afterwards: it is not
+    /// served stale, not even where something failed, and not validated.
+    #[must_use]
+    pub fn within(self, most: Span) -> Self {
+        let end = self.fresh_until.min(self.stored_at.plus(most));
+        let drop = StampFlags::HAS_VALIDATOR.0 | StampFlags::STALE_ON_REQUEST.0;
+        let flags = StampFlags(self.flags.0 & !drop).with(StampFlags::NEVER_STALE, true);
+        Self { fresh_until: end, revalidate_until: end, error_until: end, flags, ..self }
+    }
+
     /// When the store may forget it: its lifetime and windows are over, and so is the time for
     /// which it is worth a validation.
     pub fn useful_until(&self) -> Timestamp {
@@ -156,6 +166,19 @@ mod tests {
         assert_eq!(validated.useful_until(), end.plus(VALIDATION_KEEP));
         let asked = stamp(60, StampFlags::STALE_ON_REQUEST);
         assert_eq!(asked.useful_until(), START.plus(Span::from_secs(60)).plus(STALE_KEEP));
+    }
+
+    #[test]
+    fn what_is_good_for_a_moment_is_good_for_nothing_after_it() {
+        let flags = StampFlags::HAS_VALIDATOR.with(StampFlags::STALE_ON_REQUEST, true);
+        let short = stamp(60, flags).within(Span::from_secs(1));
+        let end = START.plus(Span::from_secs(1));
+        assert_eq!([short.fresh_until, short.revalidate_until, short.error_until], [end; 3]);
+        assert_eq!(short.useful_until(), end);
+        assert!(short.flags.has(StampFlags::NEVER_STALE));
+        let shorter = stamp(0, StampFlags::BY_RULE).within(Span::from_secs(1));
+        assert_eq!((shorter.useful_until(), shorter.is_fresh(START)), (START, false));
+        assert!(shorter.flags.has(StampFlags::BY_RULE));
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub struct Keep {
     pub ttl_by: TtlBy,
 }
 
+impl Keep {
+    /// The same, for at most this long; see [`Stamp::within`].
+    #[must_use]
+    pub fn within(self, most: Span) -> Self {
+        Self { stamp: self.stamp.within(most), ttl: self.ttl.min(most), ..self }
+    }
+}
+
 /// Judges a finished exchange.
 pub fn storable(x: &Exchange<'_>, law: &Law, manner: &Manner) -> Result<Keep, Reason> {
     let directives = ResponseDirectives::of(x.response, &manner.targeted);

@@ -152,6 +152,12 @@ codes! {
     TestFailed: "C027", "a test that fails",
         "The rules make something else of this request than its [[test]] expects. Rules whose \
          tests fail are not taken by a reload.";
+    /// A parameter that reaches the origin and is in no key.
+    UnkeyedParameter: "C028", "a parameter that is named and not in the key",
+        "`tags` or `when` names the parameter, so requests with it are read from the cache; the \
+         origin gets it, and the key does not hold it. What the origin answers to one value is \
+         then served for all others. Put it into the key, or into `query.ignore` if it never \
+         changes the answer.";
 }
 
 #[cfg(test)]

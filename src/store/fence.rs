@@ -71,6 +71,19 @@ impl Fences {
         Birth { fences: self.clone(), tick }
     }
 
+    /// Whether an order since the oldest birth that still lives names this. Who holds a birth back
+    /// keeps what was ordered since then in memory, within the same bounds.
+    pub fn name(&self, facts: &Facts<'_>) -> bool {
+        let log = self.log();
+        let oldest = log.running.first_key_value().map(|(tick, _)| *tick);
+        oldest.is_some_and(|oldest| !log.admits(oldest, facts))
+    }
+
+    /// Whether no birth lives.
+    pub fn is_idle(&self) -> bool {
+        self.log().running.is_empty()
+    }
+
     /// The tick now.
     pub fn tick(&self) -> Tick {
         self.log().tick

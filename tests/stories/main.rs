@@ -20,6 +20,7 @@
 mod support;
 
 mod a_basic;
+mod a_explain;
 mod a_flights;
 mod a_host;
 mod a_inject;
@@ -32,7 +33,9 @@ mod b_coalescing;
 mod b_log;
 mod b_memory;
 mod b_races;
+mod b_reasons;
 mod b_reload;
+mod b_sharing;
 mod b_transfer;
 mod b_unmodified;
 mod b_writes;

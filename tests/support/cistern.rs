@@ -78,6 +78,13 @@ impl Setup {
         self
     }
 
+    /// Without a word of the command line and what follows it.
+    pub(crate) fn without(mut self, word: &str) -> Self {
+        let at = self.arguments.iter().position(|one| one == word).expect("the word is there");
+        self.arguments.drain(at..at + 2);
+        self
+    }
+
     /// With one text of its files in place of another.
     pub(crate) fn changed(self, from: &str, to: &str) -> Self {
         let mut found = 0;
@@ -144,6 +151,13 @@ fn address_of(line: &str) -> Option<String> {
 impl Cistern {
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Where its admin calls listen, by its own first line.
+    pub(crate) fn admin(&self) -> String {
+        let said = self.program.as_ref().expect("it runs").said();
+        let mut words = said.split_whitespace().skip_while(|word| *word != "admin");
+        words.nth(1).expect("the address behind the word").to_owned()
     }
 
     pub(crate) fn get(&self, target: &str) -> Answer {

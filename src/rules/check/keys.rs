@@ -10,7 +10,7 @@ use super::super::diagnostic::{Code, Findings, Spot};
 use super::super::expr;
 use super::super::extract::ValueOf;
 use super::super::matcher::Matcher;
-use super::super::rulebook::{Route, Unnamed};
+use super::super::rulebook::{Mode, Route, Unnamed};
 use super::super::template::Template;
 use super::{IDENTITY_HELP, is_credential, is_useless_for_callers};
 
@@ -55,6 +55,7 @@ fn check_key(made: &Made, template: &Template, spot: Spot, found: &mut Findings)
             .error(Code::NoEffect, spot, "nothing that this route takes is read from the cache")
             .help("GET, HEAD, and POST or QUERY with their body in the key are reads");
     }
+    check_unkeyed(route, template, spot, found);
     check_secrets(route, template, spot, found);
     check_identity(route, spot, found);
     if let Some(sort) = made.sort_spot.filter(|_| !route.query.all_named) {
@@ -66,6 +67,57 @@ fn check_key(made: &Made, template: &Template, spot: Spot, found: &mut Findings)
         found
             .warn(Code::NoEffect, spot, "`query.unnamed = \"strip\"` has no effect here")
             .label("{query} names every parameter");
+    }
+}
+
+/// Parameters that `tags` or `when` name and the key does not hold: the origin gets them, and all
+/// their values share one entry. What `bypass` names is not meant to be in the key.
+fn check_unkeyed(route: &Route, key: &Template, spot: Spot, found: &mut Findings) {
+    let whole = |of: &ValueOf| *of == ValueOf::Query;
+    if route.mode == Mode::Pass || key.sources().any(whole) {
+        return;
+    }
+    let mut named: Vec<&str> = Vec::new();
+    let mut all = false;
+    let mut unkeyed = Vec::new();
+    let when = route.matcher.when.as_ref();
+    let mut name_it = |of: &ValueOf| match of {
+        ValueOf::Query => all = true,
+        ValueOf::Parameter(name) => unkeyed.push(name.clone()),
+        _ => {}
+    };
+    route.tags.iter().flat_map(Template::sources).for_each(&mut name_it);
+    if let Some(when) = when {
+        when.sources(&mut name_it);
+    }
+    for name in &unkeyed {
+        let ignored = route.query.ignore.iter().any(|glob| glob.matches(name));
+        let absent = when.is_some_and(|when| forbids(when, name));
+        if !route.query.in_key.contains(name) && !ignored && !absent && !named.contains(&&**name) {
+            named.push(name);
+        }
+    }
+    let what = match named.as_slice() {
+        [] if !all => return,
+        _ if all => "`{query}`".to_owned(),
+        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    };
+    found
+        .warn(Code::UnkeyedParameter, spot, format!("{what} is named by the rule, not by its key"))
+        .label("answers to different values share this key")
+        .help("put it into the key, or into `query.ignore` if it never changes the answer");
+}
+
+/// Whether a condition holds only where this parameter is not there.
+fn forbids(when: &Condition, name: &str) -> bool {
+    let is_it = |value: &expr::Expr| {
+        value.steps.is_empty() && matches!(&value.of, ValueOf::Parameter(one) if **one == *name)
+    };
+    match when {
+        Condition::All(list) => list.iter().any(|one| forbids(one, name)),
+        Condition::Any(list) => list.iter().all(|one| forbids(one, name)),
+        Condition::Not(one) => matches!(&**one, Condition::Test(of, Test::There) if is_it(of)),
+        Condition::Test(..) => false,
     }
 }
 

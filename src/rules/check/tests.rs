@@ -93,6 +93,38 @@ fn routes_with_equal_keys_share_type_and_origin() {
 }
 
 #[test]
+fn what_the_origin_gets_belongs_into_the_key() {
+    let route = |lines: &str| codes(&format!("[[route]]\nmatch='GET /x/{{id}}'\n{lines}"));
+    for lines in [
+        "key='x:{id}'\ntags=['by:{query.a}']",
+        "key='x:{id}'\nwhen=\"query.a == '1'\"",
+        "key='x:{id}'\nwhen=\"query.a || query.b\"\ntags=['by:{query.b}']",
+        "key='x:{id}'\nwhen=\"!query.a || header.x-a\"",
+        "key='x:{id}:{query.b}'\ntags=['by:{query.a}']",
+        "key='x:{id}'\ntags=['by:{query}']",
+        "key='x:{id}'\ntags=['by:{query.a}']\nquery.unnamed='strip'",
+        "key='x:{id}'\ntags=['by:{query.a}']\nquery.ignore=['b*']",
+    ] {
+        assert_eq!(route(lines), "c028", "{lines}");
+    }
+    for lines in [
+        "key='x:{id}:{query.a}'\ntags=['by:{query.a}']\nwhen='query.a'",
+        "key='x:{id}:{query.b|or(query.a)}'\ntags=['by:{query.a}']",
+        "key='x:{id}:{query}'\ntags=['by:{query.a}', 'all:{query}']",
+        "key='x:{id}'\ntags=['by:{id}']\nwhen=\"!query.a && header.x-a\"",
+        "key='x:{id}'\nbypass=\"query.a == '1'\"",
+        "key='x:{id}'\ntags=['by:{query.a}']\nquery.ignore=['a*']",
+        "key='x:{id}'\ntags=['by:{query.a}']\nmode='pass'",
+        "tags=['by:{query.a}']\nwhen='query.b'",
+    ] {
+        assert_eq!(route(lines), "", "{lines}");
+    }
+    let found =
+        findings("[[route]]\nmatch='GET /x'\nkey='x'\ntags=['{query.b}:{query.a}', 'c:{query.b}']");
+    assert_eq!(found, ["warning C028 4: `b`, `a` is named by the rule, not by its key"]);
+}
+
+#[test]
 fn a_body_that_is_asked_belongs_into_the_key() {
     assert_eq!(codes("[[route]]\nmatch='POST /q'\nkey='q:{query.a}'"), "C016");
     assert_eq!(codes("[[route]]\nmatch='QUERY /q'\nkey='q'"), "C016");
@@ -122,7 +154,7 @@ fn credentials_are_separated_and_not_shown() {
     );
     assert_eq!(codes("[[route]]\nmatch='GET /me'\nwhen='!header.authorization'\nkey='me'"), "");
     assert_eq!(
-        codes("[[route]]\nmatch='GET /me'\nwhen='header.authorization || query.a'\nkey='me'"),
+        codes("[[route]]\nmatch='GET /me'\nwhen='header.authorization || header.x-a'\nkey='me'"),
         ""
     );
     assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{cookie.sid}'"), "c022");

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::base::ids::KindId;
+use crate::base::reason::Reason;
 use crate::entry::{Bundle, Entry, Key, Shapes};
 use crate::store::fence::{Birth, Facts};
 use crate::store::index::{Shard, Slot};
@@ -51,6 +52,17 @@ pub enum Landed {
     Refused,
     /// It costs more than its type's whole budget.
     TooLarge,
+}
+
+impl Landed {
+    /// Why it was not stored; nothing when it was.
+    pub const fn refusal(self) -> Option<Reason> {
+        match self {
+            Self::Stored => None,
+            Self::Refused => Some(Reason::PurgedDuringFetch),
+            Self::TooLarge => Some(Reason::TooLarge),
+        }
+    }
 }
 
 /// An identity that left by itself.
@@ -174,7 +186,7 @@ impl L1 {
         // Read under the lock: entries of this shard have moved to the newest layout or will.
         let layout = self.layout.load_full();
         let Some(home) = layout.named(&entry.labels.place.kind) else { return Landed::Refused };
-        let room = home.pool.budget().min(pool::BUNDLE_COST_MAX);
+        let room = home.room();
         let alone = Bundle::of(Arc::clone(&entry));
         let overhead = pool::weight(&key, &alone).saturating_sub(entry.cost());
         if pool::weight(&key, &alone) > room {
@@ -195,6 +207,15 @@ impl L1 {
         drop(shard);
         self.keep_bounds(home);
         Landed::Stored
+    }
+
+    /// Whether an answer such as `entry`, but with a body of this length, costs no more than its
+    /// type may take: else it will not be stored.
+    pub fn has_room(&self, key: &Key, entry: &Entry, len: u64) -> bool {
+        let layout = self.layout.load();
+        let Some(home) = layout.named(&entry.labels.place.kind) else { return true };
+        let cost = Bundle::cost_of_one().saturating_add(entry.cost_with_body(len));
+        pool::weight_of(key, cost, entry.labels.count()) <= home.room()
     }
 
     /// Drops that very entry, if it still stands; whether it did.
@@ -315,6 +336,11 @@ fn place(shard: &mut Shard<Arc<Home>>, key: Key, bundle: Arc<Bundle>, home: &Arc
 }
 
 impl Home {
+    /// The most that one identity may cost here.
+    fn room(&self) -> u64 {
+        self.pool.budget().min(pool::BUNDLE_COST_MAX)
+    }
+
     fn count_in(&self, key: &Key, bundle: &Bundle) {
         let weight = pool::weight(key, bundle);
         self.pool.add(weight);

@@ -83,8 +83,13 @@ fn useful_for(bundle: &Bundle) -> Option<Duration> {
 /// What an identity costs in all: its text, its bundle, moka's nodes and the index.
 pub(super) fn weight(key: &Key, bundle: &Bundle) -> u64 {
     let labels: usize = bundle.variants().iter().map(|entry| entry.labels.count()).sum();
+    weight_of(key, bundle.cost(), labels)
+}
+
+/// The same, of a bundle with this cost and so many labels.
+pub(super) fn weight_of(key: &Key, bundle_cost: u64, labels: usize) -> u64 {
     cost::text(key.identity().len())
-        + bundle.cost()
+        + bundle_cost
         + COST_PER_NODE
         + index::COST_PER_KEY
         + index::COST_PER_LABEL * labels as u64

@@ -1,0 +1,127 @@
+//! What is told must be what serving does, and telling it must change nothing.
+
+use ipnet::IpNet;
+
+use super::*;
+use crate::engine::Worker;
+use crate::engine::options::Options;
+use crate::engine::samples::{Origin, message, options, read, worker, worker_with};
+
+const RULES: &str = "
+[[route]]
+name = 'ask'
+match = 'POST /search'
+key = 'search:{req.json:/q}'
+tags = ['by:{req.json:/who}']
+ttl = '1m'
+json_max = '64B'
+";
+
+fn question<'a>(method: &'a str, url: &'a str) -> Question<'a> {
+    Question { method, url, headers: &[], body: b"", node: None, from: LOOPBACK }
+}
+
+async fn origin() -> Origin {
+    Origin::start(|_| Some(message(200, &["Cache-Control: max-age=600"], "x"))).await
+}
+
+fn told(worker: &Worker, question: &Question<'_>) -> Told {
+    explain(&worker.engine, question, true).unwrap()
+}
+
+#[tokio::test]
+async fn parts_of_the_body_are_those_of_the_body_that_is_given() {
+    let worker = worker(origin().await.address, RULES);
+    let asked = Question { body: br#"{"q":"lamp","who":"ann"}"#, ..question("POST", "/search") };
+    let seen = told(&worker, &asked);
+    assert_eq!(seen.key.as_deref(), Some("search:lamp"));
+    assert_eq!(seen.tags, ["by:ann"]);
+    let values: Vec<_> = seen.parts.iter().map(|part| part.value.as_deref()).collect();
+    assert_eq!(values, [Some("lamp")], "{seen}");
+    let seen = told(&worker, &question("POST", "/search"));
+    assert_eq!((seen.outcome.as_str(), seen.reason.as_deref()), ("pass", Some("key-part-missing")));
+    let long = format!(r#"{{"q":"{}"}}"#, "x".repeat(64));
+    let asked = Question { body: long.as_bytes(), ..question("POST", "/search") };
+    assert_eq!(told(&worker, &asked).reason.as_deref(), Some("key-part-missing"));
+}
+
+#[tokio::test]
+async fn only_requests_of_http_are_explained() {
+    let worker = worker(origin().await.address, "");
+    for url in ["ftp://h/a", "ws://h/"] {
+        let wrong = explain(&worker.engine, &question("GET", url), true).unwrap_err();
+        assert!(matches!(wrong, NoQuestion::Scheme(_)), "{url}: {wrong}");
+    }
+    for url in ["", "a", "shop.example", "shop.example:80", "http://", "/a b", "file:///a"] {
+        let wrong = explain(&worker.engine, &question("GET", url), true).unwrap_err();
+        assert!(matches!(wrong, NoQuestion::Url(_)), "{url}: {wrong}");
+    }
+    for (method, url) in [("GET", "/a"), ("GET", "HTTP://h/a?b=1"), ("OPTIONS", "*")] {
+        told(&worker, &question(method, url));
+    }
+}
+
+#[tokio::test]
+async fn who_asks_decides_whose_words_are_believed() {
+    let network: IpNet = "10.0.0.0/8".parse().unwrap();
+    let trusting =
+        Options { trust_peers: vec![network], trust_clients: vec![network], ..options() };
+    let worker = worker_with(origin().await.address, "", trusting);
+    let (peer, stranger) = ("10.1.2.3".parse().unwrap(), "192.0.2.1".parse().unwrap());
+    // A field that could change the answer and is in no key.
+    let headers = [("x-original-url".to_owned(), "/b".to_owned())];
+    let asked = Question { headers: &headers, ..question("GET", "http://shop.example/a") };
+    let reason = |from| told(&worker, &Question { from, ..asked }).reason;
+    assert_eq!(reason(stranger).as_deref(), Some("unkeyed-input"));
+    assert_eq!(reason(peer), None);
+    // The scheme of a site is what a trusted peer says.
+    let asked = question("GET", "https://shop.example/a");
+    let key = |from| told(&worker, &Question { from, ..asked }).key;
+    assert_eq!(key(peer).as_deref(), Some("https://shop.example/a"));
+    assert_eq!(key(stranger).as_deref(), Some("http://shop.example/a"));
+    // And so are wishes of clients.
+    read(&worker, "GET /a", &[]).await;
+    let headers = [("cache-control".to_owned(), "no-cache".to_owned())];
+    let asked = Question { headers: &headers, ..question("GET", "http://shop.example/a") };
+    let outcome = |from| told(&worker, &Question { from, ..asked }).outcome;
+    assert_eq!((outcome(stranger).as_str(), outcome(peer).as_str()), ("hit", "miss"));
+}
+
+#[tokio::test]
+async fn who_asks_decides_what_a_purge_or_a_write_would_take() {
+    let network: IpNet = "10.0.0.0/8".parse().unwrap();
+    let open = Options { purge_networks: vec![network], ..options() };
+    let rules = "[[route]]\nmatch = 'PUT /touch'\non_write.purge = ['tag:of:{identity}']\n";
+    let worker = worker_with(origin().await.address, rules, open);
+    let asked = question("PURGE", "http://h/a");
+    let outcome = |from: &str| {
+        let seen = told(&worker, &Question { from: from.parse().unwrap(), ..asked });
+        (seen.outcome, seen.reason)
+    };
+    assert_eq!(outcome("10.1.2.3"), ("purge".to_owned(), None));
+    assert_eq!(outcome("192.0.2.1"), ("refused".to_owned(), Some("forbidden".to_owned())));
+    let purges = |token: &str| {
+        let headers = [("authorization".to_owned(), token.to_owned())];
+        told(&worker, &Question { headers: &headers, ..question("PUT", "/touch") }).purges
+    };
+    let (ann, bob) = (purges("Bearer ann"), purges("Bearer bob"));
+    assert!(ann.iter().any(|one| one.starts_with("tag:of:") && !one.contains('*')), "{ann:?}");
+    assert_ne!(ann, bob);
+}
+
+#[tokio::test(start_paused = true)]
+async fn explaining_is_no_use_of_what_is_stored() {
+    let worker = worker(origin().await.address, "");
+    read(&worker, "GET /a", &[]).await;
+    let used = || {
+        let bundle = worker.engine.l1.peek("http://shop.example/a\u{1}\u{1}").unwrap();
+        bundle.used_secs()
+    };
+    let before = used();
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    let seen = told(&worker, &question("GET", "http://shop.example/a"));
+    assert_eq!((seen.outcome.as_str(), seen.stored.unwrap().age), ("hit", 30));
+    assert_eq!(used(), before);
+    assert!(read(&worker, "GET /a", &[]).await.is_hit());
+    assert_eq!(used(), before + 30);
+}
