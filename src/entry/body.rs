@@ -7,11 +7,16 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::base::budget::{Budget, Deposit};
 use crate::entry::cost;
 
 /// Longer bodies are held in segments of this length: no single allocation grows with an object,
 /// and packing never needs more than one segment beyond what is already there.
 pub const SEGMENT_BYTES: usize = 256 * 1_024;
+
+/// Longer bodies count as bytes in transit where no store keeps them. What is shorter fits into the
+/// buffers that every connection has, and is not worth the count.
+const COUNTED_BYTES_MIN: u64 = 16 * 1_024;
 
 /// Bytes of one stored answer; clones and slices share them.
 #[derive(Clone, Debug)]
@@ -20,7 +25,14 @@ pub struct Body(Held);
 #[derive(Clone, Debug)]
 enum Held {
     One(Bytes),
-    Many { segments: Arc<[Bytes]>, len: u64 },
+    Many(Arc<Packed>),
+}
+
+#[derive(Debug)]
+struct Packed {
+    segments: Vec<Bytes>,
+    len: u64,
+    deposit: Option<Arc<Deposit>>,
 }
 
 impl Body {
@@ -31,23 +43,18 @@ impl Body {
 
     /// Packs what came in pieces. Each piece is let go as soon as it is copied.
     pub fn from_chunks(chunks: Vec<Bytes>) -> Self {
-        let total: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        let mut left = total;
-        let mut segments = Vec::with_capacity(total.div_ceil(SEGMENT_BYTES as u64) as usize);
-        let mut segment = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
-        for mut chunk in chunks {
-            while !chunk.is_empty() {
-                let room = SEGMENT_BYTES - segment.len();
-                let part = chunk.split_to(room.min(chunk.len()));
-                segment.extend_from_slice(&part);
-                left -= part.len() as u64;
-                if segment.len() == SEGMENT_BYTES || left == 0 {
-                    let next = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
-                    segments.push(Bytes::from(std::mem::replace(&mut segment, next)));
-                }
-            }
+        let (segments, len) = pack(chunks, Bytes::from);
+        Self::of(segments, len)
+    }
+
+    /// The same, counted in `budget` while no store keeps it.
+    pub fn in_transit(chunks: Vec<Bytes>, budget: &Arc<Budget>) -> Self {
+        if chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>() <= COUNTED_BYTES_MIN {
+            return Self::from_chunks(chunks);
         }
-        Self::of(segments, total)
+        let deposit = Deposit::new(budget);
+        let (segments, len) = pack(chunks, |block| deposit.seal(block));
+        Self(Held::Many(Arc::new(Packed { segments, len, deposit: Some(deposit) })))
     }
 
     /// From a block that holds nothing else, or whose rest is wanted as well.
@@ -59,7 +66,15 @@ impl Body {
         match segments.len() {
             0 => Self::empty(),
             1 => Self(Held::One(segments.pop().unwrap_or_default())),
-            _ => Self(Held::Many { segments: segments.into(), len }),
+            _ => Self(Held::Many(Arc::new(Packed { segments, len, deposit: None }))),
+        }
+    }
+
+    /// Where its bytes are counted; nothing for one too short for that.
+    pub fn deposit(&self) -> Option<&Arc<Deposit>> {
+        match &self.0 {
+            Held::One(_) => None,
+            Held::Many(packed) => packed.deposit.as_ref(),
         }
     }
 
@@ -67,7 +82,7 @@ impl Body {
     pub fn len(&self) -> u64 {
         match &self.0 {
             Held::One(block) => block.len() as u64,
-            Held::Many { len, .. } => *len,
+            Held::Many(packed) => packed.len,
         }
     }
 
@@ -81,7 +96,7 @@ impl Body {
         match &self.0 {
             Held::One(block) if block.is_empty() => &[],
             Held::One(block) => std::slice::from_ref(block),
-            Held::Many { segments, .. } => segments,
+            Held::Many(packed) => &packed.segments,
         }
     }
 
@@ -108,16 +123,14 @@ impl Body {
 
     /// All of it in one piece: shared when it is one already, copied otherwise.
     pub fn to_bytes(&self) -> Bytes {
-        match &self.0 {
-            Held::One(block) => block.clone(),
-            Held::Many { segments, len } => {
-                let mut whole = BytesMut::with_capacity(*len as usize);
-                for segment in segments.iter() {
-                    whole.extend_from_slice(segment);
-                }
-                whole.freeze()
-            }
+        if let [one] = self.segments() {
+            return one.clone();
         }
+        let mut whole = BytesMut::with_capacity(self.len() as usize);
+        for segment in self.segments() {
+            whole.extend_from_slice(segment);
+        }
+        whole.freeze()
     }
 
     /// Heap bytes it holds when nothing else shares its block.
@@ -126,11 +139,36 @@ impl Body {
             self.segments().iter().map(|s| cost::block(s.len()) + cost::SHARED_BLOCK).sum();
         match &self.0 {
             Held::One(_) => blocks,
-            Held::Many { segments, .. } => {
-                blocks + cost::block(size_of_val(segments.as_ref()) + cost::COUNTS)
+            Held::Many(packed) => {
+                let list = cost::block(size_of_val(packed.segments.as_slice()));
+                let deposit = cost::block(size_of::<Deposit>() + cost::COUNTS);
+                // A block that carries its deposit has a larger head than a plain one.
+                let heads = packed.segments.len() as u64 * cost::SHARED_BLOCK;
+                blocks + heads + list + deposit + cost::block(size_of::<Packed>() + cost::COUNTS)
             }
         }
     }
+}
+
+/// Copies pieces into segments of the full length, the last one as long as needed.
+fn pack(chunks: Vec<Bytes>, mut seal: impl FnMut(Vec<u8>) -> Bytes) -> (Vec<Bytes>, u64) {
+    let total: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    let mut left = total;
+    let mut segments = Vec::with_capacity(total.div_ceil(SEGMENT_BYTES as u64) as usize);
+    let mut segment = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
+    for mut chunk in chunks {
+        while !chunk.is_empty() {
+            let room = SEGMENT_BYTES - segment.len();
+            let part = chunk.split_to(room.min(chunk.len()));
+            segment.extend_from_slice(&part);
+            left -= part.len() as u64;
+            if segment.len() == SEGMENT_BYTES || left == 0 {
+                let next = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
+                segments.push(seal(std::mem::replace(&mut segment, next)));
+            }
+        }
+    }
+    (segments, total)
 }
 
 #[cfg(test)]
@@ -174,6 +212,26 @@ mod tests {
         let body = Body::from_chunks(vec![read.slice(5..15)]);
         assert!(read.is_unique(), "ten bytes must not hold 64 KiB");
         assert_eq!(body.len(), 10);
+    }
+
+    #[test]
+    fn packing_counts_each_byte_once() {
+        let budget = Budget::new(u64::MAX);
+        let whole = pattern(2 * SEGMENT_BYTES + 17);
+        let came = |part: &[u8]| {
+            budget.take(part.len() as u64).hold(Bytes::copy_from_slice(part))
+        };
+        let chunks: Vec<_> = whole.chunks(60_000).map(came).collect();
+        assert_eq!(budget.used(), whole.len() as u64);
+        let body = Body::in_transit(chunks, &budget);
+        assert_eq!((budget.used(), body.to_bytes()), (whole.len() as u64, whole.into()));
+        let sent = body.slice(5..6);
+        drop(body);
+        assert!(budget.used() > 0, "a byte of it is still being sent");
+        drop(sent);
+        assert_eq!(budget.used(), 0);
+        let short = Body::in_transit(vec![came(b"short")], &budget);
+        assert_eq!((budget.used(), short.to_bytes()), (0, Bytes::from_static(b"short")));
     }
 
     #[test]
