@@ -95,6 +95,7 @@ fn offline(asked: &Explain, headers: &[(String, String)]) -> Result<Value, Exit>
             purge_token: None,
             max_object: 8_000_000,
         },
+        transit_size: 0,
         l1_size: 1_000_000,
         l1_policy: Eviction::TinyLfu,
         telemetry: Telemetry::default(),

@@ -1,6 +1,6 @@
 //! From a head that may be kept to an entry: the body streams to all who wait and, when it is
 //! whole, into the store. One that breaks off is never stored and never looks complete; one that
-//! grows past what the level keeps goes on as a stream.
+//! grows past what the level keeps, or for which there is no memory, goes on as a stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,12 @@ use std::time::Duration;
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 
+use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::fetch::{Ending, Errand, Times, declared_len, mark};
 use crate::engine::flight::{Flight, Landing, SharedHead};
 use crate::engine::json;
+use crate::engine::senders::{Room, SMALL_BYTES};
 use crate::engine::stream::Broken;
 use crate::engine::{Engine, Worker};
 use crate::entry::{Body, Entry, Head, Labels};
@@ -69,17 +71,27 @@ pub(super) async fn fill(
     let mut own_fields = head.headers;
     crate::base::fields::strip_hop_by_hop(&mut own_fields);
     let len = declared_len(&own_fields);
+    let mut kept = true;
+    match engine.room_for(len) {
+        Room::Open => {}
+        Room::Reserved(charge) => body.count_against(charge),
+        Room::None => kept = false,
+    }
     flight.land(Landing::Shared(Arc::new(SharedHead {
         status: head.status,
         fields: fields.clone(),
         own_fields,
         keep: keep.clone(),
+        unkept: (!kept).then_some(Reason::Memory),
         selecting: selecting.clone(),
         len,
         origin_micros: times.origin_micros,
         phrase: head.extensions.get().cloned(),
     })));
-    match pour(engine, flight, errand, &mut body, limit).await {
+    if !kept {
+        only_stream(engine, flight, errand, &mut body);
+    }
+    match pour(engine, flight, errand, &mut body, limit, !kept).await {
         Poured::Whole => {}
         Poured::Streamed => return flight.stream.finish(Ok(())),
         Poured::Broken(broken) => {
@@ -88,8 +100,8 @@ pub(super) async fn fill(
         }
         Poured::Unwanted => return,
     }
-    let body = Body::from_chunks(flight.stream.take());
-    flight.stream.put_back(body.segments());
+    let body = Body::in_transit(flight.stream.take(), &engine.transit);
+    flight.stream.put_back(&body);
     if let Some(tags) = tags(errand, &body, &fields) {
         let labels = Labels { tags, ..errand.labels.clone() };
         let head = Head::shaped(head.status, &fields, engine.l1.shapes());
@@ -109,10 +121,11 @@ enum Poured {
 
 /// Waits until the fetch may read on; `false` when nobody wants it any more. A reader that stands
 /// still wakes nobody, so the question is asked again now and then.
-async fn room(flight: &Flight) -> bool {
+async fn room(engine: &Engine, flight: &Flight) -> bool {
     const AGAIN: Duration = Duration::from_secs(1);
     loop {
-        let room = std::future::poll_fn(|context| flight.stream.poll_room(context));
+        let tight = engine.transit.is_spent();
+        let room = std::future::poll_fn(|context| flight.stream.poll_room(context, tight));
         if let Ok(wanted) = tokio::time::timeout(AGAIN, room).await {
             return wanted;
         }
@@ -125,10 +138,11 @@ async fn pour(
     errand: &Errand,
     body: &mut InBody,
     limit: u64,
+    mut streaming: bool,
 ) -> Poured {
-    let mut streaming = false;
+    let (mut watched, reserved) = (false, body.has_reserve());
     loop {
-        if !room(flight).await {
+        if !room(engine, flight).await {
             return Poured::Unwanted;
         }
         match body.frame().await {
@@ -140,14 +154,37 @@ async fn pour(
                 flight.stream.push(data);
             }
         }
-        if !streaming && flight.stream.len() > limit {
-            streaming = true;
-            engine.flights.unlist(flight);
+        let len = flight.stream.len();
+        if !watched && len > SMALL_BYTES {
+            watched = true;
+            engine.senders.watch(&flight.stream);
+        }
+        if streaming {
+            continue;
+        }
+        if len > limit {
             mark(engine, errand);
-            body.lift_total();
-            flight.stream.only_stream();
+        }
+        // Of what has its memory reserved only the bookkeeping can be too much; what comes without
+        // a length stops being kept where memory does.
+        let spent = engine.transit.is_overdrawn() || (engine.transit.is_spent() && !reserved);
+        let starved = len > SMALL_BYTES && spent;
+        if len > limit || starved {
+            streaming = true;
+            only_stream(engine, flight, errand, body);
         }
     }
+}
+
+/// From here on the answer is not to be kept. What stood there before it is outdated.
+fn only_stream(engine: &Engine, flight: &Arc<Flight>, errand: &Errand, body: &mut InBody) {
+    engine.flights.unlist(flight);
+    if let Some(stale) = &errand.stale {
+        engine.l1.drop_entry(&errand.plan.key, stale);
+    }
+    body.free_reserve();
+    body.lift_total();
+    flight.stream.only_stream();
 }
 
 /// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when

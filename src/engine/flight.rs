@@ -55,6 +55,8 @@ pub struct SharedHead {
     pub own_fields: HeaderMap,
     /// What policy decided.
     pub keep: Keep,
+    /// Why it is not kept all the same: there is no memory for it.
+    pub unkept: Option<Reason>,
     /// Which requests it answers.
     pub selecting: Selecting,
     /// The body's length, if the origin told it.

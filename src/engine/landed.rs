@@ -65,7 +65,10 @@ pub(super) async fn served(
                 phrase: head.phrase.clone(),
                 ..account
             };
-            let Some(reader) = seat.reader else { return Next::Alone };
+            let Some(reader) = seat.reader else {
+                // It came too late for the bytes: they are stored by now, or were only streamed.
+                return if flight.stream.is_complete() { Next::Again } else { Next::Alone };
+            };
             shared(worker, transit, reader, &head, account, seat.leads).await.into()
         }
         Landing::Renewed(entry) => {
@@ -123,7 +126,8 @@ async fn shared(
     let (age, ttl) = (stamp.age(at), stamp.left(at));
     let from = head.keep.ttl_by.as_str();
     let account = Account {
-        stored: true,
+        stored: head.unkept.is_none(),
+        reason: head.unkept,
         ttl: Some(ttl),
         age: (!leads).then_some(age.as_secs()),
         note: format!("ttl from {from}").into(),

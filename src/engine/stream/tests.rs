@@ -7,7 +7,7 @@ fn next(reader: &mut Reader) -> Poll<Option<Result<Bytes, Broken>>> {
 }
 
 fn room(stream: &Stream) -> Poll<bool> {
-    stream.poll_room(&mut Context::from_waker(Waker::noop()))
+    stream.poll_room(&mut Context::from_waker(Waker::noop()), false)
 }
 
 fn chunk(len: usize) -> Bytes {
@@ -22,15 +22,18 @@ fn readers_follow_at_their_own_pace() {
     stream.push(Bytes::from_static(b"one"));
     assert_eq!(next(&mut early), Poll::Ready(Some(Ok(Bytes::from_static(b"one")))));
     stream.push(Bytes::from_static(b"two"));
-    let packed = stream.take().concat();
+    let packed = Body::from_chunks(stream.take());
     assert!(next(&mut late).is_pending());
-    stream.put_back(&[packed.into()]);
+    stream.put_back(&packed);
+    let third = stream.reader().unwrap();
     stream.finish(Ok(()));
     assert_eq!(next(&mut late), Poll::Ready(Some(Ok(Bytes::from_static(b"onetwo")))));
     assert_eq!(next(&mut early), Poll::Ready(Some(Ok(Bytes::from_static(b"two")))));
     assert_eq!(next(&mut early), Poll::Ready(None));
     assert_eq!(next(&mut late), Poll::Ready(None));
-    assert_eq!(stream.reader().unwrap().remaining(), Some(6));
+    assert_eq!(third.remaining(), Some(6));
+    drop(third);
+    assert!(stream.reader().is_none() && stream.is_complete(), "all have had it, none holds it");
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! Large bodies on their way to clients, and who is cut off when there is no memory left for them.
+//!
+//! Everything that can hold much for a slow client is a [`Stream`] known here: a fetch that has
+//! grown, running or ended, and a stored body that is sent in segments. A client's connection
+//! itself holds a segment at most.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::base::budget::{Budget, Charge};
+use crate::engine::Engine;
+use crate::engine::reply::{Pieces, Reply};
+use crate::engine::stream::{Laggard, Stream, WeakStream};
+use crate::entry::Body;
+use crate::telemetry::event::Event;
+
+/// Answers up to this length are kept even when the budget is spent: they come whole within a
+/// moment, and a hot key that could not be stored would send everybody to the origin.
+pub const SMALL_BYTES: u64 = 64 * 1_024;
+
+/// Bodies that have ended are forgotten when the list has doubled, from this length on.
+const FORGET_FROM: usize = 64;
+
+/// Large bodies on their way.
+#[derive(Debug, Default)]
+pub struct Senders {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    streams: Vec<WeakStream>,
+    forget_at: usize,
+}
+
+impl Senders {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a body up that may hold much for its readers.
+    pub fn watch(&self, stream: &Stream) {
+        let mut known = self.known();
+        known.streams.push(stream.downgrade());
+        if known.streams.len() >= known.forget_at.max(FORGET_FROM) {
+            known.streams.retain(|stream| !stream.is_gone());
+            known.forget_at = 2 * known.streams.len();
+        }
+    }
+
+    /// A stored body, or `pieces` of it, on its way to one client. What goes out in one piece is
+    /// the connection's; of several, those not sent yet can be taken back.
+    pub fn send(&self, body: &Body, mut pieces: Vec<Bytes>) -> Reply {
+        if pieces.len() <= 1 {
+            return pieces.pop().map_or_else(Reply::empty, |one| Reply::Whole(Pieces::one(one)));
+        }
+        let (stream, reader) = Stream::of_stored(pieces, body.deposit().cloned());
+        self.watch(&stream);
+        let len = Some(stream.len());
+        Reply::Shared { reader, len }
+    }
+
+    /// Cuts off who stands still, the one that has done so longest first, until the budget holds.
+    /// How many there were.
+    pub fn relieve(&self, budget: &Budget) -> u64 {
+        if !budget.is_overdrawn() {
+            return 0;
+        }
+        let streams: Vec<_> = self.known().streams.iter().filter_map(WeakStream::upgrade).collect();
+        let mut laggards: Vec<Laggard> = streams.iter().flat_map(Stream::laggards).collect();
+        drop(streams);
+        laggards.sort_unstable_by_key(|laggard| laggard.since);
+        let mut cut = 0;
+        for laggard in laggards {
+            if budget.used() <= budget.limit() {
+                break;
+            }
+            cut += u64::from(laggard.cut());
+        }
+        cut
+    }
+}
+
+impl Engine {
+    /// Whether there is memory for one more answer, after who stands still was cut off for it.
+    pub fn has_room(&self) -> bool {
+        if !self.transit.is_overdrawn() {
+            return true;
+        }
+        self.relieve();
+        !self.transit.is_overdrawn()
+    }
+
+    /// Cuts off who stands still, if memory is needed, and says so.
+    pub fn relieve(&self) {
+        let before = self.transit.used();
+        let cut = self.senders.relieve(&self.transit);
+        if cut > 0 {
+            let freed = before.saturating_sub(self.transit.used());
+            let detail = format!("{cut} slow clients cut off to free {freed} bytes");
+            self.telemetry.tell(self.clock.now(), &Event::Fault { code: "memory", detail: &detail });
+        }
+    }
+
+    /// Memory for an answer that may be kept: reserved where its length is told.
+    pub(super) fn room_for(&self, len: Option<u64>) -> Room {
+        match len {
+            Some(len) if len <= SMALL_BYTES => Room::Open,
+            Some(len) => self.transit.reserve(len).map_or(Room::None, Room::Reserved),
+            None if self.transit.is_spent() => Room::None,
+            None => Room::Open,
+        }
+    }
+}
+
+/// What memory there is for an answer.
+#[derive(Debug)]
+pub(super) enum Room {
+    /// Enough, as it looks.
+    Open,
+    /// Enough for all of it.
+    Reserved(Charge),
+    /// None: it goes out as it comes and is not kept.
+    None,
+}
