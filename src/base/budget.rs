@@ -31,15 +31,20 @@ impl Budget {
         self.limit.unsigned_abs()
     }
 
-    /// Whether nothing is left: what comes from now on is passed on and not kept.
+    /// Whether nothing is left: what is large goes out as it comes from now on, and is not kept.
     pub fn is_spent(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.limit
     }
 
-    /// Whether so much is in transit that somebody must lose his answer: a quarter beyond the
-    /// limit, the room in which those that only pass through go on.
+    /// Whether it is passed by half: nothing is kept, and who stands still loses his answer.
     pub fn is_overdrawn(&self) -> bool {
-        self.used.load(Ordering::Relaxed) >= self.limit.saturating_add(self.limit / 4)
+        self.used.load(Ordering::Relaxed) >= self.limit.saturating_add(self.limit / 2)
+    }
+
+    /// Whether twice of it is used: nothing more may begin. The room between is for answers that
+    /// pass without being kept.
+    pub fn is_exhausted(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= self.limit.saturating_mul(2)
     }
 
     /// Counts bytes that are there, whether or not anything is left for them.
@@ -114,7 +119,7 @@ impl AsRef<[u8]> for Counted {
 }
 
 /// The bytes of one packed body. While a store keeps it they count there; before and afterwards
-/// they are in transit, for as long as anybody holds one of them.
+/// they are in transit, each block of them for as long as anybody holds it.
 #[derive(Debug)]
 pub struct Deposit {
     budget: Arc<Budget>,
@@ -134,7 +139,7 @@ impl Deposit {
         let bytes = block.capacity() as u64;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.budget.add(bytes);
-        Bytes::from_owner(Sealed { block, _deposit: Arc::clone(self) })
+        Bytes::from_owner(Sealed { block, deposit: Arc::clone(self) })
     }
 
     /// A store keeps it from now on, or one place of a store more.
@@ -157,16 +162,18 @@ impl Deposit {
     }
 }
 
-impl Drop for Deposit {
-    fn drop(&mut self) {
-        // Keepers hold the body, so nobody keeps it any more.
-        self.budget.subtract(self.bytes.load(Ordering::Relaxed));
-    }
-}
-
 struct Sealed {
     block: Vec<u8>,
-    _deposit: Arc<Deposit>,
+    deposit: Arc<Deposit>,
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        // A keeper holds the whole body, so nobody keeps it any more, nor ever will again.
+        let bytes = self.block.capacity() as u64;
+        self.deposit.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.deposit.budget.subtract(bytes);
+    }
 }
 
 impl AsRef<[u8]> for Sealed {
@@ -200,9 +207,11 @@ mod tests {
         let second = reserved.split(600);
         assert_eq!((reserved.bytes(), budget.used()), (0, 1_100));
         assert!(budget.is_spent() && !budget.is_overdrawn());
-        let third = budget.take(150);
-        assert!(budget.is_overdrawn());
-        drop((reserved, first, second, third));
+        let third = budget.take(400);
+        assert!(budget.is_overdrawn() && !budget.is_exhausted());
+        let fourth = budget.take(500);
+        assert!(budget.is_exhausted());
+        drop((reserved, first, second, third, fourth));
         assert_eq!(budget.used(), 0);
         assert!(Budget::new(u64::MAX).reserve(u64::MAX).is_some());
     }
@@ -211,16 +220,16 @@ mod tests {
     fn a_deposit_counts_only_where_nobody_keeps_it() {
         let budget = Budget::new(1_000);
         let deposit = Deposit::new(&budget);
-        let block = deposit.seal(vec![0; 300]);
-        assert_eq!(budget.used(), 300);
+        let (block, other) = (deposit.seal(vec![0; 300]), deposit.seal(vec![0; 50]));
+        assert_eq!(budget.used(), 350);
         deposit.keep();
         deposit.keep();
         assert_eq!((budget.used(), deposit.is_kept()), (0, true));
         deposit.let_go();
         assert_eq!(budget.used(), 0, "another keeper is left");
         deposit.let_go();
-        assert_eq!((budget.used(), deposit.is_kept()), (300, false));
-        drop(deposit);
+        assert_eq!((budget.used(), deposit.is_kept()), (350, false));
+        drop((deposit, other));
         let sent = block.slice(..1);
         drop(block);
         assert_eq!(budget.used(), 300);

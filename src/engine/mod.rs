@@ -200,7 +200,7 @@ impl Worker {
         request: Request<OutBody>,
         options: AskOptions,
     ) -> Result<Inbound, OriginFault> {
-        if !self.engine.has_room() {
+        if self.engine.transit.is_exhausted() {
             return Err(OriginFault::Memory);
         }
         let mut inbound = self.upstreams.ask(&routed.origin.spec, request, options).await?;

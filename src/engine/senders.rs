@@ -15,8 +15,8 @@ use crate::engine::stream::{Laggard, Stream, WeakStream};
 use crate::entry::Body;
 use crate::telemetry::event::Event;
 
-/// Answers up to this length are kept even when the budget is spent: they come whole within a
-/// moment, and a hot key that could not be stored would send everybody to the origin.
+/// Answers up to this length are kept even when the budget is spent, until it is overdrawn: they
+/// come whole within a moment, and a hot key that is not stored sends everybody to the origin.
 pub const SMALL_BYTES: u64 = 64 * 1_024;
 
 /// Bodies that have ended are forgotten when the list has doubled, from this length on.
@@ -61,8 +61,8 @@ impl Senders {
         Reply::Shared { reader, len }
     }
 
-    /// Cuts off who stands still, the one that has done so longest first, until the budget holds.
-    /// How many there were.
+    /// Cuts off who stands still, those for whom most is held first, so that few lose their
+    /// answers, until the budget holds. How many there were.
     pub fn relieve(&self, budget: &Budget) -> u64 {
         if !budget.is_overdrawn() {
             return 0;
@@ -70,7 +70,7 @@ impl Senders {
         let streams: Vec<_> = self.known().streams.iter().filter_map(WeakStream::upgrade).collect();
         let mut laggards: Vec<Laggard> = streams.iter().flat_map(Stream::laggards).collect();
         drop(streams);
-        laggards.sort_unstable_by_key(|laggard| laggard.since);
+        laggards.sort_unstable_by_key(|laggard| std::cmp::Reverse(laggard.held));
         let mut cut = 0;
         for laggard in laggards {
             if budget.used() <= budget.limit() {
@@ -83,16 +83,7 @@ impl Senders {
 }
 
 impl Engine {
-    /// Whether there is memory for one more answer, after who stands still was cut off for it.
-    pub fn has_room(&self) -> bool {
-        if !self.transit.is_overdrawn() {
-            return true;
-        }
-        self.relieve();
-        !self.transit.is_overdrawn()
-    }
-
-    /// Cuts off who stands still, if memory is needed, and says so.
+    /// Cuts off who stands still, if memory is needed, and says so. Called every second.
     pub fn relieve(&self) {
         let before = self.transit.used();
         let cut = self.senders.relieve(&self.transit);
@@ -106,6 +97,7 @@ impl Engine {
     /// Memory for an answer that may be kept: reserved where its length is told.
     pub(super) fn room_for(&self, len: Option<u64>) -> Room {
         match len {
+            _ if self.transit.is_overdrawn() => Room::None,
             Some(len) if len <= SMALL_BYTES => Room::Open,
             Some(len) => self.transit.reserve(len).map_or(Room::None, Room::Reserved),
             None if self.transit.is_spent() => Room::None,

@@ -32,8 +32,8 @@ const WINDOW_BYTES: u64 = 1 << 20;
 /// How far behind the fastest a reader may be then.
 const LAG_BYTES: u64 = 8 << 20;
 
-/// Both of these when memory is used up: whoever has taken all but this much gets the next read.
-const TIGHT_BYTES: u64 = 64 << 10;
+/// Both of these when memory is used up: the next is read when all has been taken.
+const TIGHT_BYTES: u64 = 1;
 
 /// Readers up to this count are compared whenever one moves on in a body that has ended, so that
 /// what all have passed is let go. More of them share it so well that it may stay.

@@ -296,12 +296,12 @@ fn cores() -> usize {
 const BASE_BYTES: u64 = 24_000_000;
 
 /// What of `memory` is left for answers on their way: without the process itself, and without L1
-/// and the quarter by which an allocator exceeds what it is asked for. The budget may be overdrawn
-/// by a quarter and has an allocator too, so it is five eighths of that; never less than a
-/// sixteenth of all, since nothing could be served without any.
+/// and the quarter by which an allocator exceeds what it is asked for. At most twice the budget
+/// is in transit, and it has an allocator too, so it is three eighths of that; never less than a
+/// sixteenth of all, since nothing could be kept without any.
 fn transit(memory: u64, l1: u64) -> u64 {
     let rest = memory.saturating_sub(l1 / 4 * 5).saturating_sub(BASE_BYTES);
-    (rest / 8 * 5).max(memory / 16)
+    (rest / 8 * 3).max(memory / 16)
 }
 
 /// `60%` of what this process may have, or a size.
@@ -349,11 +349,11 @@ mod tests {
     #[test]
     fn what_is_left_of_memory_is_for_answers_on_their_way() {
         let mb = 1_000_000;
-        assert_eq!(transit(256 * mb, 64 * mb), 95 * mb);
+        assert_eq!(transit(256 * mb, 64 * mb), 57 * mb);
         assert_eq!(transit(32 * mb, 16 * mb), 2 * mb, "small machines serve too");
         for memory in [64, 128, 256, 1_024, 65_536] {
             let (memory, l1) = (memory * mb, memory * mb / 4);
-            let most = l1 + transit(memory, l1) / 4 * 5;
+            let most = l1 + 2 * transit(memory, l1);
             assert!(most / 4 * 5 + BASE_BYTES <= memory, "{memory}");
         }
     }

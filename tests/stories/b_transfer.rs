@@ -137,7 +137,7 @@ fn a_slow_client_holds_the_origin_back_and_no_memory() {
 }
 
 /// Waits until a count has stopped growing.
-fn settled(count: &AtomicU64) {
+pub(crate) fn settled(count: &AtomicU64) {
     let mut last = u64::MAX;
     while last != count.load(Ordering::Relaxed) {
         last = count.load(Ordering::Relaxed);

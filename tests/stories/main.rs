@@ -25,6 +25,7 @@ mod a_inputs;
 mod a_process;
 mod a_profiles;
 mod a_support;
+mod b_budget;
 mod b_coalescing;
 mod b_log;
 mod b_memory;

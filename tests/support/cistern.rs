@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::client::{Answer, Ask, Asked, get};
+use crate::support::patience::Patience;
 use crate::support::program::Program;
 
 /// How the binary will be started.
@@ -144,6 +145,25 @@ fn address_of(line: &str) -> Option<String> {
 impl Cistern {
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The admin API's address, from the first line of the event log.
+    pub(crate) fn admin(&self) -> String {
+        let patience = Patience::begins();
+        loop {
+            let log = self.log_so_far();
+            let after = log.split("admin ").nth(1).and_then(|after| after.split_once(' '));
+            if let Some((address, _)) = after {
+                return address.to_owned();
+            }
+            assert!(patience.lasts(), "the log does not say what listens: {log}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// What it has written into its event log up to now.
+    pub(crate) fn log_so_far(&self) -> String {
+        fs::read_to_string(self.file("logs/cache.log")).unwrap_or_default()
     }
 
     pub(crate) fn get(&self, target: &str) -> Answer {

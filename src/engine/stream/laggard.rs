@@ -10,8 +10,8 @@ use super::{Place, State, Stream, wake};
 /// A reader that does not keep pace while bytes are held for it alone.
 #[derive(Debug)]
 pub struct Laggard {
-    /// Since when it has taken less than others would wait for.
-    pub since: Instant,
+    /// How many bytes are held for it, at most.
+    pub held: u64,
     stream: Stream,
     reader: u64,
 }
@@ -65,7 +65,7 @@ impl Stream {
         let readers = state.readers.iter().filter(|(_, place)| behind(place));
         readers
             .map(|(id, place)| Laggard {
-                since: place.paced.1,
+                held: state.len - place.at.max(state.held_from()),
                 stream: self.clone(),
                 reader: *id,
             })

@@ -1,0 +1,188 @@
+//! Many slow clients of many large answers: what is held for them stays within the configured
+//! memory, whether a fetch brings it or the store has let it go. First it is kept no longer, then
+//! who stands still is cut off; everybody else gets all of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use crate::b_transfer::settled;
+use crate::support::cistern::{Cistern, Setup, in_front_of};
+use crate::support::client::ask;
+use crate::support::patience::Patience;
+use crate::support::resident::Resident;
+use crate::support::stage::{Stage, chunk, head_of, message};
+use crate::support::wire::{Head, Wire};
+
+const HOUR: &str = "Cache-Control: max-age=3600";
+const MB: usize = 1_000_000;
+const PIECE: usize = 50_000;
+
+/// An origin that sends `size` bytes for whatever it is asked, and counts them. What is asked under
+/// `/chunked` has no length.
+fn origin(size: usize) -> (Arc<Stage>, Arc<AtomicU64>) {
+    let stage = Arc::new(Stage::start());
+    let sent = Arc::new(AtomicU64::new(0));
+    let (asked, counted) = (Arc::clone(&stage), Arc::clone(&sent));
+    thread::spawn(move || {
+        while let Some(mut scene) = asked.next_if_any() {
+            let counted = Arc::clone(&counted);
+            thread::spawn(move || {
+                let chunked = scene.what.contains("/chunked");
+                let length = format!("Content-Length: {size}");
+                let framing = if chunked { "Transfer-Encoding: chunked" } else { &length };
+                scene.says(head_of(200, &[HOUR, framing]));
+                let plain = vec![b'x'; PIECE];
+                let piece = if chunked { chunk(&plain) } else { plain };
+                for _ in 0..size / PIECE {
+                    if scene.tries(&piece).is_err() {
+                        return;
+                    }
+                    counted.fetch_add(PIECE as u64, Ordering::Relaxed);
+                }
+                if !chunked || scene.tries(b"0\r\n\r\n").is_ok() {
+                    scene.ends();
+                }
+            });
+        }
+    });
+    (stage, sent)
+}
+
+fn with_memory(setup: Setup, memory: usize, l1: usize) -> Setup {
+    setup
+        .setting("CISTERN_MEMORY", &format!("{memory}MB"))
+        .setting("CISTERN_L1__SIZE", &format!("{l1}MB"))
+        .setting("CISTERN_L1__POLICY", "lru")
+        .setting("CISTERN_LOG__ACCESS", "off")
+}
+
+/// Asks, reads the head, and then nothing more.
+fn stalls(cistern: &Cistern, target: &str) -> (Wire, Head) {
+    let mut wire = Wire::narrow(cistern.address());
+    wire.asks(&format!("GET {target}"), &[]);
+    let head = wire.head();
+    assert_eq!(head.status, 200, "{target}");
+    (wire, head)
+}
+
+fn told(head: &Head, word: &str) -> bool {
+    head.field("cache-status").is_some_and(|said| said.contains(word))
+}
+
+fn reads_all(cistern: &Cistern, target: &str, size: usize) -> Head {
+    let mut wire = Wire::asking(cistern.address(), &format!("GET {target}"), &[]);
+    let head = wire.head();
+    assert_eq!(wire.rest(&head, 0).whole().len(), size, "{target}");
+    head
+}
+
+/// Waits until nothing is on its way.
+fn comes_to_nothing(cistern: &Cistern) {
+    let (admin, patience) = (cistern.admin(), Patience::begins());
+    loop {
+        let stats = ask("GET", "/api/v1/admin/stats").host(&admin).to(&admin).json();
+        if stats["transit"]["bytes"] == 0 {
+            return;
+        }
+        assert!(patience.lasts(), "still on their way: {stats}");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn stalled_clients_of_distinct_fetches_stay_within_memory_and_lose_nothing() {
+    let (clients, size) = (120, 7 * MB);
+    let (stage, sent) = origin(size);
+    let cistern = with_memory(in_front_of(stage.address()), 256, 64).start();
+    let memory = Resident::within(&cistern.file(""));
+    let target = |number: usize| match number % 2 {
+        0 => format!("/{number}"),
+        _ => format!("/chunked/{number}"),
+    };
+    let mut stalled: Vec<_> =
+        (0..clients).map(|number| stalls(&cistern, &target(number))).collect();
+    settled(&sent);
+    let most = memory.most();
+    eprintln!("most {most}, sent {}", sent.load(Ordering::Relaxed));
+    assert!(most <= 256 * MB, "{most} bytes at most, of 256 MB configured");
+    let kept = stalled.iter().filter(|(_, head)| told(head, "; stored")).count();
+    let passed = stalled.iter().filter(|(_, head)| told(head, "memory")).count();
+    assert!(kept >= 5 && passed >= 30, "{kept} kept, {passed} passed for want of memory");
+    for (wire, head) in &mut stalled {
+        assert_eq!(wire.rest(head, 0).whole().len(), size, "a slow client got all of it");
+    }
+    drop(stalled);
+    comes_to_nothing(&cistern);
+    assert!(told(&reads_all(&cistern, "/next", size), "; stored"), "memory is there again");
+    assert!(told(&reads_all(&cistern, "/next", size), "; hit"));
+    let most = memory.most();
+    assert!(most <= 256 * MB, "{most} bytes at most, of 256 MB configured");
+}
+
+#[test]
+fn stalled_clients_of_evicted_hits_stay_within_memory_and_lose_nothing() {
+    let (rounds, each, size) = (15, 8, 7 * MB);
+    let (stage, sent) = origin(size);
+    let cistern = with_memory(in_front_of(stage.address()), 256, 64).start();
+    let memory = Resident::within(&cistern.file(""));
+    let mut stalled = Vec::new();
+    for round in 0..rounds {
+        for number in 0..each {
+            reads_all(&cistern, &format!("/{round}/{number}"), size);
+        }
+        // Part of a hit, where it was kept; the next round takes its place.
+        stalled.extend((0..each).map(|number| {
+            let (mut wire, head) = stalls(&cistern, &format!("/{round}/{number}"));
+            wire.bytes(1_000);
+            (wire, head)
+        }));
+    }
+    settled(&sent);
+    let most = memory.most();
+    eprintln!("most {most}");
+    assert!(most <= 256 * MB, "{most} bytes at most, of 256 MB configured");
+    let hits = stalled.iter().filter(|(_, head)| told(head, "; hit")).count();
+    assert!(hits >= 2 * each, "{hits} hits");
+    for (wire, head) in &mut stalled {
+        assert_eq!(wire.rest(head, 1_000).whole().len(), size - 1_000);
+    }
+    drop(stalled);
+    comes_to_nothing(&cistern);
+}
+
+#[test]
+fn who_stands_still_is_cut_off_when_small_answers_need_the_memory() {
+    let (clients, size) = (8, 7 * MB);
+    let stage = Stage::with(move |what| {
+        let size = if what.contains("/large/") { size } else { 30_000 };
+        Some(message(200, &[HOUR], &"x".repeat(size)))
+    });
+    let cistern = with_memory(in_front_of(stage.address()), 160, 64).start();
+    let memory = Resident::within(&cistern.file(""));
+    let mut stalled = Vec::new();
+    for number in 0..clients {
+        let target = format!("/large/{number}");
+        assert!(told(&reads_all(&cistern, &target, size), "; stored"), "{target}");
+        stalled.push(stalls(&cistern, &target));
+    }
+    assert!(stalled.iter().all(|(_, head)| told(head, "; hit")));
+    // Small answers evict them all, until what is held for those who stand still is too much.
+    let small = |number: usize| reads_all(&cistern, &format!("/small/{number}"), 30_000);
+    let refused = (0..3_000).find(|number| told(&small(*number), "memory"));
+    let refused = refused.expect("at some time nothing is kept any more");
+    let patience = Patience::begins();
+    while told(&small(refused), "memory") {
+        assert!(patience.lasts(), "nobody is cut off");
+        thread::yield_now();
+    }
+    assert!(cistern.log_so_far().contains("FAULT code=memory"), "the log tells of it");
+    let ends = stalled.iter_mut().map(|(wire, head)| wire.rest(head, 0).is_whole());
+    let whole = ends.filter(|whole| *whole).count();
+    assert!(whole > 0 && whole < clients, "{whole} of {clients} got all of it");
+    drop(stalled);
+    comes_to_nothing(&cistern);
+    let most = memory.most();
+    eprintln!("most {most}, whole {whole}, refused at {refused}");
+    assert!(most <= 160 * MB, "{most} bytes at most, of 160 MB configured");
+}
