@@ -90,7 +90,8 @@ impl Engine {
         if cut > 0 {
             let freed = before.saturating_sub(self.transit.used());
             let detail = format!("{cut} slow clients cut off to free {freed} bytes");
-            self.telemetry.tell(self.clock.now(), &Event::Fault { code: "memory", detail: &detail });
+            self.telemetry
+                .tell(self.clock.now(), &Event::Fault { code: "memory", detail: &detail });
         }
     }
 

@@ -218,9 +218,7 @@ mod tests {
     fn packing_counts_each_byte_once() {
         let budget = Budget::new(u64::MAX);
         let whole = pattern(2 * SEGMENT_BYTES + 17);
-        let came = |part: &[u8]| {
-            budget.take(part.len() as u64).hold(Bytes::copy_from_slice(part))
-        };
+        let came = |part: &[u8]| budget.take(part.len() as u64).hold(Bytes::copy_from_slice(part));
         let chunks: Vec<_> = whole.chunks(60_000).map(came).collect();
         assert_eq!(budget.used(), whole.len() as u64);
         let body = Body::in_transit(chunks, &budget);

@@ -123,8 +123,8 @@ impl Drop for Bundle {
 mod tests {
     use super::*;
     use crate::base::budget::Budget;
-    use crate::entry::{Body, Head, Labels};
     use crate::entry::samples::{self, fields, stamp};
+    use crate::entry::{Body, Head, Labels};
 
     fn variant(text: &str, value: &str, at_secs: u64) -> Arc<Entry> {
         let at = Timestamp::from_secs(at_secs);
@@ -209,7 +209,8 @@ mod tests {
     fn a_body_that_is_still_sent_counts_from_when_no_bundle_has_it() {
         let (budget, len) = (Budget::new(u64::MAX), 300_000);
         let body = Body::in_transit(vec![vec![7; len as usize].into()], &budget);
-        let entry = Arc::new(samples::entry_of(Head::new(http::StatusCode::OK, &fields(&[])), body));
+        let entry =
+            Arc::new(samples::entry_of(Head::new(http::StatusCode::OK, &fields(&[])), body));
         let one = Bundle::of(Arc::clone(&entry));
         let sent = entry.body.segments().to_vec();
         assert_eq!(budget.used(), 0, "the store counts it");
