@@ -136,6 +136,7 @@ async fn shared(
     let fields = if leads { head.own_fields.clone() } else { head.fields.clone() };
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.clone()) {
         let answer = inject::streamed(&name, head, fields, reader, account).await;
+        let answer = Answer { reply: answer.reply.counted(&engine.transit), ..answer };
         return lookup::conditional(transit, answer, stamp.date);
     }
     let reply = Reply::Shared { reader, len: head.len };

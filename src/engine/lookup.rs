@@ -79,6 +79,7 @@ pub(super) fn from_entry(
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.as_deref())
         && let Some(answer) = inject::stored(name, entry, &fields, &account)
     {
+        let answer = Answer { reply: answer.reply.counted(&engine.transit), ..answer };
         return conditional(transit, answer, date);
     }
     let whole = Answer { status, fields, reply: Reply::empty(), account };

@@ -2,11 +2,13 @@
 //! allocates no box.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::base::budget::Budget;
 use crate::engine::stream::Reader;
 use crate::origin::{BoxError, InBody, Resumed};
 
@@ -69,6 +71,18 @@ impl Reply {
     /// No body at all.
     pub fn empty() -> Self {
         Self::Whole(Pieces::default())
+    }
+
+    /// The same, counted in `budget` until it is sent: for bytes that were made for this answer.
+    #[must_use]
+    pub fn counted(self, budget: &Arc<Budget>) -> Self {
+        match self {
+            Self::Whole(Pieces { first: Some(bytes), more, left }) => {
+                let first = Some(budget.take(bytes.len() as u64).hold(bytes));
+                Self::Whole(Pieces { first, more, left })
+            }
+            other => other,
+        }
     }
 
     /// A text of ours.

@@ -117,3 +117,68 @@ pub(super) enum Room {
     /// None: it goes out as it comes and is not kept.
     None,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::stream::Reader;
+
+    const SEGMENT: usize = 256 * 1_024;
+
+    /// A client of a stored body of so many segments, which has taken the first of them.
+    fn client(senders: &Senders, budget: &Arc<Budget>, segments: usize) -> Reader {
+        let body = Body::in_transit(vec![vec![7; segments * SEGMENT].into()], budget);
+        let reply = senders.send(&body, body.segments().to_vec());
+        let Reply::Shared { mut reader, len } = reply else { panic!("it has segments") };
+        assert_eq!(len, Some((segments * SEGMENT) as u64));
+        moves(&mut reader);
+        reader
+    }
+
+    fn moves(reader: &mut Reader) -> bool {
+        let next = reader.poll_next(&mut Context::from_waker(Waker::noop()));
+        matches!(next, std::task::Poll::Ready(Some(Ok(_))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_lose_their_answers_and_nobody_who_moves() {
+        let (senders, segment) = (Senders::default(), SEGMENT as u64);
+        let budget = Budget::new(10 * segment);
+        let mut small = client(&senders, &budget, 3);
+        let mut large = client(&senders, &budget, 8);
+        let mut moving = client(&senders, &budget, 9);
+        assert_eq!(senders.relieve(&budget), 0, "all of them keep pace");
+        tokio::time::advance(Duration::from_secs(8)).await;
+        assert!(moves(&mut moving) && moves(&mut moving));
+        tokio::time::advance(Duration::from_secs(8)).await;
+        assert_eq!((budget.used(), budget.is_overdrawn()), (15 * segment, true));
+        assert_eq!(senders.relieve(&budget), 1, "with the largest gone the rest has room");
+        assert_eq!(budget.used(), 8 * segment);
+        assert!(moves(&mut small) && moves(&mut moving) && !moves(&mut large));
+        drop((small, moving, large));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_goes_out_in_one_piece_needs_no_list() {
+        let (senders, budget) = (Senders::default(), Budget::new(u64::MAX));
+        let body = Body::in_transit(vec![vec![7; 100_000].into()], &budget);
+        let reply = senders.send(&body, body.segments().to_vec());
+        assert!(matches!(reply, Reply::Whole(_)) && senders.known().streams.is_empty());
+        assert!(matches!(senders.send(&Body::empty(), Vec::new()), Reply::Whole(_)));
+    }
+
+    #[test]
+    fn bodies_that_have_ended_are_forgotten() {
+        let (senders, budget) = (Senders::default(), Budget::new(u64::MAX));
+        let lasting: Vec<_> = (0..100).map(|_| client(&senders, &budget, 2)).collect();
+        for _ in 0..1_000 {
+            drop(client(&senders, &budget, 2));
+        }
+        assert!(senders.known().streams.len() <= 2 * lasting.len() + 1);
+    }
+}

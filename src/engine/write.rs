@@ -166,7 +166,8 @@ impl Task {
             Ok(whole) => {
                 let bytes = whole.bytes().unwrap_or_default();
                 let json = json::read(fields, &bytes, self.json_max);
-                (json, Reply::Whole(Pieces::one(bytes)))
+                let reply = Reply::Whole(Pieces::one(bytes));
+                (json, reply.counted(&self.worker.engine.transit))
             }
             Err(broken) => (None, Reply::Broken(Some(broken))),
         }
