@@ -95,6 +95,12 @@ impl Charge {
         Self { budget: Arc::clone(&self.budget), bytes }
     }
 
+    /// A share of the same budget beside this one.
+    #[must_use]
+    pub fn also(&self, bytes: u64) -> Self {
+        self.budget.take(bytes)
+    }
+
     /// The bytes with this share: it is given back when the last clone or slice is dropped.
     pub fn hold(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Counted { bytes, _charge: self })

@@ -1,7 +1,9 @@
 //! What stands under one identity: the variants of an answer, one for each set of selecting values
 //! (RFC 9111, 4.1). A bundle never changes; storing and dropping make a new one, so that a reader
-//! keeps what it found. It holds at most [`limits::VARIANTS_PER_KEY_MAX`] and is never empty. Only a
-//! store makes bundles: bodies in one are kept, and count as in transit when the last one is gone.
+//! keeps what it found. It holds at most [`limits::VARIANTS_PER_KEY_MAX`] and is never empty.
+//!
+//! Only a store makes bundles. A body in one is kept; when the last bundle that has it is gone, it
+//! counts as in transit.
 
 use std::sync::Arc;
 

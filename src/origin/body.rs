@@ -22,6 +22,7 @@ use crate::origin::pool::Place;
 use crate::origin::slots::Slot;
 use crate::origin::spec::{Keep, after};
 use crate::origin::upload::Upload;
+use crate::origin::wire::BUFFER_BYTES;
 
 /// Payload bytes of an answer that are not counted: what the buffers of a connection hold anyway.
 const UNCOUNTED_BYTES: u64 = 16 * 1_024;
@@ -35,6 +36,8 @@ pub struct InBody {
     limits: BodyLimits,
     held: Option<Held>,
     charge: Option<Charge>,
+    /// For what its connection has read ahead.
+    ahead: Option<Charge>,
     received: u64,
     over: bool,
     failed: bool,
@@ -68,6 +71,7 @@ impl InBody {
             limits,
             held,
             charge: None,
+            ahead: None,
             received: 0,
             over: false,
             failed: false,
@@ -126,6 +130,7 @@ impl InBody {
     fn finish(&mut self) {
         self.over = true;
         self.free_reserve();
+        self.ahead = None;
         let Some(held) = self.held.take() else { return };
         let Held { link, place, keep, afterwards, upload, slot } = held;
         drop(slot);
@@ -143,6 +148,7 @@ impl InBody {
         self.over = true;
         self.failed = true;
         self.free_reserve();
+        self.ahead = None;
         self.held = None;
         Poll::Ready(Some(Err(fault.into())))
     }
@@ -188,6 +194,7 @@ impl InBody {
         let frame = match &mut self.charge {
             Some(charge) if data > 0 && self.received > UNCOUNTED_BYTES => {
                 let share = charge.split(data + PART_BYTES);
+                self.ahead.get_or_insert_with(|| charge.also(BUFFER_BYTES as u64));
                 frame.map_data(|bytes| share.hold(bytes))
             }
             _ => frame,

@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant};
 
 /// No read fills a buffer of this length or more. hyper doubles the one that a read has filled, up
 /// to the longest head, and each part of a body that is held keeps the buffer it came in.
-const BUFFER_BYTES: usize = 32 * 1_024;
+pub(super) const BUFFER_BYTES: usize = 64 * 1_024;
 
 /// What passed over one connection.
 #[derive(Debug)]

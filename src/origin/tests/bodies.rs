@@ -92,7 +92,7 @@ async fn what_is_read_of_an_answer_counts_until_it_is_dropped() {
             let mut held = Vec::new();
             while let Some(frame) = body.frame().await {
                 held.push(frame.unwrap().into_data().unwrap());
-                assert!(held.iter().all(|part| part.len() < 32 * 1_024), "no read is larger");
+                assert!(held.iter().all(|part| part.len() < 64 * 1_024), "no read is larger");
             }
             held
         };
