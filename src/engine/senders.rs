@@ -95,13 +95,13 @@ impl Engine {
         }
     }
 
-    /// Memory for an answer that may be kept: reserved where its length is told.
+    /// Memory for an answer that may be kept: reserved where its length is told. One without a
+    /// length may be short.
     pub(super) fn room_for(&self, len: Option<u64>) -> Room {
         match len {
             _ if self.transit.is_overdrawn() => Room::None,
             Some(len) if len <= SMALL_BYTES => Room::Open,
             Some(len) => self.transit.reserve(len).map_or(Room::None, Room::Reserved),
-            None if self.transit.is_spent() => Room::None,
             None => Room::Open,
         }
     }

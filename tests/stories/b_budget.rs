@@ -79,22 +79,29 @@ fn reads_all(cistern: &Cistern, target: &str, size: usize) -> Head {
     head
 }
 
+/// Bytes on their way, and what they may be.
+fn in_transit(cistern: &Cistern) -> (u64, u64) {
+    let admin = cistern.admin();
+    let stats = ask("GET", "/api/v1/admin/stats").host(&admin).to(&admin).json();
+    let number = |name: &str| stats["transit"][name].as_u64().expect("a count");
+    (number("bytes"), number("budget_bytes"))
+}
+
 /// Waits until nothing is on its way.
 fn comes_to_nothing(cistern: &Cistern) {
-    let (admin, patience) = (cistern.admin(), Patience::begins());
+    let patience = Patience::begins();
     loop {
-        let stats = ask("GET", "/api/v1/admin/stats").host(&admin).to(&admin).json();
-        if stats["transit"]["bytes"] == 0 {
-            return;
+        match in_transit(cistern) {
+            (0, _) => return,
+            (left, _) => assert!(patience.lasts(), "{left} bytes are still on their way"),
         }
-        assert!(patience.lasts(), "still on their way: {stats}");
         thread::yield_now();
     }
 }
 
 #[test]
 fn stalled_clients_of_distinct_fetches_stay_within_memory_and_lose_nothing() {
-    let (clients, size) = (120, 7 * MB);
+    let (clients, size) = (90, 7 * MB);
     let (stage, sent) = origin(size);
     let cistern = with_memory(in_front_of(stage.address()), 256, 64).start();
     let memory = Resident::within(&cistern.file(""));
@@ -105,8 +112,8 @@ fn stalled_clients_of_distinct_fetches_stay_within_memory_and_lose_nothing() {
     let mut stalled: Vec<_> =
         (0..clients).map(|number| stalls(&cistern, &target(number))).collect();
     settled(&sent);
-    let most = memory.most();
-    eprintln!("most {most}, sent {}", sent.load(Ordering::Relaxed));
+    let (most, (used, budget)) = (memory.most(), in_transit(&cistern));
+    assert!(used > budget / 2 && used < budget / 2 * 3, "{used} in transit, of {budget}");
     assert!(most <= 256 * MB, "{most} bytes at most, of 256 MB configured");
     let kept = stalled.iter().filter(|(_, head)| told(head, "; stored")).count();
     let passed = stalled.iter().filter(|(_, head)| told(head, "memory")).count();
@@ -124,7 +131,7 @@ fn stalled_clients_of_distinct_fetches_stay_within_memory_and_lose_nothing() {
 
 #[test]
 fn stalled_clients_of_evicted_hits_stay_within_memory_and_lose_nothing() {
-    let (rounds, each, size) = (15, 8, 7 * MB);
+    let (rounds, each, size) = (11, 8, 7 * MB);
     let (stage, sent) = origin(size);
     let cistern = with_memory(in_front_of(stage.address()), 256, 64).start();
     let memory = Resident::within(&cistern.file(""));
@@ -141,8 +148,8 @@ fn stalled_clients_of_evicted_hits_stay_within_memory_and_lose_nothing() {
         }));
     }
     settled(&sent);
-    let most = memory.most();
-    eprintln!("most {most}");
+    let (most, (used, budget)) = (memory.most(), in_transit(&cistern));
+    assert!(used > budget / 2 && used < budget / 2 * 3, "{used} in transit, of {budget}");
     assert!(most <= 256 * MB, "{most} bytes at most, of 256 MB configured");
     let hits = stalled.iter().filter(|(_, head)| told(head, "; hit")).count();
     assert!(hits >= 2 * each, "{hits} hits");
@@ -175,7 +182,6 @@ fn more_slow_clients_than_memory_holds_are_told_to_come_again() {
     assert!(problem.contains("\"overload\"") && problem.contains("memory"), "{problem}");
     settled(&sent);
     let most = memory.most();
-    eprintln!("most {most}, {} clients", stalled.len());
     assert!(most <= 96 * MB, "{most} bytes at most, of 96 MB configured");
     drop(stalled);
     comes_to_nothing(&cistern);
@@ -218,6 +224,5 @@ fn who_stands_still_is_cut_off_when_small_answers_need_the_memory() {
     drop(stalled);
     comes_to_nothing(&cistern);
     let most = memory.most();
-    eprintln!("most {most}, whole {whole}, refused at {refused}");
     assert!(most <= 160 * MB, "{most} bytes at most, of 160 MB configured");
 }
