@@ -19,7 +19,8 @@ const MB: usize = 1_000_000;
 const PIECE: usize = 50_000;
 
 /// An origin that sends `size` bytes for whatever it is asked, and counts them. What is asked under
-/// `/chunked` has no length, and what is asked under `/private` is not to be kept.
+/// `/chunked` has no length, what is asked under `/private` is not to be kept, and `/small` stands
+/// for one piece.
 fn origin(size: usize) -> (Arc<Stage>, Arc<AtomicU64>) {
     let stage = Arc::new(Stage::start());
     let sent = Arc::new(AtomicU64::new(0));
@@ -29,6 +30,7 @@ fn origin(size: usize) -> (Arc<Stage>, Arc<AtomicU64>) {
             let counted = Arc::clone(&counted);
             thread::spawn(move || {
                 let chunked = scene.what.contains("/chunked");
+                let size = if scene.what.contains("/small") { PIECE } else { size };
                 let length = format!("Content-Length: {size}");
                 let framing = if chunked { "Transfer-Encoding: chunked" } else { &length };
                 let lifetime =
@@ -115,6 +117,10 @@ fn stalled_clients_of_distinct_fetches_stay_within_memory_and_lose_nothing() {
     let (most, (used, budget)) = (memory.most(), in_transit(&cistern));
     assert!(used > budget / 2 && used < budget / 2 * 3, "{used} in transit, of {budget}");
     assert!(most <= 256 * MB, "{most} bytes at most, of 256 MB configured");
+    for target in ["/small/1", "/chunked/small/1"] {
+        assert!(told(&reads_all(&cistern, target, PIECE), "; stored"), "{target} needs no memory");
+        assert!(told(&reads_all(&cistern, target, PIECE), "; hit"), "{target}");
+    }
     let kept = stalled.iter().filter(|(_, head)| told(head, "; stored")).count();
     let passed = stalled.iter().filter(|(_, head)| told(head, "memory")).count();
     assert!(kept >= 5 && passed >= 30, "{kept} kept, {passed} passed for want of memory");

@@ -92,6 +92,30 @@ fn waiters_of_what_outgrows_its_limit_get_all_of_it() {
 }
 
 #[test]
+fn what_outgrows_its_limit_takes_the_older_copy_along() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).setting("CISTERN_L1__MAX_OBJECT", "1KB").start();
+    let lines = ["Cache-Control: max-age=0, stale-if-error=600", "ETag: \"1\"", CHUNKED];
+    let asked = cistern.begin(&get("/a"));
+    let mut scene = stage.expects("GET /a");
+    scene.says(head_of(200, &lines)).says(chunk(b"old"));
+    scene.answers("0\r\n\r\n");
+    assert_eq!(asked.finish().text(), "old");
+    // While the origin fails the old copy stands in.
+    let asked = cistern.begin(&get("/a"));
+    stage.expects("GET /a").answers(message(503, &[], "no"));
+    assert_eq!(asked.finish().with_status(200).text(), "old");
+    let asked = cistern.begin(&get("/a"));
+    let mut scene = stage.expects("GET /a");
+    scene.says(head_of(200, &lines)).says(chunk(&vec![b'x'; 3_000]));
+    scene.answers("0\r\n\r\n");
+    assert_eq!(asked.finish().body.len(), 3_000);
+    let asked = cistern.begin(&get("/a"));
+    stage.expects("GET /a").answers(message(503, &[], "no"));
+    assert_eq!(asked.finish().with_status(503).text(), "no");
+}
+
+#[test]
 fn a_slow_client_holds_the_origin_back_and_no_memory() {
     let stage = Stage::start();
     let cistern = in_front_of(stage.address()).setting("CISTERN_L1__SIZE", "32MB").start();
