@@ -106,7 +106,11 @@ async fn stats(State(admin): State<Admin>) -> Json<Value> {
         })
         .collect();
     let requests = engine.requests.load(Ordering::Relaxed).saturating_sub(1);
-    Json(json!({ "requests": requests, "events": counts, "types": kinds }))
+    let transit = json!({
+        "bytes": engine.transit.used(),
+        "budget_bytes": engine.transit.limit(),
+    });
+    Json(json!({ "requests": requests, "events": counts, "types": kinds, "transit": transit }))
 }
 
 async fn rules(State(admin): State<Admin>) -> Json<Value> {

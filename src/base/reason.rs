@@ -62,6 +62,10 @@ reasons! {
     KeyPartMissing: "key-part-missing",
         "a part of the key is not in the request",
         "give it a default(…)";
+    /// Too many bytes of answers are on their way.
+    Memory: "memory",
+        "the memory for answers on their way is used up",
+        "raise `memory`, or lower `l1.size`";
     /// Neither a read nor anything the rules know how to store.
     Method: "method",
         "this method is not read from the cache",

@@ -118,6 +118,7 @@ fn offline(asked: &Explain, question: &Question<'_>) -> Result<Value, Exit> {
     let engine = Engine::new(Parts {
         book,
         options: build::options(&settings),
+        transit_size: 0,
         l1_size: 1_000_000,
         l1_policy: Eviction::TinyLfu,
         telemetry: Telemetry::default(),

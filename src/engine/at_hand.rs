@@ -39,17 +39,19 @@ pub(super) fn answer(
     if !may_have_body(status) {
         return None;
     }
+    // What is longer than a segment is sent by the rules of memory.
+    let body = match entry.body.segments() {
+        _ if transit.parts.method == Method::HEAD => Pieces::default(),
+        [] => Pieces::default(),
+        [one] => Pieces::one(one.clone()),
+        _ => return None,
+    };
     let account = lookup::account_at(plan, &entry, Outcome::Hit, now);
     write_fields(engine, transit, &entry, &account, out);
     if closes {
         line(out, header::CONNECTION.as_str(), b"close");
     }
     out.extend_from_slice(b"\r\n");
-    let body = if transit.parts.method == Method::HEAD {
-        Pieces::default()
-    } else {
-        lookup::pieces(&entry.body)
-    };
     respond::tell(engine, &account);
     if engine.telemetry.access.is_on() {
         respond::write_line(engine, transit, &account, status, body.left(), true);

@@ -1,6 +1,6 @@
 //! From a head that may be kept to an entry: the body streams to all who wait and, when it is
 //! whole, into the store. One that breaks off is never stored and never looks complete; one that
-//! grows past what the level keeps goes on as a stream.
+//! grows past what the level keeps, or for which there is no memory, goes on as a stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::base::{limits, tasks};
 use crate::engine::fetch::{Ending, Errand, Times, declared_len, mark};
 use crate::engine::flight::{Flight, Landing, SharedHead};
 use crate::engine::json;
+use crate::engine::senders::{Room, SMALL_BYTES};
 use crate::engine::stream::Broken;
 use crate::engine::{Engine, Worker};
 use crate::entry::{Body, Entry, Head, Labels};
@@ -76,6 +77,15 @@ pub(super) async fn fill(
     if refusal.is_some() {
         flight.fate.decide(refusal);
     }
+    let mut kept = true;
+    match engine.room_for(len) {
+        Room::Open => {}
+        Room::Reserved(charge) => body.count_against(charge),
+        Room::None => {
+            kept = false;
+            flight.fate.decide(Some(Reason::Memory));
+        }
+    }
     flight.land(Landing::Shared(Arc::new(SharedHead {
         status: head.status,
         fields: fields.clone(),
@@ -87,12 +97,12 @@ pub(super) async fn fill(
         origin_micros: times.origin_micros,
         phrase: head.extensions.get().cloned(),
     })));
-    match pour(engine, flight, errand, &mut body, limit).await {
+    if !kept {
+        only_stream(engine, flight, errand, &mut body);
+    }
+    match pour(engine, flight, errand, &mut body, limit, !kept).await {
         Poured::Whole => {}
-        Poured::Streamed => {
-            flight.fate.decide(Some(Reason::TooLarge));
-            return flight.stream.finish(Ok(()));
-        }
+        Poured::Streamed => return flight.stream.finish(Ok(())),
         Poured::Broken(broken) => {
             engine.flights.unlist(flight);
             flight.fate.decide(Some(Reason::Incomplete));
@@ -100,8 +110,8 @@ pub(super) async fn fill(
         }
         Poured::Unwanted => return flight.fate.decide(Some(Reason::TooLarge)),
     }
-    let body = Body::from_chunks(flight.stream.take());
-    flight.stream.put_back(body.segments());
+    let body = Body::in_transit(flight.stream.take(), &engine.transit);
+    flight.stream.put_back(&body);
     let refusal = match tags(errand, &body, &fields) {
         Some(tags) => {
             let labels = Labels { tags, ..errand.labels.clone() };
@@ -178,10 +188,11 @@ enum Poured {
 
 /// Waits until the fetch may read on; `false` when nobody wants it any more. A reader that stands
 /// still wakes nobody, so the question is asked again now and then.
-async fn room(flight: &Flight) -> bool {
+async fn room(engine: &Engine, flight: &Flight) -> bool {
     const AGAIN: Duration = Duration::from_secs(1);
     loop {
-        let room = std::future::poll_fn(|context| flight.stream.poll_room(context));
+        let tight = engine.transit.is_spent();
+        let room = std::future::poll_fn(|context| flight.stream.poll_room(context, tight));
         if let Ok(wanted) = tokio::time::timeout(AGAIN, room).await {
             return wanted;
         }
@@ -194,10 +205,11 @@ async fn pour(
     errand: &Errand,
     body: &mut InBody,
     limit: u64,
+    mut streaming: bool,
 ) -> Poured {
-    let mut streaming = false;
+    let (mut watched, reserved) = (false, body.has_reserve());
     loop {
-        if !room(flight).await {
+        if !room(engine, flight).await {
             return Poured::Unwanted;
         }
         match body.frame().await {
@@ -216,14 +228,38 @@ async fn pour(
                 }
             }
         }
-        if !streaming && flight.stream.len() > limit {
-            streaming = true;
-            engine.flights.unlist(flight);
+        let len = flight.stream.len();
+        if !watched && len > SMALL_BYTES {
+            watched = true;
+            engine.senders.watch(&flight.stream);
+        }
+        if streaming {
+            continue;
+        }
+        if len > limit {
             mark(engine, errand);
-            body.lift_total();
-            flight.stream.only_stream();
+        }
+        // Of what has its memory reserved only the bookkeeping can be too much; what comes without
+        // a length stops being kept where memory does.
+        let spent = engine.transit.is_overdrawn() || (engine.transit.is_spent() && !reserved);
+        let starved = len > SMALL_BYTES && spent;
+        if len > limit || starved {
+            streaming = true;
+            flight.fate.decide(Some(if starved { Reason::Memory } else { Reason::TooLarge }));
+            only_stream(engine, flight, errand, body);
         }
     }
+}
+
+/// From here on the answer is not to be kept. What stood there before it is outdated.
+fn only_stream(engine: &Engine, flight: &Arc<Flight>, errand: &Errand, body: &mut InBody) {
+    engine.flights.unlist(flight);
+    if let Some(stale) = &errand.stale {
+        engine.l1.drop_entry(&errand.plan.key, stale);
+    }
+    body.free_reserve();
+    body.lift_total();
+    flight.stream.only_stream();
 }
 
 /// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when

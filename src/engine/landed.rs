@@ -71,7 +71,10 @@ pub(super) async fn served(
                 fate: Some(flight.fate.clone()),
                 ..account
             };
-            let Some(reader) = seat.reader else { return Next::Alone };
+            let Some(reader) = seat.reader else {
+                // It came too late for the bytes: they are stored by now, or were only streamed.
+                return if flight.stream.is_complete() { Next::Again } else { Next::Alone };
+            };
             shared(worker, transit, reader, &head, account, seat.leads).await.into()
         }
         Landing::Renewed(entry) => {
@@ -156,7 +159,8 @@ async fn shared(
             }
             (_, refusal) => answer.account.refused(refusal),
         };
-        let answer = Answer { account, ..answer };
+        let reply = answer.reply.counted(&engine.transit);
+        let answer = Answer { reply, account, ..answer };
         return lookup::conditional(transit, answer, stamp.date);
     }
     let reply = Reply::Shared { reader, len: head.len };

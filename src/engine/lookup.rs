@@ -99,6 +99,7 @@ pub(super) fn from_entry(
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.as_deref())
         && let Some(answer) = inject::stored(name, entry, &fields, &account)
     {
+        let answer = Answer { reply: answer.reply.counted(&engine.transit), ..answer };
         return conditional(transit, answer, date);
     }
     let whole = Answer { status, fields, reply: Reply::empty(), account };
@@ -109,11 +110,11 @@ pub(super) fn from_entry(
     let len = entry.body.len();
     let parts = &transit.parts;
     if !parts.headers.contains_key(header::RANGE) {
-        return with_body(answer, &entry.body);
+        return with_body(engine, answer, &entry.body);
     }
     let wanted = policy::ranges(&parts.headers, &parts.method, status, &answer.fields, date, len);
     let seed = multipart_seed(engine, transit);
-    ranged(answer, &entry.body, wanted, seed)
+    ranged(engine, answer, &entry.body, wanted, seed)
 }
 
 /// 304 where the client's own condition says that it has this already.
@@ -138,28 +139,23 @@ pub(super) fn conditional_own(engine: &Engine, transit: &Transit, answer: Answer
     conditional(transit, answer, engine.clock.now())
 }
 
-fn with_body(mut answer: Answer, body: &Body) -> Answer {
+fn with_body(engine: &Engine, mut answer: Answer, body: &Body) -> Answer {
     let length = number(body.len());
     // As a rule the origin said so itself, once.
     let told = answer.fields.get_all(header::CONTENT_LENGTH).iter().eq([&length]);
     if !told && answer.status != StatusCode::NO_CONTENT {
         answer.fields.insert(header::CONTENT_LENGTH, length);
     }
-    answer.reply = Reply::Whole(pieces(body));
+    answer.reply = match body.segments() {
+        [one] => Reply::Whole(Pieces::one(one.clone())),
+        many => engine.senders.send(body, many.to_vec()),
+    };
     answer
 }
 
-/// The segments of a body, to be sent.
-pub(super) fn pieces(body: &Body) -> Pieces {
-    match body.segments() {
-        [one] => Pieces::one(one.clone()),
-        many => Pieces::many(many.to_vec()),
-    }
-}
-
-fn ranged(answer: Answer, body: &Body, wanted: Ranges, seed: u128) -> Answer {
+fn ranged(engine: &Engine, answer: Answer, body: &Body, wanted: Ranges, seed: u128) -> Answer {
     match wanted {
-        Ranges::Whole => with_body(answer, body),
+        Ranges::Whole => with_body(engine, answer, body),
         Ranges::Unsatisfiable => Answer {
             status: StatusCode::RANGE_NOT_SATISFIABLE,
             fields: policy::answer::unsatisfiable(&answer.fields, body.len()),
@@ -168,7 +164,7 @@ fn ranged(answer: Answer, body: &Body, wanted: Ranges, seed: u128) -> Answer {
         },
         Ranges::One(range) => {
             let fields = policy::answer::partial_head(&answer.fields, &range, body.len());
-            let reply = Reply::Whole(pieces(&body.slice(range)));
+            let reply = engine.senders.send(body, body.slice(range).segments().to_vec());
             Answer { status: StatusCode::PARTIAL_CONTENT, fields, reply, ..answer }
         }
         Ranges::Many(ranges) => {
@@ -180,7 +176,7 @@ fn ranged(answer: Answer, body: &Body, wanted: Ranges, seed: u128) -> Answer {
             }
             all.push(multipart.closing());
             let fields = multipart.head(&answer.fields);
-            let reply = Reply::Whole(Pieces::many(all));
+            let reply = engine.senders.send(body, all);
             Answer { status: StatusCode::PARTIAL_CONTENT, fields, reply, ..answer }
         }
     }

@@ -25,6 +25,7 @@ pub mod reply;
 mod respond;
 #[cfg(test)]
 mod samples;
+pub mod senders;
 mod serve;
 pub mod settle;
 pub mod stream;
@@ -39,6 +40,7 @@ use std::sync::atomic::AtomicU64;
 use arc_swap::ArcSwap;
 use http::Request;
 
+use crate::base::budget::Budget;
 use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::units::Span;
@@ -54,6 +56,7 @@ use crate::telemetry::event::Event;
 use admit::{Plan, Routed};
 use flight::Flights;
 use options::Options;
+use senders::Senders;
 use settle::Settling;
 
 pub use book::{Book, BookError, Upstream};
@@ -78,6 +81,10 @@ pub struct Engine {
     pub settling: Settling,
     /// Fetches under way.
     pub flights: Flights,
+    /// Bytes of answers that are on their way and in no level.
+    pub transit: Arc<Budget>,
+    /// Large bodies on their way to clients.
+    pub senders: Senders,
     /// Keys whose answers could not be shared a moment ago.
     pub unshareable: Unshareable,
     /// What happened.
@@ -102,6 +109,8 @@ pub struct Parts {
     pub l1_size: u64,
     /// Who leaves L1 first.
     pub l1_policy: Eviction,
+    /// Bytes of answers on their way before large ones are no longer kept.
+    pub transit_size: u64,
     /// Where happenings go.
     pub telemetry: Telemetry,
     /// The time.
@@ -114,7 +123,8 @@ impl Engine {
     /// An engine with empty levels. Start and reload take the same path: the first book is applied
     /// to an empty one.
     pub fn new(parts: Parts) -> Self {
-        let Parts { book, options, l1_size, l1_policy, telemetry, clock, identity_key } = parts;
+        let Parts { book, options, l1_size, l1_policy, transit_size, .. } = parts;
+        let Parts { telemetry, clock, identity_key, .. } = parts;
         let engine = Self {
             book: ArcSwap::from_pointee(Book::empty()),
             options,
@@ -122,6 +132,8 @@ impl Engine {
             fences: Fences::default(),
             settling: Settling::default(),
             flights: Flights::default(),
+            transit: Budget::new(transit_size),
+            senders: Senders::default(),
             unshareable: Unshareable::default(),
             telemetry,
             clock,
@@ -205,7 +217,23 @@ impl Worker {
             once: !routed.origin.repeats,
             ..AskOptions::default()
         };
-        self.upstreams.ask(&routed.origin.spec, request, options).await
+        self.counted(routed, request, options).await
+    }
+
+    /// Asks, if there is memory for the answer, whose bytes count from the first one to the last
+    /// that is sent.
+    async fn counted(
+        &self,
+        routed: &Routed,
+        request: Request<OutBody>,
+        options: AskOptions,
+    ) -> Result<Inbound, OriginFault> {
+        if self.engine.transit.is_exhausted() {
+            return Err(OriginFault::Memory);
+        }
+        let mut inbound = self.upstreams.ask(&routed.origin.spec, request, options).await?;
+        inbound.body.count_in(&self.engine.transit);
+        Ok(inbound)
     }
 
     /// The same for a write: it is sent once, whatever happens.
@@ -215,7 +243,7 @@ impl Worker {
         request: Request<OutBody>,
     ) -> Result<Inbound, OriginFault> {
         let options = AskOptions { once: true, ..AskOptions::default() };
-        self.upstreams.ask(&routed.origin.spec, request, options).await
+        self.counted(routed, request, options).await
     }
 
     /// Asks the origin for the cache: others wait for it, so the whole has its limit.
@@ -228,7 +256,7 @@ impl Worker {
         let limits = PhaseLimits { total: Some(routed.timeout()), ..limits };
         let once = !routed.origin.repeats;
         let options = AskOptions { limits: Some(limits), once, ..AskOptions::default() };
-        self.upstreams.ask(&routed.origin.spec, request, options).await
+        self.counted(routed, request, options).await
     }
 }
 

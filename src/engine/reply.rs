@@ -2,12 +2,14 @@
 //! allocates no box.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::base::budget::Budget;
 use crate::engine::stream::Reader;
 use crate::origin::{BoxError, Cut, InBody, Resumed, Whole};
 
@@ -76,6 +78,18 @@ impl Reply {
     /// No body at all.
     pub fn empty() -> Self {
         Self::Whole(Pieces::default())
+    }
+
+    /// The same, counted in `budget` until it is sent: for bytes that were made for this answer.
+    #[must_use]
+    pub fn counted(self, budget: &Arc<Budget>) -> Self {
+        match self {
+            Self::Whole(Pieces { first: Some(bytes), more, left }) => {
+                let first = Some(budget.take(bytes.len() as u64).hold(bytes));
+                Self::Whole(Pieces { first, more, left })
+            }
+            other => other,
+        }
     }
 
     /// A text of ours.

@@ -38,6 +38,7 @@ pub(super) fn worker_with(origin: SocketAddr, rules: &str, options: Options) -> 
     let engine = Engine::new(Parts {
         book: Book::new(rules).expect("an origin that can be asked"),
         options,
+        transit_size: 1_000_000_000,
         l1_size: 8 << 20,
         l1_policy: Eviction::TinyLfu,
         telemetry: Telemetry::default(),

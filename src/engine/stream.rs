@@ -3,7 +3,11 @@
 //! is kept, since it is the entry to be; once it has grown past what a level keeps, only a window
 //! stays, and then the readers set the pace: the fastest runs ahead by the window's length, and
 //! waits there for the slowest that still moves. One that stands still, or nearly, holds nobody up:
-//! the window leaves it behind, and it loses its answer, visibly.
+//! the window leaves it behind, and it loses its answer, visibly. When memory for answers on their
+//! way is used up the window shrinks to what one read brings.
+//!
+//! A stored body of several segments goes out the same way, as a stream that has ended: what its
+//! reader has passed is let go, and what is held for one who stands still can be taken away.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +18,27 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use crate::base::budget::Deposit;
+use crate::entry::Body;
+
+mod laggard;
+mod reader;
+
+pub use laggard::{Laggard, WeakStream};
+pub use reader::Reader;
+
 /// How far the fetch may run ahead of its fastest reader once the answer is only streamed.
 const WINDOW_BYTES: u64 = 1 << 20;
 
 /// How far behind the fastest a reader may be then.
 const LAG_BYTES: u64 = 8 << 20;
+
+/// Both of these when memory is used up: the next is read when all has been taken.
+const TIGHT_BYTES: u64 = 1;
+
+/// Readers up to this count are compared whenever one moves on in a body that has ended, so that
+/// what all have passed is let go. More of them share it so well that it may stay.
+const COMPARED_READERS_MAX: usize = 64;
 
 /// What a reader must take in [`PACE_TIME`] so that others wait for it: half of what a poor mobile
 /// connection carries. Who reads a byte now and then on purpose cannot hold anybody up.
@@ -33,7 +53,7 @@ pub enum Broken {
     /// The origin's answer ended before its end.
     #[error("the origin's answer ended early: {0}")]
     Origin(Arc<str>),
-    /// This reader was too far behind the others.
+    /// This reader was too far behind the others, or held memory that was needed.
     #[error("this reader fell too far behind")]
     LeftBehind,
 }
@@ -52,6 +72,9 @@ struct State {
     end: Option<Result<(), Broken>>,
     trailers: Option<HeaderMap>,
     windowed: bool,
+    tight: bool,
+    /// Where the bytes count once they are packed.
+    deposit: Option<Arc<Deposit>>,
     readers: HashMap<u64, Place>,
     next_reader: u64,
     writer: Option<Waker>,
@@ -88,15 +111,26 @@ impl Stream {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A stored body on its way to one client: `pieces` of it, in order.
+    pub fn of_stored(pieces: Vec<Bytes>, deposit: Option<Arc<Deposit>>) -> (Self, Reader) {
+        let stream = Self::default();
+        let mut state = stream.state();
+        state.set(pieces);
+        state.len = state.chunks.last().map_or(0, |(start, last)| start + last.len() as u64);
+        state.end = Some(Ok(()));
+        state.deposit = deposit;
+        let id = state.seat();
+        drop(state);
+        (stream.clone(), Reader { stream, id, at: 0, trailed: false })
+    }
+
     /// A reader from the first byte on; nothing when the first bytes are gone already.
     pub fn reader(&self) -> Option<Reader> {
         let mut state = self.state();
-        if state.windowed {
+        if state.windowed || (state.end.is_some() && state.held_from() > 0) {
             return None;
         }
-        let id = state.next_reader;
-        state.next_reader += 1;
-        state.readers.insert(id, Place::new());
+        let id = state.seat();
         Some(Reader { stream: self.clone(), id, at: 0, trailed: false })
     }
 
@@ -106,7 +140,11 @@ impl Stream {
             return;
         }
         let mut state = self.state();
-        let start = state.len;
+        let (start, now) = (state.len, Instant::now());
+        // Who has taken all there was waits for the origin: its time begins with what comes now.
+        for place in state.readers.values_mut().filter(|place| place.at == start) {
+            place.paced = (start, now);
+        }
         state.len += chunk.len() as u64;
         state.chunks.push((start, chunk));
         state.trim();
@@ -138,9 +176,15 @@ impl Stream {
     pub fn finish(&self, end: Result<(), Broken>) {
         let mut state = self.state();
         state.end.get_or_insert(end);
+        state.trim();
         let wakers = state.wakers();
         drop(state);
         wake(wakers);
+    }
+
+    /// Whether the body is complete.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.state().end, Some(Ok(())))
     }
 
     /// Bytes so far.
@@ -160,13 +204,10 @@ impl Stream {
     }
 
     /// Gives the same bytes back in their packed form.
-    pub fn put_back(&self, segments: &[Bytes]) {
+    pub fn put_back(&self, body: &Body) {
         let mut state = self.state();
-        let mut start = 0;
-        for segment in segments {
-            state.chunks.push((start, segment.clone()));
-            start += segment.len() as u64;
-        }
+        state.set(body.segments().to_vec());
+        state.deposit = body.deposit().cloned();
         let wakers = state.wakers();
         drop(state);
         wake(wakers);
@@ -179,10 +220,11 @@ impl Stream {
         std::future::poll_fn(|context| reader.poll_settled(context)).await;
     }
 
-    /// Whether the fetch may read on. Pending while the window is full; `false` when nobody reads
-    /// any more and nothing will be stored.
-    pub fn poll_room(&self, context: &mut Context<'_>) -> Poll<bool> {
+    /// Whether the fetch may read on, with the small window if memory is `tight`. Pending while the
+    /// window is full; `false` when nobody reads any more and nothing will be stored.
+    pub fn poll_room(&self, context: &mut Context<'_>, tight: bool) -> Poll<bool> {
         let mut state = self.state();
+        state.tight = tight;
         if !state.windowed {
             return Poll::Ready(true);
         }
@@ -190,9 +232,8 @@ impl Stream {
             return Poll::Ready(false);
         };
         let slowest = state.slowest_in_pace().unwrap_or(fastest);
-        if state.len.saturating_sub(fastest) < WINDOW_BYTES
-            && state.len.saturating_sub(slowest) < LAG_BYTES
-        {
+        let (window, lag) = state.window();
+        if state.len.saturating_sub(fastest) < window && state.len.saturating_sub(slowest) < lag {
             return Poll::Ready(true);
         }
         state.writer = Some(context.waker().clone());
@@ -201,6 +242,32 @@ impl Stream {
 }
 
 impl State {
+    fn seat(&mut self) -> u64 {
+        let id = self.next_reader;
+        self.next_reader += 1;
+        self.readers.insert(id, Place::new());
+        id
+    }
+
+    fn set(&mut self, pieces: Vec<Bytes>) {
+        let mut start = 0;
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            let len = piece.len() as u64;
+            self.chunks.push((start, piece));
+            start += len;
+        }
+    }
+
+    /// The first byte that is still held.
+    fn held_from(&self) -> u64 {
+        self.chunks.first().map_or(self.len, |(start, _)| *start)
+    }
+
+    /// How far the fetch may run ahead of the fastest reader, and of the slowest that moves.
+    fn window(&self) -> (u64, u64) {
+        if self.tight { (TIGHT_BYTES, TIGHT_BYTES) } else { (WINDOW_BYTES, LAG_BYTES) }
+    }
+
     fn wakers(&mut self) -> Vec<Waker> {
         self.readers.values_mut().filter_map(|place| place.waker.take()).collect()
     }
@@ -212,16 +279,21 @@ impl State {
         moving.map(|place| place.at).min()
     }
 
-    /// In window mode, forgets what every reader has passed, and who is too far behind.
+    /// Forgets what every reader has passed, once nothing will be stored any more or all is; in
+    /// window mode also who is too far behind.
     fn trim(&mut self) {
-        if !self.windowed {
+        let ended = self.end.is_some() && self.readers.len() <= COMPARED_READERS_MAX;
+        if !(self.windowed || ended) {
             return;
         }
-        let fastest = self.readers.values().map(|place| place.at).max().unwrap_or(self.len);
-        let in_pace = self.slowest_in_pace().unwrap_or(fastest);
-        let horizon = fastest.saturating_sub(LAG_BYTES).min(in_pace);
         let slowest = self.readers.values().map(|place| place.at).min().unwrap_or(self.len);
-        let keep_from = slowest.max(horizon);
+        let keep_from = if self.windowed {
+            let fastest = self.readers.values().map(|place| place.at).max().unwrap_or(self.len);
+            let in_pace = self.slowest_in_pace().unwrap_or(fastest);
+            slowest.max(fastest.saturating_sub(self.window().1).min(in_pace))
+        } else {
+            slowest
+        };
         let gone = self
             .chunks
             .iter()
@@ -234,91 +306,6 @@ impl State {
 fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
         waker.wake();
-    }
-}
-
-/// One who follows a [`Stream`].
-#[derive(Debug)]
-pub struct Reader {
-    stream: Stream,
-    id: u64,
-    at: u64,
-    trailed: bool,
-}
-
-impl Reader {
-    /// The next bytes; nothing at the end.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        let mut state = self.stream.state();
-        let next = state.chunks.partition_point(|(start, _)| *start <= self.at);
-        if let Some((start, chunk)) = next.checked_sub(1).and_then(|i| state.chunks.get(i)) {
-            let skip = (self.at - start) as usize;
-            if skip < chunk.len() {
-                let bytes = chunk.slice(skip..);
-                self.at += bytes.len() as u64;
-                let writer = state.moved(self.id, self.at);
-                drop(state);
-                wake(writer.into_iter().collect());
-                return Poll::Ready(Some(Ok(bytes)));
-            }
-        } else if state.windowed && self.at < state.len {
-            return Poll::Ready(Some(Err(Broken::LeftBehind)));
-        }
-        match (&state.end, self.at >= state.len) {
-            (Some(Ok(())), true) => Poll::Ready(None),
-            (Some(Err(broken)), true) => Poll::Ready(Some(Err(broken.clone()))),
-            _ => {
-                if let Some(place) = state.readers.get_mut(&self.id) {
-                    place.waker = Some(context.waker().clone());
-                }
-                Poll::Pending
-            }
-        }
-    }
-
-    fn poll_settled(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.stream.state();
-        if state.end.is_some() || state.windowed {
-            return Poll::Ready(());
-        }
-        if let Some(place) = state.readers.get_mut(&self.id) {
-            place.waker = Some(context.waker().clone());
-        }
-        Poll::Pending
-    }
-
-    /// The trailers, once, after the last byte.
-    pub fn trailers(&mut self) -> Option<HeaderMap> {
-        let first = !std::mem::replace(&mut self.trailed, true);
-        first.then(|| self.stream.state().trailers.clone()).flatten()
-    }
-
-    /// How many bytes are known to follow, and nothing else, once the body has ended well.
-    pub fn remaining(&self) -> Option<u64> {
-        let state = self.stream.state();
-        let ended = matches!(state.end, Some(Ok(()))) && state.trailers.is_none();
-        ended.then(|| state.len.saturating_sub(self.at))
-    }
-}
-
-impl State {
-    fn moved(&mut self, id: u64, at: u64) -> Option<Waker> {
-        if let Some(place) = self.readers.get_mut(&id) {
-            place.moved(at);
-        }
-        self.trim();
-        self.writer.take()
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let mut state = self.stream.state();
-        state.readers.remove(&self.id);
-        state.trim();
-        let writer = state.writer.take();
-        drop(state);
-        wake(writer.into_iter().collect());
     }
 }
 

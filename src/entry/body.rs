@@ -7,11 +7,16 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::base::budget::{Budget, Deposit};
 use crate::entry::cost;
 
 /// Longer bodies are held in segments of this length: no single allocation grows with an object,
 /// and packing never needs more than one segment beyond what is already there.
 pub const SEGMENT_BYTES: usize = 256 * 1_024;
+
+/// Longer bodies count as bytes in transit where no store keeps them. What is shorter fits into the
+/// buffers that every connection has, and is not worth the count.
+const COUNTED_BYTES_MIN: u64 = 16 * 1_024;
 
 /// Bytes of one stored answer; clones and slices share them.
 #[derive(Clone, Debug)]
@@ -20,7 +25,14 @@ pub struct Body(Held);
 #[derive(Clone, Debug)]
 enum Held {
     One(Bytes),
-    Many { segments: Arc<[Bytes]>, len: u64 },
+    Many(Arc<Packed>),
+}
+
+#[derive(Debug)]
+struct Packed {
+    segments: Vec<Bytes>,
+    len: u64,
+    deposit: Option<Arc<Deposit>>,
 }
 
 impl Body {
@@ -31,23 +43,18 @@ impl Body {
 
     /// Packs what came in pieces. Each piece is let go as soon as it is copied.
     pub fn from_chunks(chunks: Vec<Bytes>) -> Self {
-        let total: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        let mut left = total;
-        let mut segments = Vec::with_capacity(total.div_ceil(SEGMENT_BYTES as u64) as usize);
-        let mut segment = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
-        for mut chunk in chunks {
-            while !chunk.is_empty() {
-                let room = SEGMENT_BYTES - segment.len();
-                let part = chunk.split_to(room.min(chunk.len()));
-                segment.extend_from_slice(&part);
-                left -= part.len() as u64;
-                if segment.len() == SEGMENT_BYTES || left == 0 {
-                    let next = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
-                    segments.push(Bytes::from(std::mem::replace(&mut segment, next)));
-                }
-            }
+        let (segments, len) = pack(chunks, Bytes::from);
+        Self::of(segments, len)
+    }
+
+    /// The same, counted in `budget` while no store keeps it.
+    pub fn in_transit(chunks: Vec<Bytes>, budget: &Arc<Budget>) -> Self {
+        if chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>() <= COUNTED_BYTES_MIN {
+            return Self::from_chunks(chunks);
         }
-        Self::of(segments, total)
+        let deposit = Deposit::new(budget);
+        let (segments, len) = pack(chunks, |block| deposit.seal(block));
+        Self(Held::Many(Arc::new(Packed { segments, len, deposit: Some(deposit) })))
     }
 
     /// From a block that holds nothing else, or whose rest is wanted as well.
@@ -59,7 +66,15 @@ impl Body {
         match segments.len() {
             0 => Self::empty(),
             1 => Self(Held::One(segments.pop().unwrap_or_default())),
-            _ => Self(Held::Many { segments: segments.into(), len }),
+            _ => Self(Held::Many(Arc::new(Packed { segments, len, deposit: None }))),
+        }
+    }
+
+    /// Where its bytes are counted; nothing for one too short for that.
+    pub fn deposit(&self) -> Option<&Arc<Deposit>> {
+        match &self.0 {
+            Held::One(_) => None,
+            Held::Many(packed) => packed.deposit.as_ref(),
         }
     }
 
@@ -67,7 +82,7 @@ impl Body {
     pub fn len(&self) -> u64 {
         match &self.0 {
             Held::One(block) => block.len() as u64,
-            Held::Many { len, .. } => *len,
+            Held::Many(packed) => packed.len,
         }
     }
 
@@ -81,7 +96,7 @@ impl Body {
         match &self.0 {
             Held::One(block) if block.is_empty() => &[],
             Held::One(block) => std::slice::from_ref(block),
-            Held::Many { segments, .. } => segments,
+            Held::Many(packed) => &packed.segments,
         }
     }
 
@@ -108,16 +123,14 @@ impl Body {
 
     /// All of it in one piece: shared when it is one already, copied otherwise.
     pub fn to_bytes(&self) -> Bytes {
-        match &self.0 {
-            Held::One(block) => block.clone(),
-            Held::Many { segments, len } => {
-                let mut whole = BytesMut::with_capacity(*len as usize);
-                for segment in segments.iter() {
-                    whole.extend_from_slice(segment);
-                }
-                whole.freeze()
-            }
+        if let [one] = self.segments() {
+            return one.clone();
         }
+        let mut whole = BytesMut::with_capacity(self.len() as usize);
+        for segment in self.segments() {
+            whole.extend_from_slice(segment);
+        }
+        whole.freeze()
     }
 
     /// Heap bytes it holds when nothing else shares its block.
@@ -126,22 +139,49 @@ impl Body {
             self.segments().iter().map(|s| cost::block(s.len()) + cost::SHARED_BLOCK).sum();
         match &self.0 {
             Held::One(_) => blocks,
-            Held::Many { segments, .. } => {
-                blocks + cost::block(size_of_val(segments.as_ref()) + cost::COUNTS)
-            }
+            Held::Many(packed) => blocks + bookkeeping(packed.segments.len()),
         }
     }
 
-    /// What [`Body::heap_bytes`] will say of a packed body of this length.
+    /// What [`Body::heap_bytes`] will say of a body of this length that came as one in transit.
     pub fn heap_bytes_of(len: u64) -> u64 {
         let (full, rest) = (len / SEGMENT_BYTES as u64, len % SEGMENT_BYTES as u64);
         let count = full + u64::from(rest > 0);
-        let list = if count > 1 { count as usize * size_of::<Bytes>() + cost::COUNTS } else { 0 };
-        full * cost::block(SEGMENT_BYTES)
+        let blocks = full * cost::block(SEGMENT_BYTES)
             + cost::block(rest as usize)
-            + count * cost::SHARED_BLOCK
-            + cost::block(list)
+            + count * cost::SHARED_BLOCK;
+        if len <= COUNTED_BYTES_MIN { blocks } else { blocks + bookkeeping(count as usize) }
     }
+}
+
+/// Heap bytes of what holds packed segments and counts them.
+fn bookkeeping(segments: usize) -> u64 {
+    // A block that carries its deposit has a larger head than a plain one.
+    segments as u64 * cost::SHARED_BLOCK
+        + cost::block(segments * size_of::<Bytes>())
+        + cost::block(size_of::<Deposit>() + cost::COUNTS)
+        + cost::block(size_of::<Packed>() + cost::COUNTS)
+}
+
+/// Copies pieces into segments of the full length, the last one as long as needed.
+fn pack(chunks: Vec<Bytes>, mut seal: impl FnMut(Vec<u8>) -> Bytes) -> (Vec<Bytes>, u64) {
+    let total: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    let mut left = total;
+    let mut segments = Vec::with_capacity(total.div_ceil(SEGMENT_BYTES as u64) as usize);
+    let mut segment = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
+    for mut chunk in chunks {
+        while !chunk.is_empty() {
+            let room = SEGMENT_BYTES - segment.len();
+            let part = chunk.split_to(room.min(chunk.len()));
+            segment.extend_from_slice(&part);
+            left -= part.len() as u64;
+            if segment.len() == SEGMENT_BYTES || left == 0 {
+                let next = Vec::with_capacity(left.min(SEGMENT_BYTES as u64) as usize);
+                segments.push(seal(std::mem::replace(&mut segment, next)));
+            }
+        }
+    }
+    (segments, total)
 }
 
 #[cfg(test)]
@@ -159,8 +199,8 @@ mod tests {
     #[test]
     fn the_cost_of_a_body_follows_from_its_length() {
         const S: usize = SEGMENT_BYTES;
-        for len in [0, 1, 16, 1_000, S - 1, S, S + 1, 2 * S, 3 * S + 77_777] {
-            let body = Body::from_chunks(vec![Bytes::from(vec![7; len])]);
+        for len in [0, 1, 16, 1_000, 16_384, 16_385, S - 1, S, S + 1, 2 * S, 3 * S + 77_777] {
+            let body = Body::in_transit(vec![Bytes::from(vec![7; len])], &Budget::new(u64::MAX));
             assert_eq!(Body::heap_bytes_of(len as u64), body.heap_bytes(), "{len}");
         }
     }
@@ -194,6 +234,25 @@ mod tests {
         let body = Body::from_chunks(vec![read.slice(5..15)]);
         assert!(read.is_unique(), "ten bytes must not hold 64 KiB");
         assert_eq!(body.len(), 10);
+    }
+
+    #[test]
+    fn packing_counts_each_byte_once() {
+        let budget = Budget::new(u64::MAX);
+        let whole = pattern(2 * SEGMENT_BYTES + 17);
+        let came = |part: &[u8]| budget.take(part.len() as u64).hold(Bytes::copy_from_slice(part));
+        let chunks: Vec<_> = whole.chunks(60_000).map(came).collect();
+        assert_eq!(budget.used(), whole.len() as u64);
+        let body = Body::in_transit(chunks, &budget);
+        assert_eq!((budget.used(), body.to_bytes()), (whole.len() as u64, whole.into()));
+        let sent = body.slice(5..6);
+        drop(body);
+        let first = SEGMENT_BYTES as u64;
+        assert_eq!(budget.used(), first, "a byte of the first segment is still being sent");
+        drop(sent);
+        assert_eq!(budget.used(), 0);
+        let short = Body::in_transit(vec![came(b"short")], &budget);
+        assert_eq!((budget.used(), short.to_bytes()), (0, Bytes::from_static(b"short")));
     }
 
     #[test]

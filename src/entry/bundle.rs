@@ -1,6 +1,9 @@
 //! What stands under one identity: the variants of an answer, one for each set of selecting values
 //! (RFC 9111, 4.1). A bundle never changes; storing and dropping make a new one, so that a reader
 //! keeps what it found. It holds at most [`limits::VARIANTS_PER_KEY_MAX`] and is never empty.
+//!
+//! Only a store makes bundles. A body in one is kept; when the last bundle that has it is gone, it
+//! counts as in transit.
 
 use std::sync::Arc;
 
@@ -22,7 +25,14 @@ pub struct Bundle {
 impl Bundle {
     /// A bundle of one.
     pub fn of(entry: Arc<Entry>) -> Self {
-        Self { variants: SmallVec::from_buf([entry]) }
+        Self::keeping(SmallVec::from_buf([entry]))
+    }
+
+    fn keeping(variants: SmallVec<[Arc<Entry>; 1]>) -> Self {
+        for deposit in variants.iter().filter_map(|entry| entry.body.deposit()) {
+            deposit.keep();
+        }
+        Self { variants }
     }
 
     /// The variants, in no particular order.
@@ -64,14 +74,14 @@ impl Bundle {
         }
         variants.push(entry);
         variants.shrink_to_fit();
-        Self { variants }
+        Self::keeping(variants)
     }
 
     /// This bundle without the variants that `covers` names; `None` when nothing is left.
     pub fn without(&self, covers: impl Fn(&Arc<Entry>) -> bool) -> Option<Self> {
         let variants: SmallVec<_> =
             self.variants.iter().filter(|entry| !covers(entry)).cloned().collect();
-        (!variants.is_empty()).then_some(Self { variants })
+        (!variants.is_empty()).then(|| Self::keeping(variants))
     }
 
     /// The type its variants were stored by. They share one: a store of another type takes the
@@ -113,11 +123,20 @@ impl Bundle {
     }
 }
 
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        for deposit in self.variants.iter().filter_map(|entry| entry.body.deposit()) {
+            deposit.let_go();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::Labels;
+    use crate::base::budget::Budget;
     use crate::entry::samples::{self, fields, stamp};
+    use crate::entry::{Body, Head, Labels};
 
     fn variant(text: &str, value: &str, at_secs: u64) -> Arc<Entry> {
         let at = Timestamp::from_secs(at_secs);
@@ -196,6 +215,25 @@ mod tests {
         assert!(Arc::ptr_eq(&left.variants()[0], &b) && left.variants().len() == 1);
         assert!(left.without(|entry| Arc::ptr_eq(entry, &b)).is_none());
         assert_eq!(left.without(|_| false).unwrap().variants().len(), 1);
+    }
+
+    #[test]
+    fn a_body_that_is_still_sent_counts_from_when_no_bundle_has_it() {
+        let (budget, len) = (Budget::new(u64::MAX), 300_000);
+        let body = Body::in_transit(vec![vec![7; len as usize].into()], &budget);
+        let entry =
+            Arc::new(samples::entry_of(Head::new(http::StatusCode::OK, &fields(&[])), body));
+        let one = Bundle::of(Arc::clone(&entry));
+        let sent = entry.body.segments().to_vec();
+        assert_eq!(budget.used(), 0, "the store counts it");
+        let two = one.with(variant("2", "b", 10), u64::MAX);
+        drop((one, entry));
+        assert_eq!(budget.used(), 0, "another bundle keeps it");
+        let rest = two.without(|entry| entry.body.deposit().is_some()).unwrap();
+        drop(two);
+        assert_eq!((budget.used(), rest.variants().len()), (len, 1));
+        drop(sent);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

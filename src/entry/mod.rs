@@ -164,6 +164,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::base::budget::Budget;
     use crate::entry::samples::{self, fields};
 
     #[test]
@@ -182,7 +183,7 @@ mod tests {
     fn large_and_empty_bodies_read_back() {
         let sent = fields(&[("etag", "\"1\"")]);
         for len in [0, ONE_BLOCK_BYTES_MAX, 3 * body::SEGMENT_BYTES + 1] {
-            let body = Body::from_chunks(vec![Bytes::from(vec![7; len])]);
+            let body = Body::in_transit(vec![Bytes::from(vec![7; len])], &Budget::new(u64::MAX));
             let entry = samples::entry_of(Head::new(StatusCode::OK, &sent), body);
             assert_eq!(entry.head.to_header_map(), sent);
             assert_eq!(entry.body.len(), len as u64);

@@ -42,6 +42,7 @@ pub fn engine(settings: &Settings, book: Book) -> std::io::Result<Engine> {
         options: options(settings),
         l1_size: settings.l1_size,
         l1_policy: settings.l1_policy,
+        transit_size: settings.transit_size,
         telemetry: Telemetry::new(access, events),
         clock: Clock::system(),
         identity_key: random_key()?,

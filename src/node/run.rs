@@ -200,6 +200,7 @@ fn tend(engine: &Arc<Engine>) {
                 let event = Event::Evict { kind: &gone.kind, key: gone.key.text(), cause };
                 engine.telemetry.tell(engine.clock.now(), &event);
             }
+            engine.relieve();
             engine.clock.align();
         }
     });

@@ -55,6 +55,8 @@ pub struct Settings {
     pub memory: u64,
     /// Bytes of L1, all types together.
     pub l1_size: u64,
+    /// Bytes of answers on their way before large ones are no longer kept.
+    pub transit_size: u64,
     /// Who leaves L1 first.
     pub l1_policy: Eviction,
     /// The longest body that is kept.
@@ -157,6 +159,7 @@ pub fn resolve(flags: &Flags, environment: &[(String, String)]) -> Result<Settin
         workers: flags.workers.or(file.workers).unwrap_or_else(cores).max(1),
         memory,
         l1_size,
+        transit_size: transit(memory, l1_size),
         l1_policy: word(&file.l1.policy, &at("l1.policy"), &POLICIES)?,
         max_object: size(&file.l1.max_object, &at("l1.max_object"))?,
         access_log: target(&file.log.access),
@@ -289,6 +292,18 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// What the process takes before it serves anything, with its threads, rules and logs.
+const BASE_BYTES: u64 = 24_000_000;
+
+/// What of `memory` is left for answers on their way: without the process itself, and without L1
+/// and the quarter by which an allocator exceeds what it is asked for. At most twice the budget
+/// is in transit, and it has an allocator too, so it is three eighths of that; never less than a
+/// sixteenth of all, since nothing could be kept without any.
+fn transit(memory: u64, l1: u64) -> u64 {
+    let rest = memory.saturating_sub(l1 / 4 * 5).saturating_sub(BASE_BYTES);
+    (rest / 8 * 3).max(memory / 16)
+}
+
 /// `60%` of what this process may have, or a size.
 fn memory(text: &str) -> Result<u64, String> {
     if let Some(percent) = text.strip_suffix('%') {
@@ -329,6 +344,18 @@ mod tests {
         assert_eq!(settings.profile, Profile::Safe);
         assert_eq!(settings.l1_size, 256_000_000);
         assert!(settings.purge_networks.is_empty());
+    }
+
+    #[test]
+    fn what_is_left_of_memory_is_for_answers_on_their_way() {
+        let mb = 1_000_000;
+        assert_eq!(transit(256 * mb, 64 * mb), 57 * mb);
+        assert_eq!(transit(32 * mb, 16 * mb), 2 * mb, "small machines serve too");
+        for memory in [64, 128, 256, 1_024, 65_536] {
+            let (memory, l1) = (memory * mb, memory * mb / 4);
+            let most = l1 + 2 * transit(memory, l1);
+            assert!(most / 4 * 5 + BASE_BYTES <= memory, "{memory}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::base::budget::{Budget, Charge};
 use crate::base::units::Span;
 use crate::origin::BoxError;
 use crate::origin::answer::{self, Afterwards};
@@ -21,12 +22,22 @@ use crate::origin::pool::Place;
 use crate::origin::slots::Slot;
 use crate::origin::spec::{Keep, after};
 use crate::origin::upload::Upload;
+use crate::origin::wire::BUFFER_BYTES;
+
+/// Payload bytes of an answer that are not counted: what the buffers of a connection hold anyway.
+const UNCOUNTED_BYTES: u64 = 16 * 1_024;
+
+/// What one counted part takes besides its bytes.
+const PART_BYTES: u64 = 160;
 
 /// The body of an answer. Its errors are [`BodyFault`]s.
 pub struct InBody {
     inner: Incoming,
     limits: BodyLimits,
     held: Option<Held>,
+    charge: Option<Charge>,
+    /// For what its connection has read ahead.
+    ahead: Option<Charge>,
     received: u64,
     over: bool,
     failed: bool,
@@ -59,6 +70,8 @@ impl InBody {
             inner,
             limits,
             held,
+            charge: None,
+            ahead: None,
             received: 0,
             over: false,
             failed: false,
@@ -76,6 +89,26 @@ impl InBody {
         if let Some(held) = &mut self.held {
             held.slot = slot;
         }
+    }
+
+    /// Counts its bytes in `budget`, each part until it is dropped.
+    pub fn count_in(&mut self, budget: &Arc<Budget>) {
+        self.charge = Some(budget.take(0));
+    }
+
+    /// Counts its bytes against what was reserved for them.
+    pub fn count_against(&mut self, reserved: Charge) {
+        self.charge = Some(reserved);
+    }
+
+    /// Whether memory is reserved for what is still to come.
+    pub fn has_reserve(&self) -> bool {
+        self.charge.as_ref().is_some_and(|charge| charge.bytes() > 0)
+    }
+
+    /// Gives back what is still reserved: it goes out as it comes.
+    pub fn free_reserve(&mut self) {
+        self.charge = self.charge.take().map(|mut charge| charge.split(0));
     }
 
     /// Payload bytes read so far.
@@ -96,6 +129,8 @@ impl InBody {
     /// The end is reached: the connection goes where it may.
     fn finish(&mut self) {
         self.over = true;
+        self.free_reserve();
+        self.ahead = None;
         let Some(held) = self.held.take() else { return };
         let Held { link, place, keep, afterwards, upload, slot } = held;
         drop(slot);
@@ -112,6 +147,8 @@ impl InBody {
     fn fail(&mut self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.over = true;
         self.failed = true;
+        self.free_reserve();
+        self.ahead = None;
         self.held = None;
         Poll::Ready(Some(Err(fault.into())))
     }
@@ -154,6 +191,14 @@ impl InBody {
         }
         let data = frame.data_ref().map_or(0, |data| data.remaining() as u64);
         self.received = self.received.saturating_add(data);
+        let frame = match &mut self.charge {
+            Some(charge) if data > 0 && self.received > UNCOUNTED_BYTES => {
+                let share = charge.split(data + PART_BYTES);
+                self.ahead.get_or_insert_with(|| charge.also(BUFFER_BYTES as u64));
+                frame.map_data(|bytes| share.hold(bytes))
+            }
+            _ => frame,
+        };
         if frame.is_trailers() || self.inner.is_end_stream() {
             self.finish();
         }

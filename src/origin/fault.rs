@@ -90,6 +90,9 @@ pub enum OriginFault {
     /// As many requests as allowed are on their way, and as many as allowed wait.
     #[error("the origin has as many requests as `max_concurrent` and `queue` allow")]
     Overload,
+    /// There is no memory for its answer.
+    #[error("the memory for answers on their way is used up")]
+    Memory,
     /// The request cannot be sent, or its body broke off or stalled on the client's side.
     #[error("the request cannot be sent: {cause}")]
     Request {
@@ -104,7 +107,9 @@ impl OriginFault {
     /// Whether the request may have been processed.
     pub const fn sent(&self) -> Sent {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } | Self::Overload => Sent::Nothing,
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Overload | Self::Memory => {
+                Sent::Nothing
+            }
             Self::BadAnswer(_) => Sent::Maybe,
             Self::Reset { sent, .. } | Self::Timeout { sent, .. } | Self::Request { sent, .. } => {
                 *sent
@@ -126,6 +131,7 @@ impl OriginFault {
             Self::Overload | Self::Timeout { phase: Phase::Queue, .. } => {
                 Fault::Overload("the origin is busy; see max_concurrent and queue")
             }
+            Self::Memory => Fault::Overload("memory; see the settings `memory` and `l1.size`"),
             Self::Timeout { phase, limit, .. } => {
                 Fault::Timeout { phase: phase.as_str(), limit: limit.to_string() }
             }

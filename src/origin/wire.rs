@@ -7,9 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant};
+
+/// No read fills a buffer of this length or more. hyper doubles the one that a read has filled, up
+/// to the longest head, and each part of a body that is held keeps the buffer it came in.
+pub(super) const BUFFER_BYTES: usize = 64 * 1_024;
 
 /// What passed over one connection.
 #[derive(Debug)]
@@ -73,6 +78,18 @@ impl Wire {
         Self { tcp, meter, deaf: false }
     }
 
+    /// Reads into all of a large buffer but its last bytes.
+    fn poll_part(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.tcp.poll_read_ready(cx))?;
+            match self.tcp.try_read_buf(&mut (&mut *buf).limit(BUFFER_BYTES - 1)) {
+                Ok(_) => return Poll::Ready(Ok(())),
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
+                Err(cause) => return Poll::Ready(Err(cause)),
+            }
+        }
+    }
+
     /// Whether writing has ended; for a tunnel that is an error, for HTTP a silence.
     fn poll_deaf(&self) -> Option<Poll<io::Result<usize>>> {
         if !self.deaf {
@@ -110,7 +127,11 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.tcp).poll_read(cx, buf))?;
+        if buf.remaining() < BUFFER_BYTES {
+            ready!(Pin::new(&mut this.tcp).poll_read(cx, buf))?;
+        } else {
+            ready!(this.poll_part(cx, buf))?;
+        }
         let count = buf.filled().len().saturating_sub(before);
         this.meter.read.fetch_add(count as u64, Ordering::Relaxed);
         Poll::Ready(Ok(()))

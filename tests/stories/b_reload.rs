@@ -39,21 +39,6 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// The admin API's address, from the first line of the event log.
-fn admin(cistern: &Cistern) -> String {
-    let file = cistern.file("logs/cache.log");
-    let patience = Patience::begins();
-    loop {
-        let log = fs::read_to_string(&file).unwrap_or_default();
-        let after = log.split("admin ").nth(1).and_then(|after| after.split_once(' '));
-        if let Some((address, _)) = after {
-            return address.to_owned();
-        }
-        assert!(patience.lasts(), "the log does not say what listens: {log}");
-        thread::yield_now();
-    }
-}
-
 struct Node {
     cistern: Cistern,
     admin: String,
@@ -64,7 +49,7 @@ impl Node {
         let setup = in_front_of(stage.address()).setting("CISTERN_LOG__ACCESS", "off");
         let path = rules.to_str().expect("a plain path");
         let cistern = setup.argument("--rules").argument(path).start();
-        let admin = admin(&cistern);
+        let admin = cistern.admin();
         for id in 0..10 {
             cistern.get(&format!("/kept/{id}"));
         }
@@ -249,7 +234,7 @@ fn who_waits_is_served_by_the_rules_it_began_with() {
     let asked = cistern.begin(&get("/kept/1"));
     let slow = stage.expects("GET /kept/1");
     fs::write(&file, rules(1).replace("kept:", "other:")).unwrap();
-    let admin = admin(&cistern);
+    let admin = cistern.admin();
     let call = ask("POST", "/api/v1/admin/rules/reload").host(&admin).to(&admin);
     assert_eq!(call.json()["ok"], true);
     slow.answers(message(200, &[], "x"));

@@ -160,6 +160,11 @@ impl Cistern {
         words.nth(1).expect("the address behind the word").to_owned()
     }
 
+    /// What it has written into its event log up to now.
+    pub(crate) fn log_so_far(&self) -> String {
+        fs::read_to_string(self.file("logs/cache.log")).unwrap_or_default()
+    }
+
     pub(crate) fn get(&self, target: &str) -> Answer {
         self.send(&get(target))
     }

@@ -46,6 +46,11 @@ impl Head {
 }
 
 impl Ended {
+    /// Whether all of it came.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self, Self::Whole(_))
+    }
+
     /// The body, which must be whole.
     #[track_caller]
     pub(crate) fn whole(self) -> Vec<u8> {
@@ -71,6 +76,14 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit for reading");
         stream.set_nodelay(true).expect("a plain connection");
         Self { stream: BufReader::with_capacity(16_384, stream) }
+    }
+
+    /// A connection whose kernel takes only so much that nobody reads.
+    pub(crate) fn narrow(address: &str) -> Self {
+        let wire = Self::open(address);
+        let socket = socket2::SockRef::from(wire.stream.get_ref());
+        socket.set_recv_buffer_size(128 * 1_024).expect("a plain socket");
+        wire
     }
 
     /// Opens a connection and asks on it.
