@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH};
@@ -21,6 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -111,11 +113,24 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, line: Line<S>) {
     serve_on(stream, Some(seat), peer, line).await;
 }
 
-/// As [`run`], on any stream of bytes.
+/// What a connection is served on.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Closing it from now on resets the connection instead of ending it in order.
+    fn close_by_reset(&self);
+}
+
+impl Socket for TcpStream {
+    fn close_by_reset(&self) {
+        // A socket that cannot be told so is gone already.
+        SockRef::from(self).set_linger(Some(Duration::ZERO)).unwrap_or_default();
+    }
+}
+
+/// As [`run`], on any socket.
 pub(super) async fn serve_on<S, T>(io: T, seat: Option<Seat>, peer: Peer, line: Line<S>)
 where
     S: Serve,
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Socket,
 {
     let switch = Arc::new(Switch::default());
     let shared = Shared::new(HeadGuard::new(io, Arc::clone(&switch), seat));
@@ -166,7 +181,9 @@ where
     };
     match end {
         Err(panic) => line.watch.panicked(&peer, words(&*panic)),
-        // A failed connection has no one to tell: the client is gone, or was answered.
+        // An answer broke off whose end nothing but the connection's tells.
+        Ok(Err(_)) if switch.ends_answer() => shared.guard().socket().close_by_reset(),
+        // Another failed connection has no one to tell: the client is gone, or sees a part missing.
         Ok(Err(_)) => {}
         Ok(Ok(())) => close_after_refused_upgrade::<T>(&switch).await,
     }
@@ -178,7 +195,7 @@ where
 fn poll_lane<S, T>(shared: &Shared<T>, call: &Call<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>>
 where
     S: Serve,
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: Socket,
 {
     shared.guard().poll_lane(cx, &mut |head, at, out| call.answer_at_once(head, at, out))
 }
@@ -215,7 +232,7 @@ async fn answer<S: Serve>(
         }
     }
     if http10 {
-        fit_http10(&mut response);
+        fit_http10(&mut response, &call.switch);
     }
     let switch = Arc::clone(&call.switch);
     Ok(response.map(|body| Handed { body, turn, switch }))
@@ -256,11 +273,14 @@ impl<B: Body<Data = Bytes, Error = BoxError> + Unpin> Body for Handed<B> {
 
 /// To a client of HTTP/1.0 the library promises to keep the connection even where its end delimits
 /// the answer or the service wants it closed. An answer of version 1.0 makes no such promise.
-fn fit_http10<B: Body>(response: &mut Response<B>) {
+fn fit_http10<B: Body>(response: &mut Response<B>, switch: &Switch) {
     let headers = response.headers();
     let closes = fields::members(headers, &CONNECTION).any(|m| m.eq_ignore_ascii_case(b"close"));
     let delimited =
         response.body().size_hint().exact().is_some() || headers.contains_key(CONTENT_LENGTH);
+    if !delimited {
+        switch.end_answer_with_connection();
+    }
     if closes || !delimited {
         *response.version_mut() = Version::HTTP_10;
     }
@@ -268,10 +288,7 @@ fn fit_http10<B: Body>(response: &mut Response<B>) {
 
 /// A connection that ever saw a refused upgrade ends in the library as if it were granted: the
 /// socket comes back this way, unclosed.
-async fn close_after_refused_upgrade<T>(switch: &Switch)
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn close_after_refused_upgrade<T: Socket>(switch: &Switch) {
     let Some(way_back) = switch.take_way_back() else { return };
     let Ok(upgraded) = way_back.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<Shared<T>>>() else { return };

@@ -101,6 +101,11 @@ impl<T> HeadGuard<T> {
         }
     }
 
+    /// What it guards.
+    pub(super) const fn socket(&self) -> &T {
+        &self.io
+    }
+
     /// How many of the next bytes of the stream may be handed on now.
     fn approve(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;

@@ -28,6 +28,7 @@ pub(super) struct Switch {
     answered: AtomicU64,
     sent: AtomicU64,
     tunnel: AtomicBool,
+    ends_answer: AtomicBool,
     waiting: AtomicBool,
     waker: Mutex<Option<Waker>>,
     way_back: Mutex<Option<OnUpgrade>>,
@@ -48,6 +49,16 @@ impl Switch {
     /// Whether all of request `turn` has been taken in.
     pub(super) fn has_received(&self, turn: u64) -> bool {
         self.received.load(Ordering::Acquire) >= turn
+    }
+
+    /// The answer under way ends with the connection: nothing else tells its client where.
+    pub(super) fn end_answer_with_connection(&self) {
+        self.ends_answer.store(true, Ordering::Release);
+    }
+
+    /// Whether the connection's end is the end of an answer.
+    pub(super) fn ends_answer(&self) -> bool {
+        self.ends_answer.load(Ordering::Acquire)
     }
 
     /// The number that the service side gives to the next request.

@@ -1,5 +1,9 @@
 //! How bodies end: in order, with trailers, with their connection, or not at all.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::support::PATIENCE;
 use crate::support::cistern::in_front_of;
 use crate::support::client::get;
 use crate::support::stage::{Stage, chunk, head_of, message};
@@ -113,4 +117,31 @@ fn a_reset_is_no_end_of_an_answer_without_a_length() {
     let asked = cistern.begin(&get("/a"));
     stage.expects("GET /a").answers(message(200, &[MINUTE], "all"));
     assert_eq!(asked.finish().served_by_origin().text(), "all");
+}
+
+#[test]
+fn an_old_client_sees_that_an_answer_without_a_length_broke_off() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).start();
+    for breaks in [false, true] {
+        let mut old = TcpStream::connect(cistern.address()).unwrap();
+        old.set_read_timeout(Some(PATIENCE)).unwrap();
+        old.write_all(b"GET /a HTTP/1.0\r\n\r\n").unwrap();
+        let mut scene = stage.expects("GET /a");
+        scene.says(head_of(200, &[CHUNKED, "Cache-Control: no-store"])).says(chunk(b"some"));
+        let mut got = Vec::new();
+        let mut piece = [0; 4_096];
+        while !got.ends_with(b"some") {
+            let count = old.read(&mut piece).expect("what came is passed on");
+            got.extend_from_slice(&piece[..count]);
+        }
+        if breaks {
+            scene.hangs_up();
+            let end = old.read(&mut piece).expect_err("no end in order");
+            assert_eq!(end.kind(), std::io::ErrorKind::ConnectionReset);
+        } else {
+            scene.answers(chunk(b""));
+            assert_eq!(old.read(&mut piece).expect("an end in order"), 0);
+        }
+    }
 }

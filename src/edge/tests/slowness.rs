@@ -8,9 +8,13 @@ use tokio::time::Instant;
 
 use super::service::{Echo, Notes};
 use crate::base::tasks;
-use crate::edge::conn::{self, Line};
+use crate::edge::conn::{self, Line, Socket};
 use crate::edge::workers::House;
 use crate::edge::{Peer, Watch};
+
+impl Socket for DuplexStream {
+    fn close_by_reset(&self) {}
+}
 
 /// A connection whose pipe holds `room` bytes each way.
 pub(super) fn connected(notes: &Arc<Notes>, room: usize) -> DuplexStream {
