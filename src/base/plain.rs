@@ -8,9 +8,13 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// itself in a string of JSON (RFC 8259, 7) and of a structured field (RFC 9651, 3.3.3). `false`
 /// may also be said of text that one of the two would take as it is.
 pub fn is_plain(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let odd = words.iter().fold(0, |odd, word| odd | odd_bytes(u64::from_le_bytes(*word)));
-    odd == 0 && rest.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\'));
+    };
+    // The last word overlaps the one before it where the length is no multiple of eight.
+    let (words, _) = text.as_chunks::<8>();
+    let odd = words.iter().chain([last]).fold(0, |odd, w| odd | odd_bytes(u64::from_le_bytes(*w)));
+    odd == 0
 }
 
 /// Not zero where a byte is below space, above tilde, a quotation mark or a backslash.

@@ -23,11 +23,12 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::head_guard::{HeadGuard, Outgoing, Shared};
+use super::head_scan::Sound;
 use super::request_head::{self, Plain};
 use super::serve::{AtOnce, BoxError, Offer, Peer, Serve, Watch};
 use super::switch::{Course, Switch};
@@ -78,7 +79,7 @@ struct Call<S: Serve> {
 
 impl<S: Serve> Call<S> {
     /// Answers a head in the lane, if the service can do that without waiting.
-    fn answer_at_once(&self, head: &[u8], arrived: Instant, out: &mut Outgoing) -> bool {
+    fn answer_at_once(&self, head: &Sound<'_>, arrived: Instant, out: &mut Outgoing) -> bool {
         let Some(Plain { request, closes }) = request_head::plain(head) else { return false };
         match self.serve.at_once(Offer { request, peer: self.peer, arrived, closes }, out) {
             AtOnce::Answered => {
@@ -114,9 +115,19 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, line: Line<S>) {
 }
 
 /// What a connection is served on.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Closing it from now on resets the connection instead of ending it in order.
     fn close_by_reset(&self);
+}
+
+/// A pipe in memory, for tests and benches: it knows one kind of end.
+impl Socket for DuplexStream {
+    fn close_by_reset(&self) {}
+}
+
+/// Serves one connection on any socket in the caller's runtime, until it ends. Nothing drains it.
+pub async fn attend<S: Serve>(io: impl Socket, service: S, peer: Peer, watch: Arc<dyn Watch>) {
+    serve_on(io, None, peer, Line::new(service, Arc::new(House::default()), watch)).await;
 }
 
 impl Socket for TcpStream {

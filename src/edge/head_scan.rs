@@ -4,6 +4,8 @@
 //! passes. It is pure and resumes where it stopped: the same bytes give the same verdict however
 //! they were cut into reads.
 
+use smallvec::SmallVec;
+
 use super::bytes_allowed::{TOKEN, has_control};
 use super::refusal::Refusal;
 use super::target::{self, RequestLine};
@@ -31,6 +33,44 @@ pub(super) struct Passed {
     pub(super) may_switch: bool,
 }
 
+/// Where things stand in a head, in bytes from its beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    from: u32,
+    len: u32,
+}
+
+impl Place {
+    const fn of(from: usize, len: usize) -> Self {
+        // A head is shorter than 4 GiB: `limits::HEAD_BYTES_MAX`.
+        Self { from: from as u32, len: len as u32 }
+    }
+
+    /// What stands there.
+    pub(super) fn within(self, head: &[u8]) -> &[u8] {
+        let from = self.from as usize;
+        head.get(from..from + self.len as usize).unwrap_or_default()
+    }
+}
+
+/// A head that passed, with its parts found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sound<'a> {
+    /// All its bytes.
+    pub(super) bytes: &'a [u8],
+    /// Its request line.
+    pub(super) line: &'a [u8],
+    fields: &'a [(Place, Place)],
+}
+
+impl<'a> Sound<'a> {
+    /// Names and trimmed values of its field lines, in order.
+    pub(super) fn fields(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
+        let bytes = self.bytes;
+        self.fields.iter().map(|(name, value)| (name.within(bytes), value.within(bytes)))
+    }
+}
+
 /// What is known of the head so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scan {
@@ -48,14 +88,19 @@ const EMPTY_LINES_MAX: u8 = 2;
 /// What the longest method, the version and the separators may add to a target.
 const AROUND_TARGET_MAX: usize = 128;
 
+/// Requests of programs have fewer fields than this.
+const FIELDS_USUAL: usize = 8;
+
 /// One head as far as it was read.
 #[derive(Debug, Default)]
 pub(super) struct HeadScan {
     /// Where the first line begins that has not been judged.
     at: usize,
     empty_lines: u8,
-    fields: usize,
+    /// Names and values of the lines that have been judged.
+    fields: SmallVec<[(Place, Place); FIELDS_USUAL]>,
     line: Option<RequestLine>,
+    line_at: Place,
     host: bool,
     length: Option<u64>,
     chunked: bool,
@@ -66,6 +111,11 @@ impl HeadScan {
     /// Whether anything but empty lines has come, given the bytes that are held.
     pub(super) fn has_begun(&self, head: &[u8]) -> bool {
         self.line.is_some() || head.len() > self.at
+    }
+
+    /// The head that passed: `head` is what [`HeadScan::read`] had, up to its end.
+    pub(super) fn sound<'a>(&'a self, head: &'a [u8]) -> Sound<'a> {
+        Sound { bytes: head, line: self.line_at.within(head), fields: &self.fields }
     }
 
     /// Goes on reading: `head` is what the call before had, and more behind it.
@@ -86,11 +136,15 @@ impl HeadScan {
             let [line @ .., b'\r'] = rest.get(..end).unwrap_or_default() else {
                 return Err(Refusal::BareLf);
             };
+            let from = self.at;
             self.at += end + 1;
             match (self.line, line.is_empty()) {
                 (None, true) if self.empty_lines < EMPTY_LINES_MAX => self.empty_lines += 1,
-                (None, _) => self.line = Some(target::request_line(line)?),
-                (Some(_), false) => self.field(line)?,
+                (None, _) => {
+                    self.line = Some(target::request_line(line)?);
+                    self.line_at = Place::of(from, line.len());
+                }
+                (Some(_), false) => self.field(line, from)?,
                 (Some(first), true) => return self.finish(first).map(Some),
             }
         }
@@ -111,12 +165,15 @@ impl HeadScan {
         Ok(())
     }
 
-    fn field(&mut self, line: &[u8]) -> Result<(), Refusal> {
-        self.fields += 1;
-        if self.fields > limits::HEAD_LINES_MAX {
+    fn field(&mut self, line: &[u8], from: usize) -> Result<(), Refusal> {
+        if self.fields.len() >= limits::HEAD_LINES_MAX {
             return Err(Refusal::TooManyLines);
         }
         let (name, value) = field_line(line)?;
+        let before = line.len() - value.len();
+        let value = trim_end(value);
+        let place = Place::of(from + before, value.len());
+        self.fields.push((Place::of(from, name.len()), place));
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 if std::mem::replace(&mut self.host, true) {
@@ -166,7 +223,7 @@ impl HeadScan {
     }
 }
 
-/// Name and trimmed value of a field line without its CRLF.
+/// Name and value of a field line without its CRLF; the value without the white space before it.
 fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     let end = line.iter().position(|&byte| !TOKEN[usize::from(byte)]).unwrap_or(line.len());
     let (name, rest) = line.split_at_checked(end).unwrap_or_default();
@@ -179,12 +236,19 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     if has_control(value) {
         return Err(Refusal::Control);
     }
-    Ok((name, trim(value)))
+    Ok((name, trim_start(value)))
 }
 
 /// Optional white space is spaces and tabs only (RFC 9110, 5.6.3).
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
+fn trim_end(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
     value

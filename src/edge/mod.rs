@@ -25,6 +25,7 @@ pub use hyper::body::Incoming;
 
 pub use accept::Listener;
 pub use chunk_scan::ChunkFault;
+pub use conn::{Socket, attend};
 pub use head_guard::Outgoing;
 pub use refusal::Refusal;
 pub use serve::{AtOnce, BoxError, Drained, Edge, Offer, Peer, Serve, Settings, Watch};

@@ -52,7 +52,7 @@ pub(super) fn answer(
         line(out, header::CONNECTION.as_str(), b"close");
     }
     out.extend_from_slice(b"\r\n");
-    respond::tell(engine, &account);
+    respond::tell(engine, &account, now);
     if engine.telemetry.access.is_on() {
         respond::write_line(engine, transit, &account, status, body.left(), true);
     }

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use smallvec::SmallVec;
 
+use crate::base::clock::Timestamp;
 use crate::base::fault::{Culprit, Fault};
 use crate::base::names;
 use crate::base::reason::Reason;
@@ -31,7 +32,7 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
     let account = account.with_fate_known();
     dress(engine, &transit, &account, status, &mut fields);
     if account.fate.is_none() {
-        tell(engine, &account);
+        tell(engine, &account, engine.clock.now());
     }
     let bodiless = transit.parts.method == Method::HEAD
         || status == StatusCode::NO_CONTENT
@@ -138,7 +139,7 @@ fn details(account: &Account) -> SmallVec<[[&str; 2]; 4]> {
     details
 }
 
-pub(super) fn tell(engine: &Engine, account: &Account) {
+pub(super) fn tell(engine: &Engine, account: &Account, now: Timestamp) {
     let key = account.key.as_ref().map_or("", crate::entry::Key::text);
     let rule = account.route.as_ref().map(|route| &*route.name);
     let event = match account.outcome {
@@ -150,7 +151,7 @@ pub(super) fn tell(engine: &Engine, account: &Account) {
             reason: account.reason.map(super::super::base::reason::Reason::as_str),
         },
     };
-    engine.telemetry.tell(engine.clock.now(), &event);
+    engine.telemetry.tell(now, &event);
 }
 
 /// The answer to a fault: a problem document (RFC 9457) that nobody may store.
@@ -284,7 +285,7 @@ impl Line {
     /// Its event waited for the same.
     fn write_with(mut self: Box<Self>, refusal: Option<Reason>) {
         self.account.reason = self.account.reason.or(refusal);
-        tell(&self.engine, &self.account);
+        tell(&self.engine, &self.account, self.engine.clock.now());
         self.write();
     }
 

@@ -6,8 +6,10 @@ use crate::edge::{AtOnce, Incoming, Offer, Outgoing, Peer, Serve};
 use crate::engine::{self, Begun, Caller, Sent, Worker};
 
 /// A worker as the edge calls it.
-pub(super) struct Front {
-    pub(super) worker: Worker,
+#[derive(Debug)]
+pub struct Front {
+    /// The worker.
+    pub worker: Worker,
 }
 
 impl Serve for Front {

@@ -4,7 +4,7 @@
 pub mod build;
 pub mod demo;
 mod file;
-mod front;
+pub mod front;
 pub mod load;
 pub mod reload;
 pub mod run;

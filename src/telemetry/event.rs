@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use crate::base::clock::Timestamp;
+use crate::base::plain::is_plain;
 use crate::telemetry::access::redacted;
 use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
@@ -175,8 +176,8 @@ fn optional(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
 // One happening is one line, whatever a client managed to put into a key.
 fn text(out: &mut Vec<u8>, name: &str, value: &str) {
     let value = &*redacted(value);
-    let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    if !value.is_empty() && value.bytes().all(plain) {
+    let bytes = value.as_bytes();
+    if !bytes.is_empty() && is_plain(bytes) && memchr::memchr(b' ', bytes).is_none() {
         out.push(b' ');
         out.extend_from_slice(name.as_bytes());
         out.push(b'=');

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::super::head_scan::{Framing, HeadScan, Scan};
+use super::super::head_scan::{Framing, HeadScan, Scan, Sound};
 use super::{GATHERED_BYTES_MAX, HeadGuard, State};
 
 /// What is read at once: some heads, and no page of the stack more.
@@ -108,7 +108,7 @@ impl Outgoing {
 }
 
 /// Takes a whole head without content and when it came; says whether it has appended its answer.
-pub(in super::super) type Answer<'a> = dyn FnMut(&[u8], Instant, &mut Outgoing) -> bool + 'a;
+pub(in super::super) type Answer<'a> = dyn FnMut(&Sound<'_>, Instant, &mut Outgoing) -> bool + 'a;
 
 /// How far the lane is.
 #[derive(Debug, Default)]
@@ -228,7 +228,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
                     let (head, behind) = rest.split_at_checked(passed.len).unwrap_or_default();
                     if passed.framing == Framing::Empty
                         && !passed.may_switch
-                        && answer(head, arrived, &mut self.lane.outgoing)
+                        && answer(&scan.sound(head), arrived, &mut self.lane.outgoing)
                     {
                         used += passed.len;
                         self.state = State::Head(HeadScan::default());

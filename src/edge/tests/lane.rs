@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::client::Client;
 use super::service::{Notes, Running};
 use super::slowness::connected;
+use crate::edge::head_scan::{HeadScan, Scan};
 use crate::edge::request_head;
 
 fn ask(target: &str, fields: &str) -> String {
@@ -165,7 +166,9 @@ proptest! {
             }
         }
         let head = ask("/fields", &lines);
-        let ours = request_head::plain(head.as_bytes()).unwrap().request;
+        let mut scan = HeadScan::default();
+        prop_assert!(matches!(scan.read(head.as_bytes()), Scan::Passed(_)));
+        let ours = request_head::plain(&scan.sound(head.as_bytes())).unwrap().request;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(async {
             let (notes, _arrivals) = Notes::new();

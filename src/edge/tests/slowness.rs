@@ -8,13 +8,8 @@ use tokio::time::Instant;
 
 use super::service::{Echo, Notes};
 use crate::base::tasks;
-use crate::edge::conn::{self, Line, Socket};
-use crate::edge::workers::House;
+use crate::edge::conn;
 use crate::edge::{Peer, Watch};
-
-impl Socket for DuplexStream {
-    fn close_by_reset(&self) {}
-}
 
 /// A connection whose pipe holds `room` bytes each way.
 pub(super) fn connected(notes: &Arc<Notes>, room: usize) -> DuplexStream {
@@ -22,8 +17,7 @@ pub(super) fn connected(notes: &Arc<Notes>, room: usize) -> DuplexStream {
     let any = "127.0.0.1:1".parse().unwrap();
     let peer = Peer { address: any, local: any, connection: 1 };
     let echo = Echo { notes: Arc::clone(notes), worker: 0 };
-    let line = Line::new(echo, Arc::new(House::default()), Arc::clone(notes) as Arc<dyn Watch>);
-    tasks::tend(conn::serve_on(server, None, peer, line));
+    tasks::tend(conn::attend(server, echo, peer, Arc::clone(notes) as Arc<dyn Watch>));
     client
 }
 

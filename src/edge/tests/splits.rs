@@ -90,7 +90,7 @@ fn fate(parts: Vec<Vec<u8>>, room: usize, lane: bool) -> (Vec<u8>, Option<String
             Poll::Pending => {
                 assert!(guard.is_lane_wanted(), "nothing here waits");
                 let turn = guard.poll_lane(&mut cx, &mut |head, _, out| {
-                    seen.extend_from_slice(head);
+                    seen.extend_from_slice(head.bytes);
                     out.head().extend_from_slice(b"answer");
                     true
                 });
