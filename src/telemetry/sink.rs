@@ -12,8 +12,12 @@ use std::time::Duration;
 /// What may wait for the writer. Lines beyond it are dropped.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
 
-/// How long the writer gathers lines: one write for a burst, and no more wake-ups than this allows.
+/// How long the writer gathers lines: one write for a burst.
 const GATHER: Duration = Duration::from_millis(10);
+
+/// What is worth a write before that time is over. Lines that are written soon are read by the
+/// system while they are still in the processor's cache.
+const BATCH_BYTES: usize = 64 << 10;
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,11 +89,12 @@ impl Sink {
             shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let was_empty = pending.buffer.is_empty();
+        let before = pending.buffer.len();
         fill(&mut pending.buffer);
         pending.buffer.push(b'\n');
+        let is_batch = before < BATCH_BYTES && pending.buffer.len() >= BATCH_BYTES;
         drop(pending);
-        if was_empty {
+        if before == 0 || is_batch {
             shared.wake.notify_one();
         }
     }
@@ -141,13 +146,12 @@ impl Shared {
             if pending.buffer.is_empty() {
                 return;
             }
-            let closed = pending.closed;
             pending.writing = true;
+            let gathers = |p: &mut Pending| p.buffer.len() < BATCH_BYTES && !p.closed;
+            let gathered = self.wake.wait_timeout_while(pending, GATHER, gathers);
+            let (mut pending, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut batch, &mut pending.buffer);
             drop(pending);
-            if !closed {
-                std::thread::sleep(GATHER);
-            }
-            std::mem::swap(&mut batch, &mut self.pending().buffer);
             if self.reopen.swap(false, Ordering::Relaxed) {
                 out.reopen();
             }
