@@ -92,6 +92,9 @@ impl Posted {
         let Some(reader) = flight.stream.reader() else {
             return Err(Box::new(answer));
         };
+        // Whoever asks for the target from here on waits for these bytes, unless others are on
+        // their way already.
+        drop(engine.flights.seat(Arc::clone(&flight)));
         let len = fetch::declared_len(answer.headers());
         let errand = fetch::Errand::posted(self.plan, self.labels, self.gist);
         fill::posted(worker, Arc::clone(&flight), errand, answer, keep, fields);

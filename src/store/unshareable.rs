@@ -1,6 +1,6 @@
 //! Which keys lately gave answers that may not be shared, so that the next requests for them go to
 //! the origin at once instead of waiting for one another. A fixed table: the text of a key has a
-//! row of [`WAYS`] slots, where the marks of all its sites and callers stand side by side, so that
+//! row of eight slots, where the marks of all its sites and callers stand side by side, so that
 //! a purge of the text finds them. Texts may share a row; beyond its slots the mark that ends first
 //! is lost and a few requests wait once more. A mark is never taken for another's, up to a chance
 //! of 2^-29.

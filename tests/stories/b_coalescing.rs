@@ -360,3 +360,20 @@ fn a_slow_reader_slows_nobody() {
     assert_eq!(rest_of(&mut idle).map(|body| body.len()), Some(96 * piece.len()));
     stage.was_asked_no_more();
 }
+
+#[test]
+fn a_read_waits_for_the_answer_of_a_post_that_stands_for_it() {
+    let stage = Stage::start();
+    let cistern = in_front_of(stage.address()).profile("rfc").start();
+    let mut writer = Wire::asking(cistern.address(), "POST /a", &["Content-Length: 0"]);
+    let mut scene = stage.expects("POST /a");
+    scene.says(head_of(200, &[MINUTE, CHUNKED, "Content-Location: /a"])).says(chunk(b"first"));
+    assert_eq!(writer.head().status, 200);
+    assert_eq!(writer.chunk().as_deref(), Some(&b"first"[..]));
+    let mut reader = Wire::asking(cistern.address(), "GET /a", &[]);
+    assert_eq!(reader.head().status, 200);
+    scene.answers([chunk(b"rest"), chunk(b"")].concat());
+    assert_eq!(rest_of(&mut writer).as_deref(), Some(&b"rest"[..]));
+    assert_eq!(rest_of(&mut reader).as_deref(), Some(&b"firstrest"[..]));
+    stage.was_asked_no_more();
+}
