@@ -89,6 +89,17 @@ fn forwarding_fields_of_strangers_do_not_reach_the_origin() {
 }
 
 #[test]
+fn an_expectation_shapes_no_answer_that_others_get() {
+    let origin = Origin::start();
+    stored(&origin);
+    let cistern = in_front_of(origin.address()).start();
+    cistern.send(&get("/a").header("Expect", "the unexpected")).served_by_origin();
+    let seen = origin.last("GET /a").to_ascii_lowercase();
+    assert!(!seen.contains("expect"), "{seen}");
+    cistern.get("/a").served_from_store();
+}
+
+#[test]
 fn connection_takes_a_field_away_before_anything_is_keyed_by_it() {
     let origin = Origin::start();
     origin.answers("GET /a", text("for all").for_a_minute().field("Vary: Accept-Language"));
