@@ -14,9 +14,17 @@ fn an_override_of_the_target_keeps_a_request_out_of_the_cache() {
     let origin = Origin::start();
     stored(&origin);
     let cistern = in_front_of(origin.address()).start();
-    for name in
-        ["X-Original-URL", "X-Host", "X-Forwarded-Port", "X-Envoy-Original-Path", "X-Scheme"]
-    {
+    for name in [
+        "X-Original-URL",
+        "X-Host",
+        "X-Forwarded-Port",
+        "X-Envoy-Original-Path",
+        "X-Scheme",
+        "X-Now-Route-Matches",
+        "X-Invoke-Path",
+        "X-Matched-Path",
+        "X-Middleware-Prefetch",
+    ] {
         let odd = get("/a").header(name, "/other");
         cistern.send(&odd).with_status(200).passed_because("unkeyed-input");
     }
