@@ -49,7 +49,7 @@ const OVERRIDES: [&str; 15] = [
     "x-host",
     "x-http-destinationurl",
     "x-http-host-override",
-    "x-middleware-subrequest",
+    "x-matched-path",
     "x-real-host",
     "x-rewrite-url",
     "x-scheme",
@@ -58,8 +58,16 @@ const OVERRIDES: [&str; 15] = [
     "x-wap-profile",
 ];
 
-/// Families of the same kind.
-const OVERRIDE_FAMILIES: [&str; 4] = ["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
+/// Families of the same kind; the last three are what Next.js tells itself, and believes.
+const OVERRIDE_FAMILIES: [&str; 7] = [
+    "x-forwarded-",
+    "x-original-",
+    "x-rewrite-",
+    "x-envoy-",
+    "x-invoke-",
+    "x-middleware-",
+    "x-now-",
+];
 
 /// Whether what this field says could change the answer, though no key holds it.
 pub(super) fn overrides(name: &HeaderName) -> bool {
@@ -118,6 +126,7 @@ mod tests {
             (&["x-http-method-override", "x-method-override"], Marks::METHOD_OVERRIDE),
             (&["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"], Marks::FORWARDED),
             (&["x-forwarded-port", "x-original-url", "x-envoy-a", "x-rewrite-b"], Marks::OVERRIDE),
+            (&["x-middleware-subrequest", "x-now-route-matches"], Marks::OVERRIDE),
             (&OVERRIDES, Marks::OVERRIDE),
         ] {
             for name in names {

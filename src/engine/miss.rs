@@ -203,7 +203,10 @@ pub(super) fn head_for_cache(
     own_conditions: bool,
 ) -> http::request::Parts {
     let target = plan.send_target.as_deref();
-    let head = outbound::head(&worker.engine, transit, &plan.routed, target, Spelling::Key);
+    let mut head = outbound::head(&worker.engine, transit, &plan.routed, target, Spelling::Key);
+    // In no key, and an origin may refuse the whole for it: its refusal would stand for the key. A
+    // request without content asks for no 100 at all (RFC 9110, 10.1.1).
+    head.headers.remove(header::EXPECT);
     if own_conditions {
         return head;
     }

@@ -14,9 +14,17 @@ fn an_override_of_the_target_keeps_a_request_out_of_the_cache() {
     let origin = Origin::start();
     stored(&origin);
     let cistern = in_front_of(origin.address()).start();
-    for name in
-        ["X-Original-URL", "X-Host", "X-Forwarded-Port", "X-Envoy-Original-Path", "X-Scheme"]
-    {
+    for name in [
+        "X-Original-URL",
+        "X-Host",
+        "X-Forwarded-Port",
+        "X-Envoy-Original-Path",
+        "X-Scheme",
+        "X-Now-Route-Matches",
+        "X-Invoke-Path",
+        "X-Matched-Path",
+        "X-Middleware-Prefetch",
+    ] {
         let odd = get("/a").header(name, "/other");
         cistern.send(&odd).with_status(200).passed_because("unkeyed-input");
     }
@@ -86,6 +94,17 @@ fn forwarding_fields_of_strangers_do_not_reach_the_origin() {
     let seen = origin.last("GET /a");
     assert!(!seen.contains("evil"), "{seen}");
     assert!(seen.to_ascii_lowercase().contains("x-forwarded-for: 127.0.0.1"), "{seen}");
+}
+
+#[test]
+fn an_expectation_shapes_no_answer_that_others_get() {
+    let origin = Origin::start();
+    stored(&origin);
+    let cistern = in_front_of(origin.address()).start();
+    cistern.send(&get("/a").header("Expect", "the unexpected")).served_by_origin();
+    let seen = origin.last("GET /a").to_ascii_lowercase();
+    assert!(!seen.contains("expect"), "{seen}");
+    cistern.get("/a").served_from_store();
 }
 
 #[test]
