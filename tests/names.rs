@@ -198,6 +198,8 @@ fn limits_are_what_the_program_holds_to() {
         bytes => format!("{} KiB", bytes >> 10),
     };
     let span = |span: Span| span.to_string();
+    let slow =
+        format!("a client that takes less than {} of what waits for it", kib(l::WRITE_BYTES_MIN));
     let known = [
         ("request head", kib(l::HEAD_BYTES_MAX)),
         ("field lines in a request head", l::HEAD_LINES_MAX.to_string()),
@@ -207,7 +209,7 @@ fn limits_are_what_the_program_holds_to() {
         ("origin's answer head", kib(l::ORIGIN_HEAD_BYTES_MAX)),
         ("field lines in an origin's answer", l::ORIGIN_HEAD_LINES_MAX.to_string()),
         ("connections at once", l::CONNECTIONS_MAX.to_string()),
-        ("a client that takes no byte of its answer", span(l::WRITE_TIMEOUT)),
+        (slow.as_str(), span(l::WRITE_TIMEOUT)),
         ("variants of one key", l::VARIANTS_PER_KEY_MAX.to_string()),
         ("names in one `Vary`", l::VARY_NAMES_MAX.to_string()),
         ("ranges in one request", l::RANGES_MAX.to_string()),

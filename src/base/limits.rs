@@ -93,8 +93,12 @@ pub const LINGER_TIMEOUT: Span = Span::from_secs(2);
 /// How much of what a client still sends is read away while its connection closes.
 pub const LINGER_BYTES_MAX: usize = 1_024 * 1_024;
 
-/// A client that takes not one byte of its answer for this long is gone.
+/// A client that takes less than [`WRITE_BYTES_MIN`] of what waits for it in this time is gone, or
+/// means to hold what it is given.
 pub const WRITE_TIMEOUT: Span = Span::from_secs(60);
+
+/// See [`WRITE_TIMEOUT`]: 273 bytes a second, less than the slowest of modems.
+pub const WRITE_BYTES_MIN: usize = 16 * 1_024;
 
 /// How long an origin's addresses count as known. Container platforms move services within a
 /// minute; a lookup every half of that costs nothing.

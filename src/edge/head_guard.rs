@@ -68,6 +68,8 @@ pub(super) struct HeadGuard<T> {
     over: Option<io::Result<()>>,
     silence: Deadline,
     stall: Deadline,
+    /// Bytes taken since that wait began.
+    taken: usize,
     /// The client has sent its last byte.
     ended: bool,
     /// The library asked for the next request and was told the end because it is refused: every
@@ -94,6 +96,7 @@ impl<T> HeadGuard<T> {
             over: None,
             silence: Deadline::new(limits::HEAD_TIMEOUT.to_duration()),
             stall: Deadline::new(limits::WRITE_TIMEOUT.to_duration()),
+            taken: 0,
             ended: false,
             told: false,
             closing: Closing::default(),
@@ -293,21 +296,31 @@ fn gathered(parts: &[IoSlice<'_>]) -> Option<SmallVec<[u8; GATHERED_BYTES_MAX]>>
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
-    fn in_time<R>(
+    /// A wait for the client goes on until it has taken enough, or all: trickling is no progress.
+    fn in_time(
         &mut self,
-        written: Poll<io::Result<R>>,
+        written: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<R>> {
+    ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Pending if self.stall.is_over(cx) => {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(written) => {
-                self.stall.clear();
-                Poll::Ready(written)
+            Poll::Ready(Ok(count)) => {
+                self.taken = self.taken.saturating_add(count);
+                if self.taken >= limits::WRITE_BYTES_MIN {
+                    self.all_taken();
+                }
+                written
             }
+            other => other,
         }
+    }
+
+    /// The client has taken what there was, or enough of it: the next wait begins anew.
+    fn all_taken(&mut self) {
+        self.taken = 0;
+        self.stall.clear();
     }
 }
 
@@ -341,12 +354,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let flushed = Pin::new(&mut this.io).poll_flush(cx);
-        // The library flushes what it has, to the last byte, before it comes here.
-        if this.unsettled && flushed.is_ready() && this.switch.has_sent(this.heads) {
+        ready!(Pin::new(&mut this.io).poll_flush(cx))?;
+        // The library writes what it has, to the last byte, before it comes here.
+        this.all_taken();
+        if this.unsettled && this.switch.has_sent(this.heads) {
             this.unsettled = false;
         }
-        this.in_time(flushed, cx)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -38,10 +38,11 @@ pub(super) fn plain(head: &Sound<'_>) -> Option<Plain> {
     for (name, value) in head.fields() {
         let name = HeaderName::from_bytes(name).ok()?;
         if name == header::CONNECTION {
-            closes |= value.eq_ignore_ascii_case(b"close");
-            if !closes && !value.eq_ignore_ascii_case(b"keep-alive") {
+            let close = value.eq_ignore_ascii_case(b"close");
+            if !close && !value.eq_ignore_ascii_case(b"keep-alive") {
                 return None;
             }
+            closes |= close;
         } else if name == header::EXPECT {
             return None;
         }

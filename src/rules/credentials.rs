@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 use crate::entry::order::Glob;
 
 /// Fields that carry the caller's identity in most APIs, besides `Authorization`.
-const KEY_FIELDS: [&str; 20] = [
+const KEY_FIELDS: [&str; 22] = [
     "proxy-authorization",
     "x-authorization",
     "x-api-key",
@@ -28,6 +28,8 @@ const KEY_FIELDS: [&str; 20] = [
     "x-goog-api-key",
     "x-goog-iap-jwt-assertion",
     "x-amz-security-token",
+    "remote-user",
+    "x-remote-user",
 ];
 
 /// Cookies of analytics, which say nothing about what an API answers.

@@ -249,6 +249,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lane.outgoing.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
         while !self.lane.outgoing.is_empty() {
             let written = self.lane.outgoing.poll_write(&mut self.io, cx);
             match ready!(self.in_time(written, cx))? {
@@ -256,6 +259,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadGuard<T> {
                 written => self.lane.outgoing.advance(written),
             }
         }
+        self.all_taken();
         Poll::Ready(Ok(()))
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::service::{Echo, Notes};
+use crate::base::limits;
 use crate::base::tasks;
 use crate::edge::conn;
 use crate::edge::{Peer, Watch};
@@ -118,10 +119,10 @@ async fn a_client_that_takes_nothing_is_gone_after_a_while() {
     let mut client = connected(&notes, 1_024);
     let begun = Instant::now();
     client.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
-    // It takes a little twice a minute, which is enough, and then nothing more.
+    // It takes little twice a minute, which is enough, and then nothing more.
     for _ in 0..4 {
         pass(30).await;
-        client.read_exact(&mut [0; 1_024]).await.unwrap();
+        client.read_exact(&mut [0; limits::WRITE_BYTES_MIN]).await.unwrap();
     }
     let dropped = begun.elapsed().as_secs() + 60;
     while client.write_all(b"x").await.is_ok() {
@@ -130,6 +131,23 @@ async fn a_client_that_takes_nothing_is_gone_after_a_while() {
     assert!((dropped..dropped + 2).contains(&begun.elapsed().as_secs()));
     let cut = rest(&mut client).await;
     assert!(cut.len() <= 1_024, "the answer ends where it was cut");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_a_byte_now_and_then_is_gone_after_the_same_while() {
+    for target in ["/big", "/at-once/big"] {
+        let (notes, _arrivals) = Notes::new();
+        let mut client = connected(&notes, 1_024);
+        let begun = Instant::now();
+        let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        while client.read_u8().await.is_ok() {
+            pass(1).await;
+        }
+        // What stood in the pipe when it was cut is read a byte at a time, too.
+        let cut_within = 60 + 1_024 + 2;
+        assert!((60..cut_within).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
 }
 
 #[tokio::test(start_paused = true)]
