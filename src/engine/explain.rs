@@ -147,11 +147,13 @@ pub fn explain(
         Admission::Purge if !purge::allowed(engine, &transit) => {
             refused(&purge::FORBIDDEN, &mut told);
         }
-        Admission::Purge => {
-            "purge".clone_into(&mut told.outcome);
-            let selectors = purge::target_selectors(&transit.book, &transit.asked());
-            told.purges = selectors.iter().map(ToString::to_string).collect();
-        }
+        Admission::Purge => match purge::named(&transit) {
+            Ok(named) => {
+                "purge".clone_into(&mut told.outcome);
+                told.purges = named.selectors.iter().map(ToString::to_string).collect();
+            }
+            Err(fault) => refused(&fault, &mut told),
+        },
         Admission::Pass(routed, reason) => passes(&routed, reason, &mut told),
         Admission::Refuse(fault) => refused(&fault, &mut told),
     }

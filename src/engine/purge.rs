@@ -68,6 +68,30 @@ pub fn on_this_site(book: &Book, asked: &Asked<'_>, named: Vec<Selector>) -> Vec
 pub(super) const FORBIDDEN: Fault =
     Fault::Forbidden("PURGE is for listed networks or a token ([purge])");
 
+/// What a PURGE takes.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) selectors: Vec<Selector>,
+    /// No selector was given: the target is meant.
+    pub(super) by_target: bool,
+}
+
+/// What this PURGE takes: what its selector fields name, else its target.
+///
+/// # Errors
+/// When a selector cannot be read.
+pub(super) fn named(transit: &Transit) -> Result<Named, Fault> {
+    let (book, asked) = (&transit.book, transit.asked());
+    let selectors = selectors(&transit.parts.headers).map_err(Fault::BadRequest)?;
+    let by_target = selectors.is_empty();
+    let selectors = if by_target {
+        target_selectors(book, &asked)
+    } else {
+        on_this_site(book, &asked, selectors)
+    };
+    Ok(Named { selectors, by_target })
+}
+
 /// Answers PURGE: of the target, or of what its selector fields name. Never forwarded.
 pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
     let began = transit.micros();
@@ -75,18 +99,11 @@ pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
     if !allowed(engine, transit) {
         return respond::fault(engine, transit, &FORBIDDEN, account);
     }
-    let named = match selectors(&transit.parts.headers) {
-        Ok(named) => on_this_site(&transit.book, &transit.asked(), named),
-        Err(problem) => {
-            return respond::fault(engine, transit, &Fault::BadRequest(problem), account);
-        }
+    let Named { selectors, by_target } = match named(transit) {
+        Ok(named) => named,
+        Err(fault) => return respond::fault(engine, transit, &fault, account),
     };
-    let by_target = named.is_empty();
-    let order = Order::of(if by_target {
-        target_selectors(&transit.book, &transit.asked())
-    } else {
-        named
-    });
+    let order = Order::of(selectors);
     let (_, entries) = carry_out(engine, &order, "purge", None, false);
     let missing = by_target && entries == 0;
     let body = serde_json::json!({

@@ -142,7 +142,7 @@ pub(crate) fn read(
     overlay(&mut table, environment)?;
     for (key, what) in NOT_BUILT {
         if present(&table, key) {
-            let problem = format!("{what} is not built yet; take `{key}` out");
+            let problem = format!("not built yet: {what}; take `{key}` out");
             return Err(SettingsError::new(format!("{place} {key}"), problem));
         }
     }
@@ -150,6 +150,16 @@ pub(crate) fn read(
         let problem = "TLS is not built yet; terminate it in front and take `tls` out";
         return Err(SettingsError::new(format!("{place} listen.tls"), problem));
     }
+    // A variable that is wrong by itself is named; in the whole it would have no name.
+    for variable in environment.iter().filter(|(name, _)| name.starts_with("CISTERN_")) {
+        let mut alone = Table::new();
+        overlay(&mut alone, std::slice::from_ref(variable))?;
+        typed(alone, &variable.0)?;
+    }
+    typed(table, &place)
+}
+
+fn typed(table: Table, place: &str) -> Result<File, SettingsError> {
     Value::Table(table)
         .try_into()
         .map_err(|e: toml::de::Error| SettingsError::new(place, e.to_string().trim().to_owned()))
@@ -255,8 +265,7 @@ fn overlay(table: &mut Table, environment: &[(String, String)]) -> Result<(), Se
 }
 
 /// Variables with this prefix that speak to the command line, not to the settings.
-const RESERVED: [&str; 4] =
-    ["CISTERN_CONFIG", "CISTERN_ADMIN_URL", "CISTERN_ADMIN_TOKEN", "CISTERN_ADMIN_TOKEN_FILE"];
+const RESERVED: [&str; 2] = ["CISTERN_CONFIG", "CISTERN_ADMIN_URL"];
 
 /// Fields that are lists: the variable separates their members by commas.
 const LISTS: [&str; 4] = ["trust__peers", "trust__clients", "purge__networks", "headers__targeted"];
@@ -289,5 +298,12 @@ mod tests {
     fn an_unknown_key_is_an_error() {
         let environment = [("CISTERN_L1__SIZ".to_owned(), "1MB".to_owned())];
         assert!(read(None, &environment).unwrap_err().to_string().contains("siz"));
+        for name in ["CISTERN_FOO", "CISTERN_ADMIN_TOKEN", "CISTERN_L1__SIZ", "CISTERN_LISTEN"] {
+            let wrong = read(None, &[(name.to_owned(), "x".to_owned())]).unwrap_err();
+            assert!(wrong.to_string().contains(name), "{wrong}");
+        }
+        let clients =
+            ["CISTERN_CONFIG", "CISTERN_ADMIN_URL"].map(|name| (name.to_owned(), "x".to_owned()));
+        assert!(read(None, &clients).is_ok());
     }
 }

@@ -260,15 +260,13 @@ impl Signals {
     async fn serve(&mut self, engine: &Engine, nudge: &Sender<Nudge>) {
         loop {
             tokio::select! {
-                            _ = self.term.recv() => return,
-                            _ = self.int.recv() => return,
-                            _ = self.quit.recv() => return,
-                            // The watcher is gone only when the node is.
-                            _ = self.hup.recv() => {
-             let _ = nudge.send(Nudge::Asked);
-            },
-                            _ = self.usr1.recv() => engine.telemetry.reopen(),
-                        }
+                _ = self.term.recv() => return,
+                _ = self.int.recv() => return,
+                _ = self.quit.recv() => return,
+                // The watcher is gone only when the node is.
+                _ = self.hup.recv() => drop(nudge.send(Nudge::Asked)),
+                _ = self.usr1.recv() => engine.telemetry.reopen(),
+            }
         }
     }
 

@@ -109,6 +109,23 @@ async fn who_asks_decides_what_a_purge_or_a_write_would_take() {
     assert_ne!(ann, bob);
 }
 
+#[tokio::test]
+async fn a_purge_takes_what_its_fields_name() {
+    let open = Options { purge_networks: vec![IpAddr::from([127, 0, 0, 1]).into()], ..options() };
+    let worker = worker_with(origin().await.address, "", open);
+    let seen = |fields: &[(&str, &str)]| {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let headers: Vec<_> = fields.iter().map(owned).collect();
+        told(&worker, &Question { headers: &headers, ..question("PURGE", "http://h/a") })
+    };
+    assert_eq!(seen(&[]).purges, ["url:http://h/a"]);
+    let named = seen(&[("x-purge-selector", "prefix:shop:"), ("surrogate-key", "one two")]);
+    assert_eq!(named.purges, ["prefix:shop:", "tag:one", "tag:two"]);
+    assert_eq!(seen(&[("x-purge-selector", "url:/b")]).purges, ["url:http://h/b"]);
+    let wrong = seen(&[("x-purge-selector", "tenant:a")]);
+    assert_eq!((wrong.outcome.as_str(), wrong.reason.as_deref()), ("refused", Some("bad-request")));
+}
+
 #[tokio::test(start_paused = true)]
 async fn explaining_is_no_use_of_what_is_stored() {
     let worker = worker(origin().await.address, "");
