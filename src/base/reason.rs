@@ -54,6 +54,10 @@ reasons! {
     Credentials: "credentials",
         "credentials are present and the key has no identity part",
         "add {identity} to the key, share = \"identity\", or share = \"public\" if all callers see the same";
+    /// The answer is to HEAD and has no body to keep.
+    HeadOnly: "head-only",
+        "an answer to HEAD has no body to keep",
+        "nothing: the next GET is kept";
     /// The body ended early, or the origin's framing broke.
     Incomplete: "incomplete",
         "the origin's answer ended before its end",
@@ -94,6 +98,10 @@ reasons! {
     OddTarget: "odd-target",
         "the target is not in plain form",
         "send it without dot segments, `//`, `;`, or encoded slashes";
+    /// The client's condition is one that only the origin may judge (RFC 9110, 13.1.1).
+    Precondition: "precondition",
+        "only the origin may judge this condition",
+        "ask without If-Match and If-Unmodified-Since";
     /// The answer says `private`.
     Private: "private",
         "the origin says private",

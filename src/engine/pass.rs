@@ -131,7 +131,11 @@ pub(super) async fn read(
     let engine = &worker.engine;
     let is_head = transit.parts.method == Method::HEAD;
     let fwd = if stale.is_some() { Fwd::Stale } else { Fwd::UriMiss };
-    let reason = if is_head { Reason::Method } else { Reason::Range };
+    let reason = match &transit.parts.headers {
+        _ if is_head => Reason::HeadOnly,
+        fields if policy::validate::has_preconditions(fields) => Reason::Precondition,
+        _ => Reason::Range,
+    };
     let account = Account { fwd: Some(fwd), reason: Some(reason), ..plan.account(Outcome::Miss) };
     let birth = engine.fences.begin();
     let target = plan.send_target.as_deref();

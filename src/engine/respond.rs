@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
+use hyper::ext::ReasonPhrase;
 use smallvec::SmallVec;
 
 use crate::base::clock::Timestamp;
@@ -39,7 +40,9 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
         || status == StatusCode::NOT_MODIFIED;
     let emptied = bodiless && !matches!(reply, Reply::Origin(_));
     let reply = if emptied { Reply::empty() } else { reply };
-    let phrase = account.phrase.clone();
+    // A status without a name has no phrase; the library would invent one.
+    let nameless = || status.canonical_reason().is_none().then_some(ReasonPhrase::from_static(b""));
+    let phrase = account.phrase.clone().or_else(nameless);
     let sent = account_for(engine, transit, account, status, reply);
     let mut response = Response::new(sent);
     if let Some(phrase) = phrase {
@@ -246,6 +249,7 @@ pub(super) fn write_line(
 ) {
     let client: IpAddr = transit.caller.peer.ip();
     let kind = account.route.as_deref().map(|route| &*transit.book.place(Some(route)).kind);
+    let kind = kind.filter(|kind| !kind.is_empty());
     engine.telemetry.served(&Access {
         at: transit.at,
         id: transit.id,

@@ -40,6 +40,7 @@ fn both_ways_agree(setup: impl Fn(&str) -> Setup) {
         message(200, &[MINUTE, "X-Cache: theirs", "Via: 1.1 them", "Cache-Status: them"], "")
             .into(),
         message(404, &[MINUTE], "gone").into(),
+        message(299, &[MINUTE], "nameless").into(),
         message(301, &[MINUTE, "Location: /b"], "").into(),
         message(200, &[MINUTE, "Set-Cookie: a=b"], "for all").into(),
         message(200, &[MINUTE], &large).into(),

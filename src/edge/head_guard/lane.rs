@@ -49,6 +49,7 @@ impl Outgoing {
     /// Appends the body to the head before it: nothing may be appended after it until it is out.
     /// Small ones are copied, because that costs less than it costs the kernel to gather parts.
     pub fn body(&mut self, parts: impl Iterator<Item = Bytes>) {
+        debug_assert!(self.body.is_empty(), "bodies of two answers at once");
         self.body.extend(parts);
         if let [one] = self.body.as_slice()
             && one.len() <= GATHERED_BYTES_MAX
