@@ -17,7 +17,7 @@ pub fn spawn<F>(work: F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    drop(tokio::spawn(TRACKER.track_future(work)));
+    drop(tokio::spawn(TRACKER.track_future(Box::pin(work))));
 }
 
 /// Runs work that nobody misses when the process ends.
@@ -26,7 +26,8 @@ pub fn tend<F>(work: F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    drop(tokio::spawn(work));
+    // The runtime moves a future several times on its way in and out, and these are large.
+    drop(tokio::spawn(Box::pin(work)));
 }
 
 /// How many tasks a drain would wait for now.
