@@ -125,16 +125,16 @@ impl Socket for DuplexStream {
     fn close_by_reset(&self) {}
 }
 
-/// Serves one connection on any socket in the caller's runtime, until it ends. Nothing drains it.
-pub async fn attend<S: Serve>(io: impl Socket, service: S, peer: Peer, watch: Arc<dyn Watch>) {
-    serve_on(io, None, peer, Line::new(service, Arc::new(House::default()), watch)).await;
-}
-
 impl Socket for TcpStream {
     fn close_by_reset(&self) {
         // A socket that cannot be told so is gone already.
         SockRef::from(self).set_linger(Some(Duration::ZERO)).unwrap_or_default();
     }
+}
+
+/// Serves one connection on any socket in the caller's runtime, until it ends. Nothing drains it.
+pub async fn attend<S: Serve>(io: impl Socket, service: S, peer: Peer, watch: Arc<dyn Watch>) {
+    serve_on(io, None, peer, Line::new(service, Arc::new(House::default()), watch)).await;
 }
 
 /// As [`run`], on any socket.

@@ -41,8 +41,9 @@ pub(super) fn answer(
     }
     // What is longer than a segment is sent by the rules of memory.
     let body = match entry.body.segments() {
-        _ if transit.parts.method == Method::HEAD => Pieces::default(),
-        [] => Pieces::default(),
+        segments if segments.is_empty() || transit.parts.method == Method::HEAD => {
+            Pieces::default()
+        }
         [one] => Pieces::one(one.clone()),
         _ => return None,
     };

@@ -81,11 +81,6 @@ impl Settling {
         self.doubts.is_idle()
     }
 
-    /// How many purges wait for their time.
-    pub fn waiting(&self) -> usize {
-        self.queue().due.len()
-    }
-
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::support::cistern::{Cistern, Setup, in_front_of};
 use crate::support::client::{ask, get};
 use crate::support::patience::Patience;
-use crate::support::stage::{Stage, head_of, message};
-use crate::support::wire::Wire;
+use crate::support::stage::{Scene, Stage, head_of, message};
+use crate::support::wire::{Head, Wire};
 
 const MINUTE: &str = "Cache-Control: max-age=60";
 
@@ -39,6 +39,15 @@ fn written(cistern: &Cistern, stage: &Stage, target: &str) {
     writer.finish().with_status(204);
 }
 
+/// An answer to `GET /a` of three bytes of which one has been sent.
+fn begun(cistern: &Cistern, stage: &Stage) -> (Wire, Head, Scene) {
+    let mut reader = Wire::asking(cistern.address(), "GET /a", &[]);
+    let mut slow = stage.expects("GET /a");
+    slow.says(format!("{}o", head_of(200, &[MINUTE, "Content-Length: 3"])));
+    let head = reader.head();
+    (reader, head, slow)
+}
+
 #[test]
 fn a_purge_before_the_head_is_told_in_the_answer() {
     let stage = Stage::start();
@@ -59,10 +68,7 @@ fn a_purge_before_the_head_is_told_in_the_answer() {
 fn a_purge_within_the_body_is_told_in_the_logs() {
     let stage = Stage::start();
     let cistern = logged(in_front_of(stage.address()));
-    let mut reader = Wire::asking(cistern.address(), "GET /a", &[]);
-    let mut slow = stage.expects("GET /a");
-    slow.says(format!("{}o", head_of(200, &[MINUTE, "Content-Length: 3"])));
-    let head = reader.head();
+    let (mut reader, head, slow) = begun(&cistern, &stage);
     assert!(head.field("cache-status").unwrap().contains("stored"), "nothing has come yet");
     assert_eq!(reader.bytes(1), b"o");
     written(&cistern, &stage, "/a");
@@ -111,10 +117,7 @@ fn a_confirmation_that_was_overtaken_says_so() {
 fn a_body_that_breaks_off_is_told_in_the_log() {
     let stage = Stage::start();
     let cistern = logged(in_front_of(stage.address()));
-    let mut reader = Wire::asking(cistern.address(), "GET /a", &[]);
-    let mut slow = stage.expects("GET /a");
-    slow.says(format!("{}o", head_of(200, &[MINUTE, "Content-Length: 3"])));
-    let head = reader.head();
+    let (mut reader, head, slow) = begun(&cistern, &stage);
     assert_eq!(reader.bytes(1), b"o");
     slow.hangs_up();
     reader.rest(&head, 1).cut();
