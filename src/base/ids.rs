@@ -12,3 +12,25 @@ pub struct KindId(pub u16);
 /// born under; whoever was born before an order may not undo it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tick(pub u64);
+
+/// The place of an order among all orders of a fleet, given by Redis: its turn in the upper half, a
+/// count in the lower one. A server that was replaced begins a new turn, so no number comes twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number(pub u64);
+
+impl Number {
+    /// From turn and count.
+    pub const fn new(turn: u32, count: u32) -> Self {
+        Self((turn as u64) << 32 | count as u64)
+    }
+
+    /// The turn.
+    pub const fn turn(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The count within the turn.
+    pub const fn count(self) -> u32 {
+        self.0 as u32
+    }
+}

@@ -9,4 +9,5 @@
 pub mod fence;
 mod index;
 pub mod l1;
+pub mod redis;
 pub mod unshareable;
