@@ -148,3 +148,36 @@ pub const UNSETTLED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Access lines of one fetch that wait until it is known whether its answer was stored. Only those
 /// wait whose client has all bytes before the store does, which is a moment.
 pub const FATE_WAITERS_MAX: usize = 1_024;
+
+/// Selectors in one order. A write names a dozen; a PURGE by fields stays below its head's size.
+pub const SELECTORS_PER_ORDER_MAX: usize = 4_096;
+
+/// Names whose last order a node knows exactly; older ones share cells of a table. About 100 bytes
+/// each, so below 8 MiB.
+pub const FENCES_MIRRORED_MAX: usize = 65_536;
+
+/// Text of those names, all together.
+pub const FENCES_MIRRORED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Prefixes and patterns that a node compares with what it finds in the shared level; beyond them
+/// the oldest becomes an order on everything. They bound a lookup: about 50 microseconds.
+pub const WIDE_FENCES_MIRRORED_MAX: usize = 1_024;
+
+/// Orders that a node remembers to repeat them to a server that lost them.
+pub const ORDERS_HEARD_MAX: usize = 65_536;
+
+/// Text of those orders, all together.
+pub const ORDERS_HEARD_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// How long an order can matter to a server that lost it, and how late an answer may still be put
+/// into the shared level.
+pub const ORDER_MEMORY: Span = Span::from_secs(600);
+
+/// Own orders that wait for Redis; beyond them all become one order on everything.
+pub const ORDERS_WAITING_MAX: usize = 65_536;
+
+/// Text of those orders, all together.
+pub const ORDERS_WAITING_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Messages of other programs that another node should put into the log; a burst of a second.
+pub const EVENTS_OWED_MAX: usize = 4_096;

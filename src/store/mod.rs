@@ -6,6 +6,7 @@
 //! What must never happen: that an answer fetched before an order stands here after it. There is
 //! one way in, [`l1::L1::land`], and it asks the fences while nothing can come between.
 
+pub mod coherence;
 pub mod fence;
 mod index;
 pub mod l1;

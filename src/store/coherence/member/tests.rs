@@ -1,0 +1,124 @@
+use super::*;
+use crate::store::coherence::decode_order;
+
+fn order(text: &str) -> Arc<Order> {
+    Arc::new(Order::of([Selector::parse(text).unwrap()]))
+}
+
+fn record(count: u32, life: u64, text: &str) -> Record {
+    Record {
+        number: Number::new(1, count),
+        previous: Number::new(1, count - 1),
+        id: OrderId { life, count: u64::from(count) },
+        order: (*order(text)).clone(),
+        event: String::new(),
+    }
+}
+
+const fn facts(key: &str) -> Facts<'_> {
+    Facts { key, target: key, tags: Some(&[]), kind: "", rule: "" }
+}
+
+fn joined(life: u64) -> Member {
+    let mut member = Member::new(life);
+    member.check_in(1, Number::default());
+    member.join(&[], Number::default(), Number::new(1, 0), 0);
+    member
+}
+
+#[test]
+fn an_own_order_refuses_frames_before_and_after_it_is_numbered() {
+    let mut member = joined(7);
+    let frame = Number::new(1, 4);
+    assert_eq!(member.judge(&facts("a"), frame, true), Verdict::Current);
+    let count = member.give(order("key:a"), String::new());
+    assert_eq!(member.judge(&facts("a"), frame, true), Verdict::Purged);
+    assert_eq!(member.judge(&facts("b"), frame, true), Verdict::Current);
+    member.number(count, Number::new(1, 5), 0);
+    assert_eq!((member.waiting_len(), member.numbered()), (0, count));
+    assert_eq!(member.judge(&facts("a"), frame, true), Verdict::Purged);
+    assert_eq!(member.judge(&facts("a"), Number::new(1, 5), true), Verdict::Current);
+}
+
+#[test]
+fn orders_wait_first_in_first_out() {
+    let mut member = joined(7);
+    let one = member.give(order("key:a"), String::new());
+    let two = member.give(order("key:b"), String::new());
+    let waiting = member.waiting(9);
+    assert_eq!(waiting.iter().map(|w| w.count).collect::<Vec<_>>(), [one, two]);
+    member.number(one, Number::new(1, 1), 0);
+    let later = Number::new(1, 9);
+    assert_eq!(member.judge(&facts("a"), later, true), Verdict::Current);
+    assert_eq!(member.judge(&facts("b"), later, true), Verdict::Purged, "it still waits");
+}
+
+#[test]
+fn too_many_that_wait_become_one_order_on_everything() {
+    let mut member = joined(7);
+    for i in 0..=limits::ORDERS_WAITING_MAX {
+        member.give(order(&format!("key:{i}")), String::new());
+    }
+    assert_eq!(member.waiting_len(), 1);
+    assert_eq!(member.waiting(1)[0].order.selectors, [Selector::All]);
+    assert_eq!(member.judge(&facts("never named"), Number::new(1, 9), true), Verdict::Purged);
+    let count = member.waiting(1)[0].count;
+    member.number(count, Number::new(1, 1), 0);
+    assert_eq!(member.numbered(), count);
+    assert_eq!(member.judge(&facts("never named"), Number::new(1, 0), true), Verdict::Purged);
+}
+
+#[test]
+fn records_are_applied_in_their_sequence() {
+    let mut member = joined(7);
+    assert_eq!(member.next(&record(1, 8, "key:a")), Ok(Some(true)));
+    assert_eq!(member.next(&record(2, 8, "key:a")), Err(Gap));
+    member.apply(&record(1, 8, "key:a"), 0);
+    assert_eq!(member.next(&record(1, 8, "key:a")), Ok(None));
+    assert_eq!(member.next(&record(2, 7, "key:a")), Ok(Some(false)), "its own has had its effect");
+    assert_eq!(member.known().collect::<Vec<_>>(), [7, 8]);
+}
+
+#[test]
+fn what_a_server_lost_is_told_again() {
+    let mut member = joined(7);
+    member.apply(&record(1, 8, "key:a"), 5);
+    let count = member.give(order("tag:t"), String::new());
+    member.number(count, Number::new(1, 2), 6);
+    member.apply(&record(2, 7, "tag:t"), 6);
+    let (lost, whole) = member.lost_since(Number::new(1, 1), 2);
+    assert_eq!((lost.len(), whole), (1, true));
+    assert_eq!(*lost[0].order, *order("tag:t"));
+    member.check_in(2, Number::new(1, 1));
+    assert_eq!((member.applied(), member.turn()), (Number::new(1, 1), 2));
+    let old = Number::new(1, 2);
+    assert_eq!(member.judge(&facts("b"), old, false), Verdict::Unsettled);
+    assert_eq!(member.judge(&facts("b"), old, true), Verdict::Current);
+    member.forget_older_than(6);
+    let (_, whole) = member.lost_since(Number::default(), 2);
+    assert!(!whole, "the first order is forgotten");
+}
+
+#[test]
+fn a_log_that_does_not_reach_back_ends_the_memory() {
+    let mut member = joined(7);
+    member.apply(&record(1, 8, "key:a"), 0);
+    member.skip_to(Number::new(1, 9));
+    assert_eq!(member.applied(), Number::new(1, 9));
+    let (lost, whole) = member.lost_since(Number::new(1, 3), 2);
+    assert_eq!((lost.len(), whole), (0, false));
+}
+
+#[test]
+fn a_fresh_life_knows_what_the_log_says() {
+    let mut member = Member::new(9);
+    let bytes = crate::store::coherence::encode_order(&order("type:stats"));
+    member.learn_fence(&decode_order(&bytes).unwrap(), Number::new(1, 3));
+    let records = [record(4, 8, "key:a"), record(5, 8, "key:b")];
+    member.join(&records, Number::new(1, 3), Number::new(1, 5), 0);
+    assert_eq!(member.judge(&facts("a"), Number::new(1, 3), true), Verdict::Purged);
+    let stats = Facts { kind: "stats", ..facts("c") };
+    assert_eq!(member.judge(&stats, Number::new(1, 2), true), Verdict::Purged);
+    assert_eq!(member.recent().0.len(), 2);
+    assert!(!member.recent().1);
+}

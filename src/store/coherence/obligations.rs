@@ -1,0 +1,120 @@
+//! Orders that any program publishes reach every node, and one of them puts them into the log: the
+//! member with the lowest life at once, the others when the log does not show it in time. A message
+//! and its record may arrive in either order.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::base::limits;
+use crate::entry::order::Order;
+
+/// What a node owes for messages that it has heard.
+#[derive(Debug, Default)]
+pub struct Obligations {
+    owed: VecDeque<Due>,
+    /// Records that came before their message, with the time until which they count.
+    ahead: HashMap<String, (u32, u64)>,
+}
+
+/// One message that somebody must put into the log.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// The message's digest.
+    pub event: String,
+    /// What it names.
+    pub order: Arc<Order>,
+    /// From when on this node does it itself, in milliseconds of its steady clock.
+    pub at_ms: u64,
+}
+
+impl Obligations {
+    /// A message was heard; somebody else should see to it until `at_ms`. Beyond the bound the
+    /// oldest is given back: it is due now.
+    pub fn hear(&mut self, due: Due, now_ms: u64) -> Option<Due> {
+        if let Some((count, until)) = self.ahead.get_mut(&due.event) {
+            let counts = *count > 0 && *until >= now_ms;
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.ahead.remove(&due.event);
+            }
+            if counts {
+                return None;
+            }
+        }
+        self.owed.push_back(due);
+        (self.owed.len() > limits::EVENTS_OWED_MAX).then(|| self.owed.pop_front()).flatten()
+    }
+
+    /// The log shows an order made from a message with this digest; it counts for one message,
+    /// heard already or to be heard until `until_ms`.
+    pub fn see(&mut self, event: &str, until_ms: u64) {
+        if let Some(at) = self.owed.iter().position(|due| due.event == event) {
+            self.owed.remove(at);
+            return;
+        }
+        if self.ahead.len() >= limits::EVENTS_OWED_MAX {
+            self.ahead.clear();
+        }
+        let (count, until) = self.ahead.entry(event.to_owned()).or_default();
+        *count += 1;
+        *until = until_ms;
+    }
+
+    /// Messages that nobody has put into the log in time.
+    pub fn due(&mut self, now_ms: u64) -> Vec<Due> {
+        let (due, owed) = self.owed.drain(..).partition(|due| due.at_ms <= now_ms);
+        self.owed = owed;
+        self.ahead.retain(|_, (_, until)| *until >= now_ms);
+        Vec::from_iter::<VecDeque<Due>>(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(event: &str, at_ms: u64) -> Due {
+        Due { event: event.into(), order: Arc::default(), at_ms }
+    }
+
+    #[test]
+    fn a_record_pays_for_one_message_whichever_comes_first() {
+        let mut owes = Obligations::default();
+        owes.hear(due("a", 10), 0);
+        owes.hear(due("a", 10), 0);
+        owes.see("a", 10);
+        assert_eq!(owes.due(10).len(), 1, "two messages, one record");
+        owes.see("b", 30);
+        owes.hear(due("b", 30), 20);
+        assert!(owes.due(99).is_empty());
+        owes.hear(due("b", 40), 20);
+        assert_eq!(owes.due(40).len(), 1, "the record was spent");
+    }
+
+    #[test]
+    fn a_record_of_long_ago_pays_for_nothing() {
+        let mut owes = Obligations::default();
+        owes.see("a", 10);
+        owes.hear(due("a", 50), 20);
+        assert_eq!(owes.due(50).len(), 1);
+    }
+
+    #[test]
+    fn nobody_is_asked_before_the_time() {
+        let mut owes = Obligations::default();
+        owes.hear(due("a", 50), 0);
+        assert!(owes.due(49).is_empty());
+        assert_eq!(owes.due(50)[0].event, "a");
+        assert!(owes.due(99).is_empty());
+    }
+
+    #[test]
+    fn beyond_the_bound_the_oldest_is_due_at_once() {
+        let mut owes = Obligations::default();
+        for i in 0..limits::EVENTS_OWED_MAX {
+            assert!(owes.hear(due(&i.to_string(), 50), 0).is_none());
+        }
+        assert_eq!(owes.hear(due("last", 50), 0).map(|due| due.event), Some("0".to_owned()));
+    }
+}

@@ -1,0 +1,106 @@
+//! How long a node may go on without hearing from its fleet. A hit compares two numbers here; no
+//! lock, no message.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::base::ids::Tick;
+use crate::base::units::Span;
+
+/// The node's trust in what it holds. Moments are milliseconds of the node's own steady clock.
+#[derive(Debug)]
+pub struct Trust {
+    /// Until when everything that no order names is known to be current.
+    until_ms: AtomicU64,
+    /// What was born before this tick may have missed an order, and is asked for again.
+    from_tick: AtomicU64,
+    /// Zero: trust never ends.
+    lag_ms: u64,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self::alone()
+    }
+}
+
+impl Trust {
+    /// Of a node that shares with nobody, or that serves on when it hears nothing.
+    pub const fn alone() -> Self {
+        let (until_ms, from_tick) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
+        Self { until_ms, from_tick, lag_ms: 0 }
+    }
+
+    /// Of a node that may be `lag_max` behind its fleet. It has heard nothing yet.
+    pub const fn within(lag_max: Span) -> Self {
+        let (until_ms, from_tick) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { until_ms, from_tick, lag_ms: lag_max.as_millis() }
+    }
+
+    /// Whether something may be used at `now_ms` that was born under `born` and known to be current
+    /// at `known_ms`.
+    pub fn holds(&self, born: Tick, known_ms: u64, now_ms: u64) -> bool {
+        born.0 >= self.from_tick.load(Ordering::Acquire)
+            && (now_ms < self.until_ms.load(Ordering::Acquire)
+                || now_ms < known_ms.saturating_add(self.lag_ms))
+    }
+
+    /// Whether this node knows what its fleet knows, up to its lag.
+    pub fn is_current(&self, now_ms: u64) -> bool {
+        now_ms < self.until_ms.load(Ordering::Acquire)
+    }
+
+    /// At `asked_ms` the fleet was asked, and everything that it knew then has been applied.
+    pub fn renew(&self, asked_ms: u64) {
+        if self.lag_ms > 0 {
+            self.until_ms.fetch_max(asked_ms.saturating_add(self.lag_ms), Ordering::AcqRel);
+        }
+    }
+
+    /// The steady clock cannot be believed: nothing is known to be current any more.
+    pub fn forget(&self) {
+        if self.lag_ms > 0 {
+            self.until_ms.store(0, Ordering::Release);
+        }
+    }
+
+    /// Orders may have been missed: what was born before `tick` is asked for again.
+    pub fn distrust_before(&self, tick: Tick) {
+        self.from_tick.fetch_max(tick.0, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_alone_trusts_for_ever() {
+        let trust = Trust::alone();
+        trust.forget();
+        assert!(trust.holds(Tick(0), 0, u64::MAX - 1) && trust.is_current(5));
+    }
+
+    #[test]
+    fn trust_ends_with_the_lag_and_comes_back_with_an_answer() {
+        let trust = Trust::within(Span::from_millis(1_000));
+        assert!(!trust.holds(Tick(0), 0, 5_000), "nothing was heard yet");
+        trust.renew(5_000);
+        assert!(trust.holds(Tick(0), 0, 5_999));
+        assert!(!trust.holds(Tick(0), 0, 6_000));
+        assert!(trust.holds(Tick(0), 5_500, 6_499), "what was asked for itself holds as long");
+        trust.renew(4_000);
+        assert!(trust.is_current(5_999), "an answer that came late takes nothing back");
+        trust.forget();
+        assert!(!trust.is_current(5_100));
+    }
+
+    #[test]
+    fn what_is_from_before_a_gap_is_asked_for_again() {
+        let trust = Trust::within(Span::from_millis(1_000));
+        trust.renew(0);
+        trust.distrust_before(Tick(7));
+        trust.distrust_before(Tick(3));
+        assert!(!trust.holds(Tick(6), 10, 10));
+        assert!(trust.holds(Tick(7), 10, 10));
+    }
+}
