@@ -211,7 +211,6 @@ mod tests {
             ("key:a:1", true),
             ("key:a:2", false),
             ("url:http://h/1", true),
-            ("url:a:1", true),
             ("url:http://h/2", false),
             ("tag:rut:1", true),
             ("tag:rut:2", false),

@@ -2,3 +2,4 @@
 //! request or hold one up for longer than its budget; what a server says is checked before use.
 
 pub mod config;
+pub mod keys;

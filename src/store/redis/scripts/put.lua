@@ -1,0 +1,41 @@
+-- Puts a frame, unless an order on its key came since its fetch began, a later frame stands there,
+-- the fetch began too long ago, or this is not the server that was asked then.
+-- KEYS frame directory tombstone lease registry
+-- ARGV number frame keep-ms run looked-at late-ms variant names identity token channel wake offset
+local frame, directory, tombstone, lease, registry = unpack(KEYS)
+local number, keep = ARGV[1], tonumber(ARGV[3])
+local now, why = millis(), 'stored'
+local tomb = redis.call('GET', tombstone)
+if run_id() ~= ARGV[4] then
+  why = 'moved'
+elseif now - tonumber(ARGV[5]) > tonumber(ARGV[6]) then
+  why = 'late'
+elseif tomb and tomb > number then
+  why = 'purged'
+else
+  local offset = tonumber(ARGV[13])
+  local old = redis.call('GETRANGE', frame, offset, offset + 7)
+  local stands = ''
+  for at = #old, 1, -1 do stands = stands .. string.format('%02x', string.byte(old, at)) end
+  if #old == 8 and stands > number then why = 'older' end
+end
+if why == 'stored' then
+  redis.call('SET', frame, ARGV[2], 'PX', keep)
+  if ARGV[7] ~= '' then
+    redis.call('HSET', directory, ARGV[7], ARGV[8])
+    if redis.call('PTTL', directory) < keep then redis.call('PEXPIRE', directory, keep) end
+  end
+  if ARGV[9] ~= '' then
+    redis.call('ZREMRANGEBYSCORE', registry, '-inf', now)
+    redis.call('ZADD', registry, 'GT', now + keep, ARGV[9])
+    if redis.call('PTTL', registry) < keep then redis.call('PEXPIRE', registry, keep) end
+  end
+end
+if ARGV[10] ~= '' then
+  local held = redis.call('GET', lease)
+  if held == ARGV[10] or held == ARGV[10] .. 'w' then
+    redis.call('UNLINK', lease)
+    if held ~= ARGV[10] then redis.call('PUBLISH', ARGV[11], ARGV[12]) end
+  end
+end
+return why
