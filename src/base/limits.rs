@@ -181,3 +181,67 @@ pub const ORDERS_WAITING_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Messages of other programs that another node should put into the log; a burst of a second.
 pub const EVENTS_OWED_MAX: usize = 4_096;
+
+/// How long something that nobody waits for may take in the shared level.
+pub const L2_BACKGROUND_DEADLINE: Span = Span::from_secs(1);
+
+/// The longest that Redis keeps anything, `forever` included: what is used is renewed before.
+pub const L2_KEPT_MAX: Span = Span::from_secs(7 * 86_400);
+
+/// Frames of bodies shorter than this are made where the request is served: packing them takes less
+/// time than handing them over.
+pub const FRAMED_AT_ONCE_BYTES: u64 = 128 * 1_024;
+
+/// Orders that are numbered in one call: a script of a millisecond at most.
+pub const ORDERS_PER_BATCH: usize = 64;
+
+/// Pause before orders that could not be numbered are tried again.
+pub const ORDERS_RETRY: Span = Span::from_millis(50);
+
+/// Orders that the log keeps at least; about 100 bytes each.
+pub const ORDERS_LOGGED: u64 = 65_536;
+
+/// How long a tombstone stands: longer than any put may be late, with a minute for the clocks of two
+/// servers.
+pub const TOMBSTONE_FOR: Span = Span::from_secs(660);
+
+/// How often a node asks the head of the log. Five small scripts a second; the bound on what a node
+/// has not heard rests on it, messages only make it faster.
+pub const POLL_EVERY: Span = Span::from_millis(200);
+
+/// How long one such question may take.
+pub const POLL_DEADLINE: Span = Span::from_millis(150);
+
+/// How long a new turn waits for members to report before everything counts as purged.
+pub const SETTLE_PATIENCE: Span = Span::from_secs(5);
+
+/// How often members look after what others left undone.
+pub const FLEET_TENDED_EVERY: Span = Span::from_secs(1);
+
+/// A member that was silent for so long is one no more: its memory of orders is over.
+pub const MEMBER_SILENT_MAX: Span = Span::from_secs(600);
+
+/// Pause before messages are listened to again after the connection ended.
+pub const LISTEN_PAUSE: Span = Span::from_millis(100);
+
+/// How often it is looked whether messages come from the right servers.
+pub const LISTEN_CHECK: Span = Span::from_millis(500);
+
+/// The longest message of another program.
+pub const EVENT_BYTES_MAX: usize = 64 * 1_024;
+
+/// The journal of orders that wait for Redis; beyond it, it holds one order on everything.
+pub const JOURNAL_BYTES_MAX: u64 = 32 * 1_024 * 1_024;
+
+/// How often frames that orders have named are taken out of Redis, beside the sweep that follows
+/// such an order.
+pub const SWEEP_EVERY: Span = Span::from_secs(600);
+
+/// Pause before a sweep, in which other orders may come.
+pub const SWEEP_PAUSE: Span = Span::from_secs(1);
+
+/// Keys that one step of a sweep looks at: about half a millisecond of the server's time.
+pub const SWEEP_STEP: usize = 200;
+
+/// How long a node that died at a sweep keeps others from it.
+pub const BROOM_FOR: Span = Span::from_secs(60);

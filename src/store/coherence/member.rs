@@ -73,6 +73,9 @@ pub enum Verdict {
     Unsettled,
 }
 
+/// How far back an own record looks for itself: more than are numbered before they come back.
+const RECENT: usize = 1_024;
+
 impl Member {
     /// A node at the beginning of its life. `life` is never 0.
     pub fn new(life: u64) -> Self {
@@ -197,7 +200,10 @@ impl Member {
     /// The record's effect in this process has been had.
     pub fn apply(&mut self, record: &Record, now_ms: u64) {
         self.mirror.learn(&record.order, record.number);
-        if record.id.life != self.life && !record.order.is_empty() {
+        // An own order is remembered when it is numbered; one that was repeated has a new number.
+        let known = record.id.life == self.life
+            && self.heard.iter().rev().take(RECENT).any(|heard| heard.number == record.number);
+        if !known && !record.order.is_empty() {
             let order = Arc::new(record.order.clone());
             self.remember(Heard { number: record.number, id: record.id, order, at_ms: now_ms });
         }
@@ -259,6 +265,11 @@ impl Member {
     /// and whether these are all there were.
     pub fn recent(&self) -> (Vec<Heard>, bool) {
         (self.heard.iter().cloned().collect(), self.reaches == Number::default())
+    }
+
+    /// A turn has begun, to which it has not checked in yet: frames of earlier ones must wait.
+    pub fn begin_turn(&mut self, turn: u32) {
+        self.turn = self.turn.max(turn);
     }
 
     /// It has checked in to a turn whose server knows nothing of earlier turns after `base`.

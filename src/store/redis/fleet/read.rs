@@ -1,0 +1,428 @@
+//! A look into the shared level: the frame, judged against everything that was ordered until now.
+//! The head is asked together with the frame, so whatever was acknowledged before the look began is
+//! known before the frame is judged, whatever messages were lost.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+use super::reply::{Head, Heading, Looked};
+use super::{Effects, Fleet, News, waits};
+use crate::base::ids::{Number, Tick};
+use crate::base::limits;
+use crate::base::tasks;
+use crate::base::units::Span;
+use crate::entry::frame::{self, FrameError};
+use crate::entry::{Entry, Key, Shapes};
+use crate::policy::Selecting;
+use crate::store::coherence::Verdict;
+use crate::store::fence::Facts;
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::keys::Place;
+use crate::store::redis::script::ScriptCall;
+use crate::store::redis::scripts;
+use crate::store::redis::server::Server;
+use crate::store::redis::slot::Slot;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The identity.
+    pub key: &'a Key,
+    /// What the rule's `shard` gave.
+    pub shard: Option<&'a str>,
+    /// The request's fields, which select a variant.
+    pub fields: &'a HeaderMap,
+    /// The type that the route stores under.
+    pub kind: &'a str,
+    /// Whether only sealed frames count.
+    pub sealed: bool,
+    /// Whether a replica may answer.
+    pub replica: bool,
+    /// For how long the fetch is this node's if nothing stands there; nothing: no lease is taken.
+    pub lease: Option<Span>,
+    /// The tick under which the look begins.
+    pub birth: Tick,
+    /// Lists of names to share.
+    pub shapes: &'a Shapes,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Variants that answer the request and that no order names. Fresh or not.
+    pub entries: Vec<Entry>,
+    /// Under what an answer of the origin may be put there.
+    pub standing: Option<Standing>,
+    /// Who fetches.
+    pub lease: Lease,
+}
+
+/// What was known when the look was taken; a put is bound to it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Every order up to this number was known.
+    pub(super) number: Number,
+    /// When, by the server's clock.
+    pub(super) at_ms: u64,
+    /// The server that was asked.
+    pub(super) run: Vec<u8>,
+}
+
+/// Who fetches what is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Lease {
+    /// Nobody was asked.
+    #[default]
+    None,
+    /// This node; the token ends it.
+    Ours(String),
+    /// Another node, for so many milliseconds at most.
+    Theirs(u64),
+}
+
+struct Judged {
+    entries: Vec<Entry>,
+    /// Frames stand there that are of no use.
+    useless: bool,
+}
+
+impl Fleet {
+    /// A place among those who wait for a fetch of this identity; to be taken before the look.
+    pub fn wait_for(&self, key: &Key) -> waits::Place {
+        self.waits.enter(key.identity())
+    }
+
+    /// Looks.
+    ///
+    /// # Errors
+    /// Why the level has no answer. The request goes on without it.
+    pub async fn find(
+        &self,
+        wanted: &Wanted<'_>,
+        effects: &dyn Effects,
+    ) -> Result<Found, TierFault> {
+        let place = Place::of(wanted.key, wanted.shard);
+        if wanted.replica
+            && let Some(found) = self.find_on_replica(wanted, &place, effects).await
+        {
+            return Ok(found);
+        }
+        let token = wanted.lease.map(|_| self.token()).unwrap_or_default();
+        let names = [self.names.frame(&place, "")];
+        let (heading, looked) = self.ask_both(wanted, &place, &token, &names[0]).await?;
+        let number = self.known_up_to(&heading, effects).await?;
+        let sound = self.is_sound(&looked.run).await;
+        let standing =
+            Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
+        let mut judged = Judged { entries: Vec::new(), useless: false };
+        if let Some(bytes) = &looked.frame {
+            self.open(wanted, &names[0], bytes, &looked, sound, &mut judged, effects);
+        }
+        if !looked.variants.is_empty() {
+            self.find_variants(wanted, &place, &looked, sound, &mut judged, effects).await?;
+        }
+        let mut lease = lease_of(&looked.lease, looked.left_ms, &token);
+        let stands = looked.frame.is_some() || !looked.variants.is_empty();
+        let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
+        if let Some(span) = wanted.lease.filter(|_| stands && !fresh) {
+            lease = self.take_lease(&place, &token, span).await;
+        }
+        Ok(Found { entries: judged.entries, standing: Some(standing), lease })
+    }
+
+    /// The head and the frame: in one round trip where one server has both.
+    async fn ask_both(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        token: &str,
+        frame: &[u8],
+    ) -> Result<(Heading, Looked), TierFault> {
+        let budget = self.config.budget;
+        let order = ["head", "log", "fences", "members"].map(|what| self.names.order(what));
+        let order: Vec<&[u8]> = order.iter().map(Vec::as_slice).collect();
+        let (life, applied) = self.said();
+        let head_args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), b"0"];
+        let names = [
+            self.names.directory(place),
+            self.names.tombstone(place),
+            self.names.lease(place),
+        ];
+        let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
+        let lease = wanted.lease.map_or(0, Span::as_millis).to_string();
+        let look_args: [&[u8]; 2] = [token.as_bytes(), lease.as_bytes()];
+        let head = ScriptCall { script: &scripts::HEAD, keys: &order, args: &head_args };
+        let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &look_args };
+        let ordering = self.head_server()?;
+        let storing = self.servers.master(Slot::of(frame))?;
+        let (headed, looked) = if Arc::ptr_eq(&ordering, &storing) {
+            let both = ordering.scripts(&[head, look], budget).await?;
+            let [headed, looked] = <[_; 2]>::try_from(both)
+                .map_err(|_| TierFault::Garbage("two answers were due".to_owned()))?;
+            (headed, looked)
+        } else {
+            tokio::join!(
+                ordering.script(head.script, head.keys, head.args, budget),
+                storing.script(look.script, look.keys, look.args, budget),
+            )
+        };
+        let looked = Looked::read(looked?)?;
+        match Head::read(&headed?)? {
+            Head::Known(heading) => Ok((heading, looked)),
+            Head::Stranger(..) | Head::Unknown => {
+                self.clean.store(false, Ordering::Release);
+                self.mend.notify_one();
+                self.give_back(place, &lease_of(&looked.lease, 0, token));
+                Err(TierFault::Unserved)
+            }
+        }
+    }
+
+    /// The life and the last applied order, as the head hears them.
+    pub(super) fn said(&self) -> (String, String) {
+        let member = self.member();
+        (format!("{:016x}", member.life()), super::reply::log_id(member.applied()))
+    }
+
+    /// Applies what the head knows, and says how far this node's knowledge reaches.
+    async fn known_up_to(
+        &self,
+        heading: &Heading,
+        effects: &dyn Effects,
+    ) -> Result<Number, TierFault> {
+        self.catch_up(heading.last, self.config.budget, effects).await?;
+        self.clean.store(heading.clean, Ordering::Release);
+        Ok(self.member().applied())
+    }
+
+    async fn find_variants(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        looked: &Looked,
+        sound: bool,
+        judged: &mut Judged,
+        effects: &dyn Effects,
+    ) -> Result<(), TierFault> {
+        let names = self.asked_variants(wanted, place, &looked.variants);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut get = redis::cmd("MGET");
+        get.arg(&names);
+        let server = self.servers.master(Slot::of(&names[0]))?;
+        let frames: Vec<Option<Vec<u8>>> = server.call(&get, self.config.budget).await?;
+        for (name, bytes) in names.iter().zip(frames) {
+            if let Some(bytes) = bytes {
+                self.open(wanted, name, &bytes.into(), looked, sound, judged, effects);
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of those variants that a request with these fields selects.
+    fn asked_variants(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        variants: &[(String, String)],
+    ) -> Vec<Vec<u8>> {
+        let mut asked = Vec::new();
+        for (id, names) in variants.iter().take(limits::VARIANTS_PER_KEY_MAX) {
+            let names: Option<Vec<HeaderName>> =
+                names.split(',').map(|name| name.parse().ok()).collect();
+            let Some(names) = names else { continue };
+            if Selecting::of(&names, wanted.fields).id().as_deref() == Some(id) {
+                asked.push(self.names.frame(place, id));
+            }
+        }
+        asked
+    }
+
+    /// Reads a frame and judges it. One that cannot be read, or that an order names, goes.
+    #[expect(clippy::too_many_arguments, reason = "one frame and everything it is judged by")]
+    fn open(
+        &self,
+        wanted: &Wanted<'_>,
+        name: &[u8],
+        bytes: &Bytes,
+        looked: &Looked,
+        sound: bool,
+        judged: &mut Judged,
+        effects: &dyn Effects,
+    ) {
+        let ring = self.ring.as_ref();
+        let opened = frame::decode(wanted.key, bytes, self.skew(), ring, wanted.birth, wanted.shapes);
+        let opened = match opened {
+            Ok(opened) if wanted.sealed && !opened.sealed => Err(FrameError::Sealed),
+            other => other,
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                judged.useless = true;
+                self.stats.bad_frame(error.as_str());
+                let key = wanted.key.text().to_owned();
+                effects.tell(&News::BadFrame { why: error.as_str(), key });
+                return self.take_out(name, bytes);
+            }
+        };
+        let facts = Facts::of(wanted.key, &opened.entry.labels);
+        let clean = self.clean.load(Ordering::Acquire);
+        let verdict = self.member().judge(&facts, opened.number, clean);
+        let fenced = looked.tombstone > opened.number;
+        if fenced || verdict == Verdict::Purged {
+            self.stats.refused.count();
+            judged.useless = true;
+            return self.take_out(name, bytes);
+        }
+        let of_kind = *opened.entry.labels.place.kind == *wanted.kind;
+        let selects = opened.entry.selecting.matches(wanted.fields);
+        if !sound || verdict == Verdict::Unsettled || !of_kind || !selects {
+            judged.useless = true;
+            return;
+        }
+        judged.entries.push(opened.entry);
+    }
+
+    /// Deletes a frame that is of no use, if it still stands; nobody waits for that.
+    fn take_out(&self, name: &[u8], bytes: &Bytes) {
+        let Ok(server) = self.servers.master(Slot::of(name)) else { return };
+        let (name, beginning) = (name.to_vec(), bytes.slice(..bytes.len().min(24)));
+        tasks::tend(async move {
+            let patience = limits::L2_BACKGROUND_DEADLINE;
+            // What stays is refused again, or expires.
+            let _ = server
+                .script::<redis::Value>(&scripts::UNLINK, &[&name], &[&beginning], patience)
+                .await;
+        });
+    }
+
+    /// The lease where something stands that is of no use.
+    async fn take_lease(&self, place: &Place<'_>, token: &str, span: Span) -> Lease {
+        let name = self.names.lease(place);
+        let Ok(server) = self.servers.master(Slot::of(&name)) else { return Lease::None };
+        let (keys, ms) = ([name.as_slice()], span.as_millis().to_string());
+        let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
+        let taken: Result<(String, i64), _> =
+            server.script(&scripts::LEASE, &keys, &args, self.config.budget).await;
+        match taken {
+            Ok((held, left)) => lease_of(&held, u64::try_from(left).unwrap_or_default(), token),
+            Err(_) => Lease::None,
+        }
+    }
+
+    /// A replica's frame, where no order names it. A replica may lag: what it has not lost yet the
+    /// mirror refuses. Whatever is missing there is asked for at the master.
+    async fn find_on_replica(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        effects: &dyn Effects,
+    ) -> Option<Found> {
+        // A young node does not know of all orders that a replica may have missed.
+        if self.steady_ms() < limits::ORDER_MEMORY.as_millis() && !self.member().recent().1 {
+            return None;
+        }
+        let name = self.names.frame(place, "");
+        let replica = self.servers.replica(Slot::of(&name))?;
+        let mut get = redis::cmd("GET");
+        get.arg(&name);
+        let head = self.head_now(self.config.budget);
+        let frame = replica.call::<Option<Vec<u8>>>(&get, self.config.budget);
+        let (head, frame) = tokio::join!(head, frame);
+        let (Head::Known(heading), Some(bytes)) = (head.ok()?, frame.ok()??) else { return None };
+        self.known_up_to(&heading, effects).await.ok()?;
+        if !heading.clean {
+            return None;
+        }
+        let looked = Looked {
+            frame: None,
+            variants: Vec::new(),
+            tombstone: Number::default(),
+            lease: String::new(),
+            left_ms: 0,
+            now_ms: heading.now_ms,
+            run: Vec::new(),
+        };
+        let mut judged = Judged { entries: Vec::new(), useless: false };
+        self.open(wanted, &name, &bytes.into(), &looked, true, &mut judged, effects);
+        let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
+        fresh.then(|| {
+            self.stats.replica_hits.count();
+            Found { entries: judged.entries, ..Found::default() }
+        })
+    }
+
+    /// Whether a server's keys lack nothing that was ordered: it has been with the fleet all along,
+    /// or somebody has repeated to it what it may have lost.
+    async fn is_sound(&self, run: &[u8]) -> bool {
+        if self.servers_seen().sound.contains(run) {
+            return true;
+        }
+        let mut ask = redis::cmd("HEXISTS");
+        ask.arg(self.names.order("runs")).arg(run);
+        let Ok(server) = self.head_server() else { return false };
+        let sound = server.call::<bool>(&ask, self.config.budget).await.unwrap_or_default();
+        let mut seen = self.servers_seen();
+        if sound { seen.sound.insert(run.to_vec()) } else { seen.unsound.insert(run.to_vec()) };
+        drop(seen);
+        if !sound {
+            self.mend.notify_one();
+        }
+        sound
+    }
+
+    fn token(&self) -> String {
+        let count = self.tokens.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}{count:x}", self.member().life())
+    }
+
+    /// Ends a lease of this node's, unless a put does so; nobody waits for that.
+    pub fn give_back(&self, place: &Place<'_>, lease: &Lease) {
+        let Lease::Ours(token) = lease else { return };
+        let name = self.names.lease(place);
+        let Ok(server) = self.servers.master(Slot::of(&name)) else { return };
+        let (token, channel) = (token.clone(), self.names.channel("wake"));
+        let wake = self.wake_word(&name);
+        tasks::tend(async move {
+            let args: [&[u8]; 3] = [token.as_bytes(), channel.as_bytes(), wake.as_bytes()];
+            let patience = limits::L2_BACKGROUND_DEADLINE;
+            // A lease that stays ends by itself.
+            let _ = server
+                .script::<redis::Value>(&scripts::RELEASE, &[&name], &args, patience)
+                .await;
+        });
+    }
+
+    /// What is said of an identity whose lease ends.
+    pub(super) fn wake_word(&self, lease: &[u8]) -> String {
+        let frame = String::from_utf8_lossy(lease).replacen("l:{", "e:{", 1);
+        let identity = self.names.identity(frame.as_bytes()).unwrap_or_default();
+        format!("{:016x}", waits::name(&identity))
+    }
+}
+
+fn lease_of(held: &str, left_ms: u64, token: &str) -> Lease {
+    match held.trim_end_matches('w') {
+        "" => Lease::None,
+        held if held == token => Lease::Ours(token.to_owned()),
+        _ => Lease::Theirs(left_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_ours_by_its_token() {
+        assert_eq!(lease_of("", 0, "a1"), Lease::None);
+        assert_eq!(lease_of("a1", 0, "a1"), Lease::Ours("a1".into()));
+        assert_eq!(lease_of("a1w", 0, "a1"), Lease::Ours("a1".into()));
+        assert_eq!(lease_of("b2w", 7, "a1"), Lease::Theirs(7));
+    }
+}
