@@ -245,3 +245,16 @@ pub const SWEEP_STEP: usize = 200;
 
 /// How long a node that died at a sweep keeps others from it.
 pub const BROOM_FOR: Span = Span::from_secs(60);
+/// The longest body that is put into a frame. Redis would take eight times that; but one value is
+/// one answer of a server that answers nobody else meanwhile, and one block of memory here.
+pub const FRAME_BODY_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Stamp, selecting values and head in one frame: the longest head of an origin, and as much again
+/// as a quarter of it for the rest.
+pub const FRAME_DETAILS_BYTES_MAX: usize = ORIGIN_HEAD_BYTES_MAX / 4 * 5;
+
+/// Names, target and tags in one frame: all tags at their longest, and room for a target.
+pub const FRAME_LABELS_BYTES_MAX: usize = (TAGS_PER_ENTRY_MAX + 16) * KEY_BYTES_MAX;
+
+/// Keys in one ring: two are enough for a rotation, and each is tried by its number only.
+pub const SEAL_KEYS_MAX: usize = 16;
