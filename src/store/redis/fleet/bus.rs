@@ -157,7 +157,8 @@ impl Fleet {
     /// Hears from each master what it lets go of. Keyspace notifications do not travel between
     /// nodes of a cluster, so each has a connection.
     pub(super) async fn listen_to_keys(&self, effects: &dyn Effects) {
-        let mut heard: Vec<(Arc<Server>, Pin<Box<dyn Future<Output = ()> + Send + '_>>)> = Vec::new();
+        let mut heard: Vec<(Arc<Server>, Pin<Box<dyn Future<Output = ()> + Send + '_>>)> =
+            Vec::new();
         loop {
             let masters = self.servers.masters();
             heard.retain(|(server, _)| masters.iter().any(|one| Arc::ptr_eq(one, server)));
@@ -222,7 +223,9 @@ fn event(said: &[u8]) -> Result<Order, String> {
     for text in &event.purge {
         match Selector::parse(text) {
             Ok(Selector::Url(target)) if target.starts_with('/') => {
-                return Err(format!("`url:{target}` names no site; write https://shop.example{target}"));
+                return Err(format!(
+                    "`url:{target}` names no site; write https://shop.example{target}"
+                ));
             }
             Ok(selector) => selectors.push(selector),
             Err(error) => return Err(format!("`{text}`: {error}")),

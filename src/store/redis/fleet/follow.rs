@@ -214,7 +214,9 @@ impl Fleet {
             // One that cannot be read may have named anything.
             let unread = at.map(|at| Record {
                 number: at,
-                previous: records.last().map_or(from.unwrap_or_default(), |one: &Record| one.number),
+                previous: records
+                    .last()
+                    .map_or(from.unwrap_or_default(), |one: &Record| one.number),
                 id: crate::store::coherence::OrderId::default(),
                 order: Order::of([Selector::All]),
                 event: String::new(),

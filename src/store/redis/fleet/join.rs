@@ -32,8 +32,7 @@ impl Fleet {
         let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
         args.extend(known.iter().map(String::as_bytes));
         let keys = ["head", "log", "fences", "members", "expect", "runs"];
-        let reply =
-            self.order_script(&scripts::ADOPT, &keys, &args, limits::POLL_DEADLINE).await?;
+        let reply = self.order_script(&scripts::ADOPT, &keys, &args, limits::POLL_DEADLINE).await?;
         let parts = array(&reply).unwrap_or_default();
         let word = parts.first().and_then(text).unwrap_or_default();
         let turn = parts.get(1).and_then(super::reply::int).unwrap_or_default();
@@ -207,9 +206,7 @@ impl Fleet {
     /// out, and who has been silent for long is a member no more.
     pub(super) async fn tend_fleet(&self, effects: &dyn Effects) {
         let now = self.steady_ms();
-        self.member().forget_older_than(
-            now.saturating_sub(limits::ORDER_MEMORY.as_millis()),
-        );
+        self.member().forget_older_than(now.saturating_sub(limits::ORDER_MEMORY.as_millis()));
         let (life, _) = self.said();
         let silent = limits::MEMBER_SILENT_MAX.as_millis().to_string();
         let args: [&[u8]; 2] = [silent.as_bytes(), life.as_bytes()];
@@ -253,12 +250,7 @@ impl Fleet {
 
     /// Notes what a write may change before it is sent, and until when it should have been
     /// ordered. Nobody waits for that.
-    pub fn intend(
-        &self,
-        order: &Order,
-        patience: Span,
-        effects: &dyn Effects,
-    ) -> Option<Intent> {
+    pub fn intend(&self, order: &Order, patience: Span, effects: &dyn Effects) -> Option<Intent> {
         let server = self.head_server().ok().filter(|server| server.is_up())?;
         let token = self.tokens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let life = self.member().life();

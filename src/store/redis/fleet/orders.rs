@@ -377,10 +377,8 @@ async fn erase_on(
 ) -> u64 {
     let mut gone = 0;
     while !erasures.is_empty() {
-        let keys: Vec<[&[u8]; 2]> = erasures
-            .iter()
-            .map(|one| [one.keys[0].as_slice(), one.keys[1].as_slice()])
-            .collect();
+        let keys: Vec<[&[u8]; 2]> =
+            erasures.iter().map(|one| [one.keys[0].as_slice(), one.keys[1].as_slice()]).collect();
         let args: Vec<Vec<&[u8]>> =
             erasures.iter().map(|one| one.args.iter().map(Vec::as_slice).collect()).collect();
         let calls: Vec<ScriptCall<'_>> = keys

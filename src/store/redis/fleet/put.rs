@@ -10,6 +10,7 @@ use crate::base::limits;
 use crate::base::units::Span;
 use crate::entry::frame::{self, FrameError, NUMBER_AT, Treatment};
 use crate::entry::pack::Packing;
+use crate::entry::seal::KeyRing;
 use crate::entry::{Entry, Key};
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
@@ -49,7 +50,7 @@ impl Fleet {
             self.stats.unframed.count();
             return self.give_back(&place, lease);
         };
-        match self.send(key, entry, &place, standing, lease, &frame, kept).await {
+        match self.send(entry, &place, standing, lease, &frame, kept).await {
             Ok(word) if word == "stored" => self.stats.puts.count(),
             Ok(_) => self.stats.puts_refused.count(),
             Err(fault) => {
@@ -75,7 +76,7 @@ impl Fleet {
         if entry.body.len() > self.config.max_object {
             return Err(FrameError::TooLong);
         }
-        let seal = if keeping.sealed {
+        let seal: Option<Arc<KeyRing>> = if keeping.sealed {
             // Without a key nothing that must be sealed leaves the process.
             Some(self.ring.clone().ok_or(FrameError::Sealed)?)
         } else {
@@ -83,7 +84,7 @@ impl Fleet {
         };
         let (packing, skew, number) = (keeping.packing, self.skew(), standing.number);
         let make = move |key: &Key, entry: &Entry| {
-            let how = Treatment { packing, seal: seal.as_ref() };
+            let how = Treatment { packing, seal: seal.as_deref() };
             frame::encode(key, entry, number, skew, &how)
         };
         let frame = if entry.body.len() < limits::FRAMED_AT_ONCE_BYTES {
@@ -101,7 +102,6 @@ impl Fleet {
     #[expect(clippy::too_many_arguments, reason = "one command and all that it says")]
     async fn send(
         &self,
-        key: &Key,
         entry: &Entry,
         place: &Place<'_>,
         standing: &Standing,
@@ -125,23 +125,23 @@ impl Fleet {
         let usual = keys_usual(place);
         let rest = if usual { "" } else { place.rest() };
         let token = if let Lease::Ours(token) = lease { token.as_str() } else { "" };
-        let args: [&[u8]; 13] = [
-            hex(standing.number).as_bytes(),
-            frame,
-            kept.as_millis().to_string().as_bytes(),
-            &standing.run,
-            standing.at_ms.to_string().as_bytes(),
-            limits::ORDER_MEMORY.as_millis().to_string().as_bytes(),
-            variant.as_bytes(),
-            names.join(",").as_bytes(),
-            rest.as_bytes(),
-            token.as_bytes(),
-            self.names.channel("wake").as_bytes(),
-            self.wake_word(&lease_name).as_bytes(),
-            NUMBER_AT.start.to_string().as_bytes(),
-        ]
-        .map(|part: &[u8]| part);
-        let _ = key;
+        let number = |value: u64| value.to_string().into_bytes();
+        let args: [Vec<u8>; 12] = [
+            hex(standing.number).into_bytes(),
+            number(kept.as_millis()),
+            standing.run.clone(),
+            number(standing.at_ms),
+            number(limits::ORDER_MEMORY.as_millis()),
+            variant.into_bytes(),
+            names.join(",").into_bytes(),
+            rest.as_bytes().to_vec(),
+            token.as_bytes().to_vec(),
+            self.names.channel("wake").into_bytes(),
+            self.wake_word(&lease_name).into_bytes(),
+            number(NUMBER_AT.start as u64),
+        ];
+        let mut args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        args.insert(1, frame);
         let server = self.servers.master(Slot::of(&frame_name))?;
         server.script(&scripts::PUT, &keys, &args, limits::L2_BACKGROUND_DEADLINE).await
     }

@@ -23,7 +23,6 @@ use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
 use crate::store::redis::script::ScriptCall;
 use crate::store::redis::scripts;
-use crate::store::redis::server::Server;
 use crate::store::redis::slot::Slot;
 
 /// What is looked for.
@@ -115,8 +114,7 @@ impl Fleet {
         let (heading, looked) = self.ask_both(wanted, &place, &token, &names[0]).await?;
         let number = self.known_up_to(&heading, effects).await?;
         let sound = self.is_sound(&looked.run).await;
-        let standing =
-            Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
+        let standing = Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
         let mut judged = Judged { entries: Vec::new(), useless: false };
         if let Some(bytes) = &looked.frame {
             self.open(wanted, &names[0], bytes, &looked, sound, &mut judged, effects);
@@ -146,11 +144,8 @@ impl Fleet {
         let order: Vec<&[u8]> = order.iter().map(Vec::as_slice).collect();
         let (life, applied) = self.said();
         let head_args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), b"0"];
-        let names = [
-            self.names.directory(place),
-            self.names.tombstone(place),
-            self.names.lease(place),
-        ];
+        let names =
+            [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
         let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
         let lease = wanted.lease.map_or(0, Span::as_millis).to_string();
         let look_args: [&[u8]; 2] = [token.as_bytes(), lease.as_bytes()];
@@ -254,8 +249,9 @@ impl Fleet {
         judged: &mut Judged,
         effects: &dyn Effects,
     ) {
-        let ring = self.ring.as_ref();
-        let opened = frame::decode(wanted.key, bytes, self.skew(), ring, wanted.birth, wanted.shapes);
+        let ring = self.ring.as_deref();
+        let opened =
+            frame::decode(wanted.key, bytes, self.skew(), ring, wanted.birth, wanted.shapes);
         let opened = match opened {
             Ok(opened) if wanted.sealed && !opened.sealed => Err(FrameError::Sealed),
             other => other,
@@ -334,7 +330,7 @@ impl Fleet {
         let head = self.head_now(self.config.budget);
         let frame = replica.call::<Option<Vec<u8>>>(&get, self.config.budget);
         let (head, frame) = tokio::join!(head, frame);
-        let (Head::Known(heading), Some(bytes)) = (head.ok()?, frame.ok()??) else { return None };
+        let (Head::Known(heading), Some(bytes)) = (head.ok()?, frame.ok()?) else { return None };
         self.known_up_to(&heading, effects).await.ok()?;
         if !heading.clean {
             return None;
@@ -368,7 +364,11 @@ impl Fleet {
         let Ok(server) = self.head_server() else { return false };
         let sound = server.call::<bool>(&ask, self.config.budget).await.unwrap_or_default();
         let mut seen = self.servers_seen();
-        if sound { seen.sound.insert(run.to_vec()) } else { seen.unsound.insert(run.to_vec()) };
+        if sound {
+            seen.sound.insert(run.to_vec())
+        } else {
+            seen.unsound.insert(run.to_vec())
+        };
         drop(seen);
         if !sound {
             self.mend.notify_one();
@@ -392,9 +392,8 @@ impl Fleet {
             let args: [&[u8]; 3] = [token.as_bytes(), channel.as_bytes(), wake.as_bytes()];
             let patience = limits::L2_BACKGROUND_DEADLINE;
             // A lease that stays ends by itself.
-            let _ = server
-                .script::<redis::Value>(&scripts::RELEASE, &[&name], &args, patience)
-                .await;
+            let _ =
+                server.script::<redis::Value>(&scripts::RELEASE, &[&name], &args, patience).await;
         });
     }
 

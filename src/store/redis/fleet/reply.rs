@@ -127,7 +127,8 @@ impl Looked {
 
     fn parse(value: Value) -> Option<Self> {
         let Value::Array(all) = value else { return None };
-        let [frame, variants, tombstone, lease, left, now, run] = <[Value; 7]>::try_from(all).ok()?;
+        let [frame, variants, tombstone, lease, left, now, run] =
+            <[Value; 7]>::try_from(all).ok()?;
         let frame = match frame {
             Value::BulkString(bytes) => Some(bytes::Bytes::from(bytes)),
             Value::Nil => None,

@@ -47,11 +47,7 @@ impl Fleet {
         }
     }
 
-    async fn sweep_once(
-        &self,
-        known: &mut Fences,
-        effects: &dyn Effects,
-    ) -> Result<(), TierFault> {
+    async fn sweep_once(&self, known: &mut Fences, effects: &dyn Effects) -> Result<(), TierFault> {
         self.note_fences(known).await?;
         if known.is_empty() || !self.take_broom().await? {
             return Ok(());
@@ -134,13 +130,8 @@ impl Fleet {
             scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(limits::SWEEP_STEP);
             let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
             let parts = array(&reply).unwrap_or_default();
-            let names: Vec<&[u8]> = parts
-                .get(1)
-                .and_then(array)
-                .unwrap_or_default()
-                .iter()
-                .filter_map(bytes)
-                .collect();
+            let names: Vec<&[u8]> =
+                parts.get(1).and_then(array).unwrap_or_default().iter().filter_map(bytes).collect();
             if !names.is_empty() {
                 swept.seen += names.len() as u64;
                 swept.gone += self.sweep_some(server, &names).await?;
