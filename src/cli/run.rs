@@ -28,6 +28,7 @@ pub(super) fn run(run: &Run) -> Exit {
         }
     };
     if run.check_only {
+        super::warn(&settings.warnings);
         return match load::book(settings.rules.as_deref(), &settings.context()) {
             Ok((_, loaded)) => tested(&failed_tests(&loaded.rules)),
             Err(wrong) => told(&wrong),

@@ -8,6 +8,7 @@ use crate::engine::options::Options;
 use crate::engine::{Book, Engine, Parts};
 use crate::node::settings::Settings;
 use crate::policy::{Law, Manner, Profile};
+use crate::store::redis::config::{Address, Config, Layout};
 use crate::telemetry::Telemetry;
 use crate::telemetry::sink::Sink;
 
@@ -79,7 +80,8 @@ pub fn banner(
     let (number, unit) = size.split_at(digits);
     let first = format!(
         "cistern {version}  proxy {listens} -> {origins}   admin {admin}   L1 {number} {unit}   \
-         L2 none"
+         L2 {}",
+        shared(settings.l2.as_ref())
     );
     let rules = book.rules.routes.len();
     let second = if rules == 0 {
@@ -92,4 +94,38 @@ pub fn banner(
         format!("{rules} rules from {}, profile {profile}", from.unwrap_or_default())
     };
     format!("{first}\n{second}")
+}
+
+/// The shared level in a few words, without any secret.
+fn shared(config: Option<&Config>) -> String {
+    match config.map(|config| &config.layout) {
+        None => "none".to_owned(),
+        Some(Layout::Single(Address { host, port })) if host.contains(':') => {
+            format!("redis [{host}]:{port}")
+        }
+        Some(Layout::Single(Address { host, port })) => format!("redis {host}:{port}"),
+        Some(Layout::Sentinel { service, .. }) => format!("sentinel {service}"),
+        Some(Layout::Cluster(nodes)) if nodes.len() == 1 => "cluster 1 node".to_owned(),
+        Some(Layout::Cluster(nodes)) => format!("cluster {} nodes", nodes.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::settings::{Flags, resolve};
+
+    #[test]
+    fn the_shared_level_is_told_without_secrets() {
+        let told = |url: &str| {
+            let environment = [("REDIS_URL".to_owned(), url.to_owned())];
+            shared(resolve(&Flags::default(), &environment).unwrap().l2.as_ref())
+        };
+        assert_eq!(shared(None), "none");
+        assert_eq!(told("redis://ann:pw@cache:7/1"), "redis cache:7");
+        assert_eq!(told("rediss://[::1]"), "redis [::1]:6379");
+        assert_eq!(told("redis+sentinel://:pw@a,b/main"), "sentinel main");
+        assert_eq!(told("redis+cluster://:pw@a,b"), "cluster 2 nodes");
+        assert_eq!(told("redis+cluster://a"), "cluster 1 node");
+    }
 }

@@ -66,6 +66,9 @@ impl edge::Watch for Told {
 
 /// Runs a node until a signal ends it.
 pub fn run(mut settings: Settings) -> Result<(), StartError> {
+    for warning in &settings.warnings {
+        eprintln!("warning: {warning}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
