@@ -312,3 +312,22 @@ pub const KEEPALIVE: Span = Span::from_secs(5);
 
 /// What was sent to a server must be received by its kernel in this time.
 pub const UNACKNOWLEDGED_MAX: Span = Span::from_secs(5);
+/// How hard entries are compressed unless a rule says otherwise: zstd's own choice.
+pub const COMPRESS_LEVEL: i32 = 3;
+
+/// The hardest that a rule may ask for: beyond it zstd takes hundreds of megabytes.
+pub const COMPRESS_LEVEL_MAX: i32 = 19;
+
+/// The shortest body that is compressed unless a rule says otherwise: below it a frame and the time
+/// cost more than is gained.
+pub const COMPRESS_BYTES_MIN: u64 = 1_024;
+
+/// The longest name of a channel on which any program may say what to purge.
+pub const CHANNEL_BYTES_MAX: usize = 256;
+
+/// How long a write or a purge waits for the confirmations of other nodes.
+pub const CONFIRM_WAIT: Span = Span::from_millis(50);
+
+/// How long after an origin's own time limit a write must have been ordered by its node; then
+/// another node orders it.
+pub const INTENT_PATIENCE: Span = Span::from_secs(5);

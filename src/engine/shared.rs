@@ -25,6 +25,7 @@ use crate::store::l1::Landed;
 use crate::store::redis::fleet::{
     Effects, Fleet, Found, Keeping, Lease, News, Receipt, Standing, Wanted,
 };
+use crate::telemetry::Telemetry;
 use crate::telemetry::event::Event;
 
 /// What a fetch holds in the shared level: the number it may put under, and the lease that others
@@ -130,12 +131,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
 
 /// What the shared level has for a request that leads no fetch: HEAD, and parts of what is whole
 /// there. Whether L1 has it now.
-pub(super) async fn bring(
-    engine: &Engine,
-    plan: &Plan,
-    fields: &HeaderMap,
-    birth: &Birth,
-) -> bool {
+pub(super) async fn bring(engine: &Engine, plan: &Plan, fields: &HeaderMap, birth: &Birth) -> bool {
     let Some(fleet) = engine.shares(plan).filter(|_| plan.keeping.l1) else { return false };
     let Some(found) = find(engine, fleet, plan, fields, birth, None).await else { return false };
     let Some(mut entry) = newest(found.entries) else { return false };
@@ -285,13 +281,18 @@ impl Effects for Engine {
     }
 
     fn tell(&self, news: &News) {
-        let (what, detail) = told(news);
-        self.telemetry.tell(self.clock.now(), &Event::Redis { what, detail: &detail });
+        tell(&self.telemetry, self.clock.now(), news);
     }
 
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// Writes a line about the shared level.
+pub fn tell(telemetry: &Telemetry, now: Timestamp, news: &News) {
+    let (what, detail) = told(news);
+    telemetry.tell(now, &Event::Redis { what, detail: &detail });
 }
 
 /// A word and a detail for the log.

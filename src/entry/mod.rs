@@ -89,6 +89,8 @@ pub struct Entry {
     pub selecting: Selecting,
     /// What orders name it by.
     pub labels: Labels,
+    /// When it was last known to be current, by the steady clock of the node, in milliseconds.
+    pub known_ms: u64,
     used_secs: AtomicU32,
 }
 
@@ -97,7 +99,7 @@ impl Entry {
     pub fn new(head: Head, body: Body, stamp: Stamp, selecting: Selecting, labels: Labels) -> Self {
         let (head, body) = in_one_block(head, body);
         let used_secs = AtomicU32::new(secs(stamp.stored_at));
-        Self { head, body, stamp, selecting, labels, used_secs }
+        Self { head, body, stamp, selecting, labels, known_ms: 0, used_secs }
     }
 
     /// The same entry, its body counted in `budget` while no store keeps it.

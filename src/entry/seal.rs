@@ -30,6 +30,7 @@ type Secret = Zeroizing<[u8; KEY_BYTES]>;
 pub struct KeyRing {
     first: Named,
     others: Vec<Named>,
+    identities: [u8; 32],
 }
 
 struct Named {
@@ -96,9 +97,19 @@ impl KeyRing {
             keys.push(Named { id, key: key.map_err(|_| KeyRingError::Key(place))? });
             secrets.push(secret);
         }
+        let oldest = keys.iter().zip(&secrets).min_by_key(|(key, _)| key.id);
+        let derived = oldest.map(|(_, secret)| {
+            blake3::derive_key("cistern identities of callers v1", secret.as_slice())
+        });
         let others = keys.split_off(keys.len().min(1));
         let first = keys.pop().ok_or(KeyRingError::Empty)?;
-        Ok(Self { first, others })
+        Ok(Self { first, others, identities: derived.unwrap_or_default() })
+    }
+
+    /// The key of digests that stand for credentials, the same for all who have this ring: derived
+    /// from the key with the lowest number, so that a new key does not change it.
+    pub const fn identities(&self) -> [u8; 32] {
+        self.identities
     }
 
     /// The number of the key that seals.

@@ -11,6 +11,7 @@ use redis::Msg;
 use redis::aio::PubSub;
 use tokio::time::{sleep, timeout};
 
+use super::lease::ALONE;
 use super::{Effects, Fleet, News};
 use crate::base::limits;
 use crate::base::tasks;
@@ -76,8 +77,9 @@ impl Fleet {
             } else if channel == heard {
                 self.hear_confirmation(said);
             } else if channel == wake {
-                if let Some(name) = std::str::from_utf8(said).ok().and_then(from_hex) {
-                    self.waits.wake(name);
+                let text = std::str::from_utf8(said).unwrap_or_default();
+                if let Some(name) = from_hex(text.trim_end_matches(ALONE)) {
+                    self.waits.wake(name, text.ends_with(ALONE));
                 }
             } else if Some(channel) == events.as_deref() {
                 self.hear_event(said, effects);

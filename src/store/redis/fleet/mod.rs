@@ -9,6 +9,7 @@ mod bus;
 mod follow;
 mod join;
 mod journal;
+mod lease;
 mod orders;
 mod put;
 mod read;
@@ -39,9 +40,10 @@ use crate::store::redis::slot::Slot;
 use crate::store::redis::watch::Told;
 
 pub use join::Intent;
+pub use lease::Lease;
 pub use orders::{Level, Receipt};
 pub use put::Keeping;
-pub use read::{Found, Lease, Standing, Wanted};
+pub use read::{Found, Standing, Wanted};
 pub use stats::{Stats, Tally};
 pub use waits::Place as WaitingPlace;
 

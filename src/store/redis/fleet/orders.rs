@@ -119,13 +119,14 @@ impl Fleet {
         }
         let mut settled = self.settled.subscribe();
         let until = began + self.config.purge_budget.to_duration();
-        let shared = timeout_at(until, settled.wait_for(|done| *done >= count)).await;
-        if !matches!(shared, Ok(Ok(_))) {
+        let shared = timeout_at(until, settled.wait_for(|done| *done >= count))
+            .await
+            .is_ok_and(|seen| seen.is_ok());
+        if !shared {
             self.confirmations.end(count);
             let journaled = self.keep_in_journal().await;
             return Receipt { journaled, ..Receipt::default() };
         }
-        drop(shared);
         let receipt = Receipt { level: Level::Shared, ..Receipt::default() };
         let Some(wait) = confirm else { return receipt };
         let others: Vec<u64> = {

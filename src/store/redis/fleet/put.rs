@@ -48,7 +48,7 @@ impl Fleet {
         };
         let (Ok(frame), Some(kept)) = (framed, kept) else {
             self.stats.unframed.count();
-            return self.give_back(&place, lease);
+            return self.release(&place, lease, false);
         };
         match self.send(entry, &place, standing, lease, &frame, kept).await {
             Ok(word) if word == "stored" => self.stats.puts.count(),
@@ -60,7 +60,7 @@ impl Fleet {
                         effects.tell(&News::Refused { why });
                     });
                 }
-                self.give_back(&place, lease);
+                self.release(&place, lease, false);
             }
         }
     }

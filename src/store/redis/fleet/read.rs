@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
+use super::lease::{Lease, lease_of};
 use super::reply::{Head, Heading, Looked};
-use super::{Effects, Fleet, News, waits};
+use super::{Effects, Fleet, News};
 use crate::base::ids::{Number, Tick};
 use crate::base::limits;
 use crate::base::tasks;
@@ -70,18 +71,6 @@ pub struct Standing {
     pub(super) run: Vec<u8>,
 }
 
-/// Who fetches what is missing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Lease {
-    /// Nobody was asked.
-    #[default]
-    None,
-    /// This node; the token ends it.
-    Ours(String),
-    /// Another node, for so many milliseconds at most.
-    Theirs(u64),
-}
-
 struct Judged {
     entries: Vec<Entry>,
     /// Frames stand there that are of no use.
@@ -89,11 +78,6 @@ struct Judged {
 }
 
 impl Fleet {
-    /// A place among those who wait for a fetch of this identity; to be taken before the look.
-    pub fn wait_for(&self, key: &Key) -> waits::Place {
-        self.waits.enter(key.identity())
-    }
-
     /// Looks.
     ///
     /// # Errors
@@ -170,7 +154,7 @@ impl Fleet {
             Head::Stranger(..) | Head::Unknown => {
                 self.clean.store(false, Ordering::Release);
                 self.mend.notify_one();
-                self.give_back(place, &lease_of(&looked.lease, 0, token));
+                self.release(place, &lease_of(&looked.lease, 0, token), false);
                 Err(TierFault::Unserved)
             }
         }
@@ -297,20 +281,6 @@ impl Fleet {
         });
     }
 
-    /// The lease where something stands that is of no use.
-    async fn take_lease(&self, place: &Place<'_>, token: &str, span: Span) -> Lease {
-        let name = self.names.lease(place);
-        let Ok(server) = self.servers.master(Slot::of(&name)) else { return Lease::None };
-        let (keys, ms) = ([name.as_slice()], span.as_millis().to_string());
-        let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
-        let taken: Result<(String, i64), _> =
-            server.script(&scripts::LEASE, &keys, &args, self.config.budget).await;
-        match taken {
-            Ok((held, left)) => lease_of(&held, u64::try_from(left).unwrap_or_default(), token),
-            Err(_) => Lease::None,
-        }
-    }
-
     /// A replica's frame, where no order names it. A replica may lag: what it has not lost yet the
     /// mirror refuses. Whatever is missing there is asked for at the master.
     async fn find_on_replica(
@@ -374,54 +344,5 @@ impl Fleet {
             self.mend.notify_one();
         }
         sound
-    }
-
-    fn token(&self) -> String {
-        let count = self.tokens.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}{count:x}", self.member().life())
-    }
-
-    /// Ends a lease of this node's, unless a put does so; nobody waits for that.
-    pub fn give_back(&self, place: &Place<'_>, lease: &Lease) {
-        let Lease::Ours(token) = lease else { return };
-        let name = self.names.lease(place);
-        let Ok(server) = self.servers.master(Slot::of(&name)) else { return };
-        let (token, channel) = (token.clone(), self.names.channel("wake"));
-        let wake = self.wake_word(&name);
-        tasks::tend(async move {
-            let args: [&[u8]; 3] = [token.as_bytes(), channel.as_bytes(), wake.as_bytes()];
-            let patience = limits::L2_BACKGROUND_DEADLINE;
-            // A lease that stays ends by itself.
-            let _ =
-                server.script::<redis::Value>(&scripts::RELEASE, &[&name], &args, patience).await;
-        });
-    }
-
-    /// What is said of an identity whose lease ends.
-    pub(super) fn wake_word(&self, lease: &[u8]) -> String {
-        let frame = String::from_utf8_lossy(lease).replacen("l:{", "e:{", 1);
-        let identity = self.names.identity(frame.as_bytes()).unwrap_or_default();
-        format!("{:016x}", waits::name(&identity))
-    }
-}
-
-fn lease_of(held: &str, left_ms: u64, token: &str) -> Lease {
-    match held.trim_end_matches('w') {
-        "" => Lease::None,
-        held if held == token => Lease::Ours(token.to_owned()),
-        _ => Lease::Theirs(left_ms),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_ours_by_its_token() {
-        assert_eq!(lease_of("", 0, "a1"), Lease::None);
-        assert_eq!(lease_of("a1", 0, "a1"), Lease::Ours("a1".into()));
-        assert_eq!(lease_of("a1w", 0, "a1"), Lease::Ours("a1".into()));
-        assert_eq!(lease_of("b2w", 7, "a1"), Lease::Theirs(7));
     }
 }

@@ -8,14 +8,22 @@ use tokio::sync::watch;
 
 /// The identities that somebody of this node waits for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waits(Arc<Mutex<HashMap<u64, watch::Sender<u32>>>>);
+pub(super) struct Waits(Arc<Mutex<HashMap<u64, watch::Sender<End>>>>);
+
+/// How often a lease has ended, and how the last time.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    count: u32,
+    /// What was fetched is nobody else's.
+    alone: bool,
+}
 
 /// A place among those who wait; taken before the lease is asked about, so that no end is missed.
 #[derive(Debug)]
 pub struct Place {
     waits: Waits,
     name: u64,
-    told: watch::Receiver<u32>,
+    told: watch::Receiver<End>,
 }
 
 /// What identities are called in messages: the beginning of their BLAKE3 digest.
@@ -29,36 +37,42 @@ impl Waits {
     /// A place for an identity.
     pub(super) fn enter(&self, identity: &str) -> Place {
         let name = name(identity);
-        let told = self.all().entry(name).or_insert_with(|| watch::Sender::new(0)).subscribe();
+        let told = self
+            .all()
+            .entry(name)
+            .or_insert_with(|| watch::Sender::new(End::default()))
+            .subscribe();
         Place { waits: self.clone(), name, told }
     }
 
-    /// The lease of what is called so has ended.
-    pub(super) fn wake(&self, name: u64) {
+    /// The lease of what is called so has ended; `alone`: what was fetched is nobody else's.
+    pub(super) fn wake(&self, name: u64, alone: bool) {
         if let Some(one) = self.all().get(&name) {
-            one.send_modify(|count| *count = count.wrapping_add(1));
+            one.send_modify(|end| *end = End { count: end.count.wrapping_add(1), alone });
         }
     }
 
     /// Messages may have been lost: everybody looks again.
     pub(super) fn wake_all(&self) {
         for one in self.all().values() {
-            one.send_modify(|count| *count = count.wrapping_add(1));
+            one.send_modify(|end| *end = End { count: end.count.wrapping_add(1), alone: false });
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<u64, watch::Sender<u32>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, watch::Sender<End>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Place {
-    /// Until the lease has ended since this place was taken or last waited at.
-    pub async fn ended(&mut self) {
+    /// Until the lease has ended since this place was taken or last waited at. Whether what was
+    /// fetched is nobody else's: then waiting for the next one is of no use either.
+    pub async fn ended(&mut self) -> bool {
         if self.told.changed().await.is_err() {
             // The sender stands as long as this place does.
             std::future::pending::<()>().await;
         }
+        self.told.borrow().alone
     }
 }
 
@@ -86,14 +100,14 @@ mod tests {
         let (mut one, mut two) = (waits.enter("a"), waits.enter("a"));
         let mut context = Context::from_waker(Waker::noop());
         assert!(pin!(one.ended()).as_mut().poll(&mut context).is_pending());
-        waits.wake(name("a"));
-        waits.wake(name("b"));
-        assert_eq!(pin!(one.ended()).as_mut().poll(&mut context), Poll::Ready(()));
+        waits.wake(name("a"), true);
+        waits.wake(name("b"), false);
+        assert_eq!(pin!(one.ended()).as_mut().poll(&mut context), Poll::Ready(true));
         assert!(pin!(one.ended()).as_mut().poll(&mut context).is_pending());
-        assert_eq!(pin!(two.ended()).as_mut().poll(&mut context), Poll::Ready(()));
+        assert_eq!(pin!(two.ended()).as_mut().poll(&mut context), Poll::Ready(true));
         drop(one);
         waits.wake_all();
-        assert_eq!(pin!(two.ended()).as_mut().poll(&mut context), Poll::Ready(()));
+        assert_eq!(pin!(two.ended()).as_mut().poll(&mut context), Poll::Ready(false));
         drop(two);
         assert!(waits.all().is_empty());
     }
