@@ -1,0 +1,65 @@
+//! The scripts that run inside a server, each a whole program: what it may do, what several need,
+//! its own text, which names its keys and arguments. What they free or order must work when memory
+//! is full, so all but [`PUT`] may go beyond `maxmemory`. None may touch keys of two slots.
+
+/// The latest number for a member that has checked in, and its heartbeat.
+pub static HEAD: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/head.lua")
+);
+
+/// Makes a server that nobody knows the fleet's, in a new turn.
+pub static ADOPT: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/adopt.lua")
+);
+
+/// A member has repeated what this server may have lost.
+pub static CHECK_IN: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/check_in.lua")
+);
+
+/// A turn counts as clean although somebody did not come back in time.
+pub static SETTLE: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/settle.lua")
+);
+
+/// A member leaves, or those are taken out that have been silent for long.
+pub static LEAVE: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/leave.lua")
+);
+
+/// Numbers orders, notes them in the log with their fences, and tells everybody.
+pub static ORDER: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/order.lua")
+);
+
+/// Frame, variants, tombstone and lease of an identity.
+pub static LOOK: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/look.lua")
+);
+
+/// Puts a frame unless something newer speaks against it. Fails when memory is full.
+pub static PUT: &str =
+    concat!("#!lua\n", include_str!("scripts/prelude.lua"), include_str!("scripts/put.lua"));
+
+/// Gives a lease back.
+pub static RELEASE: &str = concat!("#!lua flags=allow-oom\n", include_str!("scripts/release.lua"));
+
+/// The tombstone of a key, and everything away that stands under it.
+pub static ERASE: &str = concat!("#!lua flags=allow-oom\n", include_str!("scripts/erase.lua"));
+
+/// Takes a frame away that is still the one which was looked at.
+pub static UNLINK: &str = concat!("#!lua flags=allow-oom\n", include_str!("scripts/unlink.lua"));
