@@ -12,7 +12,7 @@ use crate::store::coherence::record::{OrderId, Record};
 use crate::store::fence::Facts;
 
 /// A node's state. A new one has heard nothing and may use nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Member {
     life: u64,
     /// Everything up to this number has been applied.
@@ -108,6 +108,24 @@ impl Member {
         self.turn
     }
 
+    /// The greatest turn that it has seen: a server with a smaller one must begin a new turn.
+    pub fn turn_seen(&self) -> u32 {
+        self.turn.max(self.applied.turn())
+    }
+
+    /// Whether everything up to `last` of this turn has been applied. A server may have been
+    /// replaced between its saying so and the reading of its log: then this is false, and what it
+    /// said counts for nothing.
+    pub fn has_reached(&self, turn: u32, last: Number) -> bool {
+        self.turn == turn && self.applied.turn() == turn && self.applied >= last
+    }
+
+    /// The number of the last order that names something with these facts, as far as is known; the
+    /// real one is never greater.
+    pub fn fenced(&self, facts: &Facts<'_>) -> Number {
+        self.mirror.latest(facts)
+    }
+
     /// Lives of all members that it has heard of, itself included.
     pub fn known(&self) -> impl Iterator<Item = u64> {
         self.known.iter().copied()
@@ -197,7 +215,9 @@ impl Member {
     /// The record's effect in this process has been had.
     pub fn apply(&mut self, record: &Record, now_ms: u64) {
         self.mirror.learn(&record.order, record.number);
-        if record.id.life != self.life && !record.order.is_empty() {
+        // Own ones are remembered when they are numbered, unless they became part of another.
+        let is_remembered = record.id.life == self.life && record.id.count <= self.numbered;
+        if !is_remembered && !record.order.is_empty() {
             let order = Arc::new(record.order.clone());
             self.remember(Heard { number: record.number, id: record.id, order, at_ms: now_ms });
         }
@@ -211,7 +231,7 @@ impl Member {
     /// the present turn have reported.
     pub fn judge(&self, facts: &Facts<'_>, number: Number, is_clean: bool) -> Verdict {
         let waits = self.unnumbered.latest(facts).0 > self.numbered;
-        if waits || self.mirror.latest(facts) > number {
+        if waits || self.fenced(facts) > number {
             return Verdict::Purged;
         }
         if number.turn() < self.turn && !is_clean {
@@ -255,10 +275,11 @@ impl Member {
         (lost, self.reaches <= base)
     }
 
-    /// All orders of the last minutes, for a server that may have lost what they did to its keys;
-    /// and whether these are all there were.
-    pub fn recent(&self) -> (Vec<Heard>, bool) {
-        (self.heard.iter().cloned().collect(), self.reaches == Number::default())
+    /// All remembered orders, for a server that may have lost what they did to its keys; and the
+    /// number after which none is missing. What was fetched up to there and stands on that server
+    /// is not to be used: whether an order names it, nobody may know.
+    pub fn recent(&self) -> (Vec<Heard>, Number) {
+        (self.heard.iter().cloned().collect(), self.reaches)
     }
 
     /// It has checked in to a turn whose server knows nothing of earlier turns after `base`.
