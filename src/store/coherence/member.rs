@@ -12,7 +12,7 @@ use crate::store::coherence::record::{OrderId, Record};
 use crate::store::fence::Facts;
 
 /// A node's state. A new one has heard nothing and may use nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Member {
     life: u64,
     /// Everything up to this number has been applied.
@@ -109,6 +109,24 @@ impl Member {
     /// The turn that it has checked in to; 0 before the first.
     pub const fn turn(&self) -> u32 {
         self.turn
+    }
+
+    /// The greatest turn that it has seen: a server with a smaller one must begin a new turn.
+    pub fn turn_seen(&self) -> u32 {
+        self.turn.max(self.applied.turn())
+    }
+
+    /// Whether everything up to `last` of this turn has been applied. A server may have been
+    /// replaced between its saying so and the reading of its log: then this is false, and what it
+    /// said counts for nothing.
+    pub fn has_reached(&self, turn: u32, last: Number) -> bool {
+        self.turn == turn && self.applied.turn() == turn && self.applied >= last
+    }
+
+    /// The number of the last order that names something with these facts, as far as is known; the
+    /// real one is never greater.
+    pub fn fenced(&self, facts: &Facts<'_>) -> Number {
+        self.mirror.latest(facts)
     }
 
     /// Lives of all members that it has heard of, itself included.
@@ -217,7 +235,7 @@ impl Member {
     /// the present turn have reported.
     pub fn judge(&self, facts: &Facts<'_>, number: Number, is_clean: bool) -> Verdict {
         let waits = self.unnumbered.latest(facts).0 > self.numbered;
-        if waits || self.mirror.latest(facts) > number {
+        if waits || self.fenced(facts) > number {
             return Verdict::Purged;
         }
         if number.turn() < self.turn && !is_clean {
@@ -261,10 +279,11 @@ impl Member {
         (lost, self.reaches <= base)
     }
 
-    /// All orders of the last minutes, for a server that may have lost what they did to its keys;
-    /// and whether these are all there were.
-    pub fn recent(&self) -> (Vec<Heard>, bool) {
-        (self.heard.iter().cloned().collect(), self.reaches == Number::default())
+    /// All remembered orders, for a server that may have lost what they did to its keys; and the
+    /// number after which none is missing. What was fetched up to there and stands on that server
+    /// is not to be used: whether an order names it, nobody may know.
+    pub fn recent(&self) -> (Vec<Heard>, Number) {
+        (self.heard.iter().cloned().collect(), self.reaches)
     }
 
     /// A turn has begun, to which it has not checked in yet: frames of earlier ones must wait.

@@ -14,7 +14,7 @@ use crate::store::fence::Facts;
 const CELLS: usize = 1 << 18;
 
 /// The fences as one node knows them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Mirror {
     exact: HashMap<Named, Number, foldhash::fast::RandomState>,
     /// Names in the order of their last fence, some of them outdated.
@@ -135,7 +135,9 @@ impl Mirror {
     }
 
     fn note_wide(&mut self, selector: &Selector, number: Number) {
-        self.wide.retain(|(_, known)| known != selector);
+        let before = self.wide.iter().position(|(_, known)| known == selector);
+        let before = before.and_then(|at| self.wide.remove(at)).map_or(number, |(known, _)| known);
+        let number = number.max(before);
         let at = self.wide.partition_point(|(known, _)| *known <= number);
         self.wide.insert(at, (number, selector.clone()));
         if self.wide.len() > limits::WIDE_FENCES_MIRRORED_MAX
@@ -240,6 +242,7 @@ mod tests {
         mirror.learn(&order(&["key:a", "prefix:a"]), at(9));
         mirror.learn(&order(&["key:a", "prefix:a", "prefix:b"]), at(4));
         assert_eq!(mirror.latest(&facts("a", &[])), at(9));
+        assert_eq!(mirror.latest(&facts("a2", &[])), at(9));
         mirror.learn(&order(&["pattern:a*"]), at(12));
         assert_eq!(mirror.latest(&facts("a", &[])), at(12));
     }

@@ -12,7 +12,7 @@ mod replies;
 #[cfg(test)]
 pub(crate) mod samples;
 mod script;
-mod scripts;
+pub mod scripts;
 mod sentinel;
 mod server;
 mod servers;

@@ -5,77 +5,77 @@
 use super::script::Script;
 
 /// The latest number for a member that has checked in, and its heartbeat.
-pub(super) static HEAD: Script = Script::new(concat!(
+pub static HEAD: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/head.lua")
 ));
 
 /// Makes a server that nobody knows the fleet's, in a new turn.
-pub(super) static ADOPT: Script = Script::new(concat!(
+pub static ADOPT: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/adopt.lua")
 ));
 
 /// A member has repeated what this server may have lost.
-pub(super) static CHECK_IN: Script = Script::new(concat!(
+pub static CHECK_IN: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/check_in.lua")
 ));
 
 /// A turn counts as clean although somebody did not come back in time.
-pub(super) static SETTLE: Script = Script::new(concat!(
+pub static SETTLE: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/settle.lua")
 ));
 
 /// A member leaves, or those are taken out that have been silent for long.
-pub(super) static LEAVE: Script = Script::new(concat!(
+pub static LEAVE: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/leave.lua")
 ));
 
 /// Numbers orders, notes them in the log with their fences, and tells everybody.
-pub(super) static ORDER: Script = Script::new(concat!(
+pub static ORDER: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/order.lua")
 ));
 
 /// Frame, variants, tombstone and lease of an identity.
-pub(super) static LOOK: Script = Script::new(concat!(
+pub static LOOK: Script = Script::new(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/look.lua")
 ));
 
 /// Puts a frame unless something newer speaks against it. Fails when memory is full.
-pub(super) static PUT: Script = Script::new(concat!(
+pub static PUT: Script = Script::new(concat!(
     "#!lua\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/put.lua")
 ));
 
 /// Gives a lease back.
-pub(super) static RELEASE: Script =
+pub static RELEASE: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/release.lua")));
 
 /// The tombstone of a key, and everything away that stands under it.
-pub(super) static ERASE: Script =
+pub static ERASE: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/erase.lua")));
 
 /// Takes a frame away that is still the one which was looked at.
-pub(super) static UNLINK: Script =
+pub static UNLINK: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/unlink.lua")));
 
 /// The lease of an identity whose frame is of no use.
-pub(super) static LEASE: Script =
+pub static LEASE: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/lease.lua")));
 
 /// Forgets fences that no frame can be behind any more.
-pub(super) static RETIRE: Script =
+pub static RETIRE: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/retire.lua")));

@@ -85,7 +85,9 @@ fn what_a_server_lost_is_told_again() {
     member.apply(&record(1, 8, "key:a"), 5);
     let count = member.give(order("tag:t"), String::new());
     member.number(count, Number::new(1, 2), 6);
-    member.apply(&record(2, 7, "tag:t"), 6);
+    let mut own = record(2, 7, "tag:t");
+    own.id.count = count;
+    member.apply(&own, 6);
     let (lost, whole) = member.lost_since(Number::new(1, 1), 2);
     assert_eq!((lost.len(), whole), (1, true));
     assert_eq!(*lost[0].order, *order("tag:t"));
@@ -120,5 +122,30 @@ fn a_fresh_life_knows_what_the_log_says() {
     let stats = Facts { kind: "stats", ..facts("c") };
     assert_eq!(member.judge(&stats, Number::new(1, 2), true), Verdict::Purged);
     assert_eq!(member.recent().0.len(), 2);
-    assert!(!member.recent().1);
+    assert_eq!(member.recent().1, Number::new(1, 3));
+}
+
+#[test]
+fn own_orders_that_were_folded_into_another_are_still_told_again() {
+    let mut member = joined(7);
+    let record = record(1, 7, "key:a");
+    member.apply(&record, 0);
+    assert_eq!(member.lost_since(Number::default(), 2).0.len(), 1);
+    let count = member.give(order("key:b"), String::new());
+    member.number(count, Number::new(1, 2), 0);
+    assert_eq!(member.lost_since(Number::default(), 2).0.len(), 2);
+}
+
+#[test]
+fn what_a_replaced_server_said_counts_for_nothing() {
+    let mut member = joined(7);
+    assert!(member.has_reached(1, Number::new(1, 0)));
+    assert!(!member.has_reached(1, Number::new(1, 4)));
+    let mut later = record(1, 8, "key:a");
+    later.number = Number::new(2, 1);
+    member.apply(&later, 0);
+    assert!(!member.has_reached(1, Number::new(1, 4)), "the log is another server's");
+    assert_eq!(member.turn_seen(), 2);
+    member.check_in(2, Number::default());
+    assert!(member.has_reached(2, Number::new(2, 1)));
 }

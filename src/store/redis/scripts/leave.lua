@@ -1,16 +1,22 @@
--- A member leaves in good order, or has been silent for so long that it must have.
--- KEYS members expect   ARGV silent-ms life
+-- A member leaves in good order, or has been silent for so long that it must have. Nobody goes who
+-- may know orders that this server lost and that were not repeated yet.
+-- KEYS head log fences members expect   ARGV silent-ms life
+local head, log, fences, members, expect = unpack(KEYS)
+if not adopted(head, log, fences) then return 0 end
+local h = redis.call('HMGET', head, 'turn', 'clean')
 if tonumber(ARGV[1]) == 0 then
-  redis.call('SREM', KEYS[2], ARGV[2])
-  return redis.call('HDEL', KEYS[1], ARGV[2])
+  if not checked_in(members, ARGV[2], h[1]) then return 0 end
+  redis.call('SREM', expect, ARGV[2])
+  return redis.call('HDEL', members, ARGV[2])
 end
+if h[2] ~= '1' then return 0 end
 local now, gone = millis(), 0
-local all = redis.call('HGETALL', KEYS[1])
+local all = redis.call('HGETALL', members)
 for at = 1, #all, 2 do
   local said = tonumber(string.match(all[at + 1], ' (%d+)$') or 0)
   if now - said > tonumber(ARGV[1]) and all[at] ~= ARGV[2] then
-    gone = gone + redis.call('HDEL', KEYS[1], all[at])
-    redis.call('SREM', KEYS[2], all[at])
+    gone = gone + redis.call('HDEL', members, all[at])
+    redis.call('SREM', expect, all[at])
   end
 end
 return gone
