@@ -286,9 +286,9 @@ impl Member {
         (self.heard.iter().cloned().collect(), self.reaches)
     }
 
-    /// A turn has begun, to which it has not checked in yet: frames of earlier ones must wait.
-    pub fn begin_turn(&mut self, turn: u32) {
-        self.turn = self.turn.max(turn);
+    /// The number after which it remembers every order.
+    pub const fn reaches(&self) -> Number {
+        self.reaches
     }
 
     /// It has checked in to a turn whose server knows nothing of earlier turns after `base`.

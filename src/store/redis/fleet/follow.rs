@@ -58,20 +58,31 @@ impl Fleet {
         let wall = effects.now();
         let head = self.head_now(limits::POLL_DEADLINE).await?;
         match head {
-            Head::Known(heading) => {
+            Head::Known(heading) | Head::Stranger(heading)
+                if heading.turn < self.member().turn_seen() =>
+            {
+                // Another machine with another clock: its numbers would be taken for old ones.
+                self.adopt(effects).await?;
+                Ok(None)
+            }
+            Head::Known(heading) if heading.turn == self.member().turn() => {
                 let took = self.steady_ms().saturating_sub(sent_ms);
                 self.set_skew(&heading, wall.as_millis() + took / 2);
                 self.catch_up(heading.last, limits::POLL_DEADLINE, effects).await?;
+                if !self.member().has_reached(heading.turn, heading.last) {
+                    // Between head and log the server changed.
+                    return Ok(None);
+                }
                 self.clean.store(heading.clean, Ordering::Release);
                 if heading.clean {
                     self.trust.renew(sent_ms);
                     self.member().only(heading.members.iter().copied());
-                    self.mend_servers(effects).await;
+                    self.mend_servers().await;
                 }
                 Ok(Some(heading))
             }
-            Head::Stranger(heading, fresh) => {
-                self.join(&heading, fresh, effects).await?;
+            Head::Known(heading) | Head::Stranger(heading) => {
+                self.join(&heading, effects).await?;
                 Ok(None)
             }
             Head::Unknown => {
@@ -110,25 +121,22 @@ impl Fleet {
             if from >= until {
                 return Ok(());
             }
-            let records = self.records_after(Some(from), deadline).await?;
-            if records.is_empty() {
-                self.resync(until, "the log is empty", effects).await?;
+            let mut records = self.records_after(Some(from), deadline).await?;
+            let linked = |records: &[Record]| {
+                records.first().is_some_and(|first| self.member().next(first).is_ok())
+            };
+            if !linked(&records) {
+                records = self.resync(from, until, deadline, effects).await?;
             }
             for record in &records {
-                self.take(record, effects).await?;
+                self.apply(record, effects);
+            }
+            if self.member().applied() == from {
+                // Of a server that this node has not checked in to.
+                self.mend.notify_one();
+                return Err(TierFault::Unserved);
             }
         }
-    }
-
-    /// Applies one record in its sequence; where others are missing, trusts nothing from before.
-    async fn take(&self, record: &Record, effects: &dyn Effects) -> Result<(), TierFault> {
-        let next = self.member().next(record);
-        if next == Err(Gap) {
-            let why = "the log does not reach back";
-            self.resync(record.previous, why, effects).await?;
-        }
-        self.apply(record, effects);
-        Ok(())
     }
 
     /// A record that is the next one has its effect here; another one has none.
@@ -155,20 +163,23 @@ impl Fleet {
         Ok(())
     }
 
-    /// What was ordered since `applied` is not known in full: nothing that stands in L1 is trusted,
-    /// fences are loaded anew, and the log goes on at `last`.
+    /// What was ordered after `from` is not known in full: nothing that stands in L1 is trusted,
+    /// and fences are loaded anew. The log is read again after that: what it says then is what the
+    /// same server says, or the gap shows again.
     async fn resync(
         &self,
-        last: Number,
-        why: &'static str,
+        from: Number,
+        until: Number,
+        deadline: Span,
         effects: &dyn Effects,
-    ) -> Result<(), TierFault> {
+    ) -> Result<Vec<Record>, TierFault> {
         effects.distrust();
         self.stats.gaps.count();
-        effects.tell(&News::Gap { why });
+        effects.tell(&News::Gap { why: "the log does not reach back to what was heard" });
         self.load_fences().await?;
-        self.member().skip_to(last);
-        Ok(())
+        let records = self.records_after(Some(from), deadline).await?;
+        self.member().skip_to(records.first().map_or(until, |first| first.previous));
+        Ok(records)
     }
 
     /// The fences that stand beside the log.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::follow::fields;
-use super::reply::{Heading, array, text};
+use super::reply::{Heading, array, log_id, number_of, text};
 use super::{Effects, Fleet, News, lives};
 use crate::base::ids::Number;
 use crate::base::limits;
@@ -27,7 +27,7 @@ impl Fleet {
     pub(super) async fn adopt(&self, effects: &dyn Effects) -> Result<(), TierFault> {
         let (turn, known) = {
             let member = self.member();
-            (member.turn().max(member.applied().turn()).to_string(), lives(&member))
+            (member.turn_seen().to_string(), lives(&member))
         };
         let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
         args.extend(known.iter().map(String::as_bytes));
@@ -36,11 +36,8 @@ impl Fleet {
         let parts = array(&reply).unwrap_or_default();
         let word = parts.first().and_then(text).unwrap_or_default();
         let turn = parts.get(1).and_then(super::reply::int).unwrap_or_default();
-        if word == "adopted" || word == "bare" {
+        if word == "adopted" {
             effects.tell(&News::Adopted { turn: u32::try_from(turn).unwrap_or_default() });
-        }
-        if word == "bare" {
-            self.order_everything("the server lost its fences", effects);
         }
         Ok(())
     }
@@ -49,17 +46,18 @@ impl Fleet {
     pub(super) async fn join(
         &self,
         heading: &Heading,
-        fresh: bool,
         effects: &dyn Effects,
     ) -> Result<(), TierFault> {
         self.clean.store(false, Ordering::Release);
-        let begins = fresh && self.member().applied() == Number::default();
+        // Until the first check-in was answered, nothing that was loaded counts.
+        let begins = self.member().turn() == 0;
         let repeated = if begins {
             self.load_all(heading, effects).await?;
             0
         } else {
             self.repeat_lost(heading, effects).await?
         };
+        self.number_what_waits(heading.turn).await?;
         let (life, applied) = self.said();
         let known = lives(&self.member());
         let turn = heading.turn.to_string();
@@ -106,7 +104,6 @@ impl Fleet {
         effects: &dyn Effects,
     ) -> Result<usize, TierFault> {
         let (lost, whole) = self.member().lost_since(heading.base, heading.turn);
-        self.member().begin_turn(heading.turn);
         if !whole {
             self.order_everything("orders that the server lost are not all known", effects);
         }
@@ -123,7 +120,7 @@ impl Fleet {
             if given.is_empty() {
                 continue;
             }
-            let numbers = self.number_as(&given, false).await?;
+            let numbers = self.number_as(&given, heading.turn, false).await?;
             let mut erased = Vec::new();
             for ((id, order, _), number) in given.into_iter().zip(numbers) {
                 self.member().learn_fence(&order, number);
@@ -134,15 +131,32 @@ impl Fleet {
         Ok(lost.len())
     }
 
+    /// Own orders that wait get their numbers before this node counts as having reported.
+    async fn number_what_waits(&self, turn: u32) -> Result<(), TierFault> {
+        loop {
+            let batch = self.member().waiting(limits::ORDERS_PER_BATCH);
+            let Some(last) = batch.last().map(|last| last.count) else { return Ok(()) };
+            let numbers = self.number_all(&batch, turn, false).await?;
+            self.numbered(&batch, &numbers).await;
+            self.settled.send_if_modified(|done| {
+                let more = *done < last;
+                *done = last.max(*done);
+                more
+            });
+        }
+    }
+
     /// Somebody who may have known more did not come back: everything counts as purged, and then
     /// the turn as clean.
     pub(super) async fn settle(&self, effects: &dyn Effects) -> Result<(), TierFault> {
+        let turn = self.member().turn();
         let count = self.order_everything("a member did not report in time", effects);
-        self.flush.notify_one();
-        if self.settled(count, None).await.level < super::Level::Shared {
+        let reached = self.settled(count, None).await.level >= super::Level::Shared;
+        // The order must stand in the turn that is to be clean.
+        if !reached || self.member().turn() != turn {
             return Err(TierFault::Deadline);
         }
-        let turn = self.member().turn().to_string();
+        let turn = turn.to_string();
         let (life, _) = self.said();
         let patience = limits::SETTLE_PATIENCE.as_millis().to_string();
         let args: [&[u8]; 3] = [life.as_bytes(), turn.as_bytes(), patience.as_bytes()];
@@ -160,57 +174,51 @@ impl Fleet {
     }
 
     /// Servers that may have lost what orders did to their keys are told again.
-    pub(super) async fn mend_servers(&self, effects: &dyn Effects) {
-        let unsound: Vec<Vec<u8>> = self.servers_seen().unsound.drain().collect();
+    pub(super) async fn mend_servers(&self) {
+        let unsound: Vec<Vec<u8>> = self.servers_seen().unsound.iter().cloned().collect();
         for run in unsound {
-            if self.mend_server(&run, effects).await.is_ok() {
-                self.servers_seen().sound.insert(run);
-            } else {
-                self.servers_seen().unsound.insert(run);
+            if let Ok(floor) = self.mend_server(&run).await {
+                self.servers_seen().learn(&run, floor);
             }
         }
     }
 
-    /// Repeats to a server every order on a key of the last minutes, unless it has been with the
-    /// fleet all along.
-    async fn mend_server(&self, run: &[u8], effects: &dyn Effects) -> Result<(), TierFault> {
+    /// Repeats to all servers every order on a key that this node remembers, unless one of them has
+    /// done so for this run. What was fetched before this memory begins is not used any more. The
+    /// head has been asked since the run was seen.
+    async fn mend_server(&self, run: &[u8]) -> Result<Number, TierFault> {
         let ordering = self.head_server()?;
         let deadline = limits::L2_BACKGROUND_DEADLINE;
-        let mut known = redis::cmd("HEXISTS");
+        let mut known = redis::cmd("HGET");
         known.arg(self.names.order("runs")).arg(run);
-        if ordering.call::<bool>(&known, deadline).await? {
-            return Ok(());
+        let known: Option<String> = ordering.call(&known, deadline).await?;
+        if let Some(floor) = known.as_deref().and_then(number_of) {
+            return Ok(floor);
         }
-        let (recent, whole) = self.member().recent();
-        let old_enough = self.steady_ms() >= limits::ORDER_MEMORY.as_millis();
-        if whole || old_enough {
-            for some in recent.chunks(limits::ORDERS_PER_BATCH) {
-                let number = self.member().applied();
-                let orders: Vec<_> =
-                    some.iter().map(|one| (one.id, Arc::clone(&one.order), number)).collect();
-                self.erase(&orders, deadline).await;
-            }
-        } else {
-            let why = "a server was replaced, and this node is too young to know what it lost";
-            let count = self.order_everything(why, effects);
-            if self.settled(count, None).await.level < super::Level::Shared {
-                return Err(TierFault::Deadline);
-            }
+        let (recent, reaches) = self.member().recent();
+        for some in recent.chunks(limits::ORDERS_PER_BATCH) {
+            let number = self.member().applied();
+            let orders: Vec<_> =
+                some.iter().map(|one| (one.id, Arc::clone(&one.order), number)).collect();
+            self.erase(&orders, deadline).await;
         }
-        let mut note = redis::cmd("HSET");
-        note.arg(self.names.order("runs")).arg(run).arg(self.member().turn());
-        ordering.call::<redis::Value>(&note, deadline).await.map(drop)
+        let mut retired = redis::cmd("HGET");
+        retired.arg(self.names.order("head")).arg("retired");
+        let retired: Option<String> = ordering.call(&retired, deadline).await?;
+        let floor = reaches.max(retired.as_deref().and_then(number_of).unwrap_or_default());
+        let mut note = redis::cmd("HSETNX");
+        note.arg(self.names.order("runs")).arg(run).arg(log_id(floor));
+        ordering.call::<redis::Value>(&note, deadline).await?;
+        Ok(floor)
     }
 
     /// What members do for each other now and then: orders that a dead node left open are carried
     /// out, and who has been silent for long is a member no more.
     pub(super) async fn tend_fleet(&self, effects: &dyn Effects) {
-        let now = self.steady_ms();
-        self.member().forget_older_than(now.saturating_sub(limits::ORDER_MEMORY.as_millis()));
         let (life, _) = self.said();
         let silent = limits::MEMBER_SILENT_MAX.as_millis().to_string();
         let args: [&[u8]; 2] = [silent.as_bytes(), life.as_bytes()];
-        let keys = ["members", "expect"];
+        let keys = ["head", "log", "fences", "members", "expect"];
         // Another time will do as well.
         let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
         let _ = self.take_over(effects).await;
@@ -238,8 +246,11 @@ impl Fleet {
                     self.erase(&again, limits::L2_BACKGROUND_DEADLINE).await;
                 }
             } else if overdue {
+                let count = self.give(&order);
                 effects.carry_out(&order, "fleet");
-                self.give(&order);
+                if self.settled(count, None).await.level < super::Level::Shared {
+                    return Err(TierFault::Deadline);
+                }
                 let mut delete = redis::cmd("HDEL");
                 delete.arg(self.names.order("open")).arg(&name);
                 let _: redis::Value = server.call(&delete, limits::L2_BACKGROUND_DEADLINE).await?;
@@ -285,7 +296,7 @@ impl Fleet {
         }
         let (life, _) = self.said();
         let args: [&[u8]; 2] = [b"0", life.as_bytes()];
-        let keys = ["members", "expect"];
+        let keys = ["head", "log", "fences", "members", "expect"];
         let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
     }
 }

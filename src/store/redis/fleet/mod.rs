@@ -18,7 +18,7 @@ mod stats;
 mod sweep;
 mod waits;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +26,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
+use crate::base::ids::Number;
 use crate::entry::frame::Skew;
 use crate::entry::order::Order;
 use crate::entry::seal::KeyRing;
@@ -174,10 +175,20 @@ pub struct Fleet {
 /// Servers by their run ids.
 #[derive(Debug, Default)]
 struct ServersSeen {
-    /// Their keys lack nothing that was ordered.
-    sound: HashSet<Vec<u8>>,
-    /// Nobody knows that yet.
+    /// What they may be asked for: frames from this number on. Known since an epoch.
+    sound: HashMap<Vec<u8>, (Number, u64)>,
+    /// Nobody knows yet what these may have lost.
     unsound: HashSet<Vec<u8>>,
+    /// Moves with everything that is learned.
+    epoch: u64,
+}
+
+impl ServersSeen {
+    fn learn(&mut self, run: &[u8], floor: Number) {
+        self.epoch += 1;
+        self.sound.insert(run.to_vec(), (floor, self.epoch));
+        self.unsound.remove(run);
+    }
 }
 
 impl std::fmt::Debug for Fleet {

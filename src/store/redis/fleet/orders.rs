@@ -164,10 +164,11 @@ impl Fleet {
                 more.await;
                 continue;
             };
-            match self.number_all(&batch, true).await {
+            let turn = self.member().turn();
+            match self.number_all(&batch, turn, true).await {
                 Ok(numbers) => {
                     self.numbered(&batch, &numbers).await;
-                    self.settled.send_replace(last);
+                    self.settled.send_modify(|done| *done = last.max(*done));
                     if let Some(waited) = held_up.as_mut() {
                         *waited += batch.len() as u64;
                     }
@@ -194,7 +195,7 @@ impl Fleet {
 
     /// Own orders have their numbers: the mirror has them before the list lets go, and then their
     /// keys are erased.
-    async fn numbered(&self, batch: &[Waiting], numbers: &[Number]) {
+    pub(super) async fn numbered(&self, batch: &[Waiting], numbers: &[Number]) {
         let now = self.steady_ms();
         {
             let mut member = self.member();
@@ -219,12 +220,10 @@ impl Fleet {
     pub(super) async fn number_as(
         &self,
         orders: &[(OrderId, Arc<Order>, String)],
+        turn: u32,
         as_member: bool,
     ) -> Result<Vec<Number>, TierFault> {
-        let (life, turn) = {
-            let member = self.member();
-            (format!("{:016x}", member.life()), member.turn().to_string())
-        };
+        let (life, turn) = (format!("{:016x}", self.member().life()), turn.to_string());
         let mut args: Vec<Vec<u8>> = vec![
             life.into_bytes(),
             turn.into_bytes(),
@@ -262,9 +261,10 @@ impl Fleet {
         }
     }
 
-    async fn number_all(
+    pub(super) async fn number_all(
         &self,
         batch: &[Waiting],
+        turn: u32,
         as_member: bool,
     ) -> Result<Vec<Number>, TierFault> {
         let life = self.member().life();
@@ -275,7 +275,7 @@ impl Fleet {
                 (id, Arc::clone(&one.order), one.event.clone())
             })
             .collect();
-        self.number_as(&orders, as_member).await
+        self.number_as(&orders, turn, as_member).await
     }
 
     /// The selectors that no slot of a key answers for. A target is a key text itself, and where a

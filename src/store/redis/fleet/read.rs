@@ -93,18 +93,19 @@ impl Fleet {
         {
             return Ok(found);
         }
+        let epoch = self.servers_seen().epoch;
         let token = wanted.lease.map(|_| self.token()).unwrap_or_default();
         let names = [self.names.frame(&place, "")];
         let (heading, looked) = self.ask_both(wanted, &place, &token, &names[0]).await?;
         let number = self.known_up_to(&heading, effects).await?;
-        let sound = self.is_sound(&looked.run).await;
+        let floor = self.floor_of(&looked.run, epoch).await;
         let standing = Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
         let mut judged = Judged { entries: Vec::new(), useless: false };
         if let Some(bytes) = &looked.frame {
-            self.open(wanted, &names[0], bytes, &looked, sound, &mut judged, effects);
+            self.open(wanted, &names[0], bytes, &looked, floor, &mut judged, effects);
         }
         if !looked.variants.is_empty() {
-            self.find_variants(wanted, &place, &looked, sound, &mut judged, effects).await?;
+            self.find_variants(wanted, &place, &looked, floor, &mut judged, effects).await?;
         }
         let mut lease = lease_of(&looked.lease, looked.left_ms, &token);
         let stands = looked.frame.is_some() || !looked.variants.is_empty();
@@ -151,7 +152,7 @@ impl Fleet {
         let looked = Looked::read(looked?)?;
         match Head::read(&headed?)? {
             Head::Known(heading) => Ok((heading, looked)),
-            Head::Stranger(..) | Head::Unknown => {
+            Head::Stranger(_) | Head::Unknown => {
                 self.clean.store(false, Ordering::Release);
                 self.mend.notify_one();
                 self.release(place, &lease_of(&looked.lease, 0, token), false);
@@ -173,8 +174,15 @@ impl Fleet {
         effects: &dyn Effects,
     ) -> Result<Number, TierFault> {
         self.catch_up(heading.last, self.config.budget, effects).await?;
+        let member = self.member();
+        if !member.has_reached(heading.turn, heading.last) {
+            // The head was another server's than the log, or this node must check in first.
+            drop(member);
+            self.mend.notify_one();
+            return Err(TierFault::Unserved);
+        }
         self.clean.store(heading.clean, Ordering::Release);
-        Ok(self.member().applied())
+        Ok(member.applied())
     }
 
     async fn find_variants(
@@ -182,7 +190,7 @@ impl Fleet {
         wanted: &Wanted<'_>,
         place: &Place<'_>,
         looked: &Looked,
-        sound: bool,
+        floor: Option<Number>,
         judged: &mut Judged,
         effects: &dyn Effects,
     ) -> Result<(), TierFault> {
@@ -196,7 +204,7 @@ impl Fleet {
         let frames: Vec<Option<Vec<u8>>> = server.call(&get, self.config.budget).await?;
         for (name, bytes) in names.iter().zip(frames) {
             if let Some(bytes) = bytes {
-                self.open(wanted, name, &bytes.into(), looked, sound, judged, effects);
+                self.open(wanted, name, &bytes.into(), looked, floor, judged, effects);
             }
         }
         Ok(())
@@ -229,7 +237,7 @@ impl Fleet {
         name: &[u8],
         bytes: &Bytes,
         looked: &Looked,
-        sound: bool,
+        floor: Option<Number>,
         judged: &mut Judged,
         effects: &dyn Effects,
     ) {
@@ -261,6 +269,7 @@ impl Fleet {
         }
         let of_kind = *opened.entry.labels.place.kind == *wanted.kind;
         let selects = opened.entry.selecting.matches(wanted.fields);
+        let sound = floor.is_some_and(|floor| opened.number >= floor);
         if !sound || verdict == Verdict::Unsettled || !of_kind || !selects {
             judged.useless = true;
             return;
@@ -290,7 +299,8 @@ impl Fleet {
         effects: &dyn Effects,
     ) -> Option<Found> {
         // A young node does not know of all orders that a replica may have missed.
-        if self.steady_ms() < limits::ORDER_MEMORY.as_millis() && !self.member().recent().1 {
+        let young = self.steady_ms() < limits::ORDER_MEMORY.as_millis();
+        if young && self.member().reaches() != Number::default() {
             return None;
         }
         let name = self.names.frame(place, "");
@@ -315,7 +325,15 @@ impl Fleet {
             run: Vec::new(),
         };
         let mut judged = Judged { entries: Vec::new(), useless: false };
-        self.open(wanted, &name, &bytes.into(), &looked, true, &mut judged, effects);
+        self.open(
+            wanted,
+            &name,
+            &bytes.into(),
+            &looked,
+            Some(Number::default()),
+            &mut judged,
+            effects,
+        );
         let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
         fresh.then(|| {
             self.stats.replica_hits.count();
@@ -323,26 +341,28 @@ impl Fleet {
         })
     }
 
-    /// Whether a server's keys lack nothing that was ordered: it has been with the fleet all along,
-    /// or somebody has repeated to it what it may have lost.
-    async fn is_sound(&self, run: &[u8]) -> bool {
-        if self.servers_seen().sound.contains(run) {
-            return true;
+    /// The least number of a frame that may be used of a server: it has been with the fleet all
+    /// along, or somebody has repeated to it what it may have lost, and knew so much. What was
+    /// learned only after a look was sent (`epoch`) does not count for it: the frame may have been
+    /// erased in between.
+    async fn floor_of(&self, run: &[u8], epoch: u64) -> Option<Number> {
+        if let Some((floor, since)) = self.servers_seen().sound.get(run) {
+            return (*since <= epoch).then_some(*floor);
         }
-        let mut ask = redis::cmd("HEXISTS");
+        let mut ask = redis::cmd("HGET");
         ask.arg(self.names.order("runs")).arg(run);
-        let Ok(server) = self.head_server() else { return false };
-        let sound = server.call::<bool>(&ask, self.config.budget).await.unwrap_or_default();
+        let server = self.head_server().ok()?;
+        let floor: Option<String> = server.call(&ask, self.config.budget).await.ok()?;
+        let floor = floor.as_deref().and_then(super::reply::number_of);
         let mut seen = self.servers_seen();
-        if sound {
-            seen.sound.insert(run.to_vec())
-        } else {
-            seen.unsound.insert(run.to_vec())
-        };
-        drop(seen);
-        if !sound {
-            self.mend.notify_one();
+        match floor {
+            Some(floor) => seen.learn(run, floor),
+            None => {
+                seen.unsound.insert(run.to_vec());
+                drop(seen);
+                self.mend.notify_one();
+            }
         }
-        sound
+        None
     }
 }

@@ -11,7 +11,7 @@ pub(super) enum Head {
     /// The fleet's server, and this node has checked in.
     Known(Heading),
     /// The fleet's server, but this node has not checked in to its turn.
-    Stranger(Heading, bool),
+    Stranger(Heading),
     /// Not the server that the fleet knows.
     Unknown,
 }
@@ -75,7 +75,12 @@ pub(super) fn array(value: &Value) -> Option<&[Value]> {
 
 /// `turn-count`.
 pub(super) fn number(value: &Value) -> Option<Number> {
-    let (turn, count) = text(value)?.split_once('-')?;
+    number_of(text(value)?)
+}
+
+/// The same of a text.
+pub(super) fn number_of(text: &str) -> Option<Number> {
+    let (turn, count) = text.split_once('-')?;
     Some(Number::new(turn.parse().ok()?, count.parse().ok()?))
 }
 
@@ -114,7 +119,7 @@ impl Head {
         };
         match word {
             "ok" => Some(Self::Known(heading)),
-            "stranger" => Some(Self::Stranger(heading, int(all.get(6)?)? == 1)),
+            "stranger" => Some(Self::Stranger(heading)),
             _ => None,
         }
     }
@@ -191,7 +196,7 @@ mod tests {
         assert_eq!((heading.turn, heading.last), (7, Number::new(7, 12)));
         assert_eq!((heading.base, heading.clean), (Number::new(6, 3), true));
         assert_eq!((heading.now_ms, heading.members), (5_000, vec![255]));
-        assert!(matches!(Head::read(&all("stranger", Value::Int(1))), Ok(Head::Stranger(_, true))));
+        assert!(matches!(Head::read(&all("stranger", Value::Int(1))), Ok(Head::Stranger(_))));
         assert!(matches!(Head::read(&Value::Array(vec![bulk("unknown")])), Ok(Head::Unknown)));
         for wrong in [Value::Nil, Value::Array(vec![]), all("what", Value::Int(1)), bulk("ok")] {
             assert!(matches!(Head::read(&wrong), Err(TierFault::Garbage(_))));
