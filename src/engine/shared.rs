@@ -136,6 +136,7 @@ pub(super) async fn bring(engine: &Engine, plan: &Plan, fields: &HeaderMap, birt
     let Some(found) = find(engine, fleet, plan, fields, birth, None).await else { return false };
     let Some(mut entry) = newest(found.entries) else { return false };
     entry.known_ms = engine.trust.at(birth.began());
+    let entry = entry.counted_in(&engine.transit);
     let landed = engine.l1.land(birth, plan.key.clone(), Arc::new(entry));
     fleet.stats().hits.count();
     landed == Landed::Stored

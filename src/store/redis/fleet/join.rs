@@ -231,7 +231,8 @@ impl Fleet {
         all.arg(self.names.order("open"));
         let open: redis::Value = server.call(&all, limits::L2_BACKGROUND_DEADLINE).await?;
         let now = self.redis_now_ms(effects);
-        let (members, own) = (lives(&self.member()), self.said().0);
+        let members = lives(&self.member());
+        let (own, _) = self.said();
         for (name, said) in fields(&open) {
             let Some((due, order)) = said.split_once(' ') else { continue };
             let due: u64 = due.parse().unwrap_or_default();

@@ -222,7 +222,9 @@ impl Fleet {
             let names: Option<Vec<HeaderName>> =
                 names.split(',').map(|name| name.parse().ok()).collect();
             let Some(names) = names else { continue };
-            if Selecting::of(&names, wanted.fields).id().as_deref() == Some(id) {
+            let selecting = Selecting::of(&names, wanted.fields);
+            // Nothing that a credential selects is ever put here.
+            if !selecting.holds_secret() && selecting.id().as_deref() == Some(id) {
                 asked.push(self.names.frame(place, id));
             }
         }
@@ -255,7 +257,11 @@ impl Fleet {
                 self.stats.bad_frame(error.as_str());
                 let key = wanted.key.text().to_owned();
                 effects.tell(&News::BadFrame { why: error.as_str(), key });
-                return self.take_out(name, bytes);
+                // Its key may be on its way to this node.
+                if !matches!(error, FrameError::NoKey(_)) {
+                    self.take_out(name, bytes);
+                }
+                return;
             }
         };
         let facts = Facts::of(wanted.key, &opened.entry.labels);
