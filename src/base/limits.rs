@@ -148,3 +148,16 @@ pub const UNSETTLED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Access lines of one fetch that wait until it is known whether its answer was stored. Only those
 /// wait whose client has all bytes before the store does, which is a moment.
 pub const FATE_WAITERS_MAX: usize = 1_024;
+
+/// How hard entries are compressed unless a rule says otherwise: zstd's own choice.
+pub const COMPRESS_LEVEL: i32 = 3;
+
+/// The hardest that a rule may ask for: beyond it zstd takes hundreds of megabytes.
+pub const COMPRESS_LEVEL_MAX: i32 = 19;
+
+/// The shortest body that is compressed unless a rule says otherwise: below it a frame and the time
+/// cost more than is gained.
+pub const COMPRESS_BYTES_MIN: u64 = 1_024;
+
+/// The longest name of a channel on which any program may say what to purge.
+pub const CHANNEL_BYTES_MAX: usize = 256;

@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use crate::base::units::Span;
 use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::policy::Profile;
-use crate::rules::LoadContext;
+use crate::rules::{LoadContext, SharedLevel};
 use crate::store::l1::Eviction;
 use crate::store::redis::config::Config;
 use crate::telemetry::sink::Target;
@@ -127,6 +127,12 @@ impl Settings {
         LoadContext {
             origin: self.origin.clone(),
             authorization_only: self.profile == Profile::Rfc,
+            shared: self.l2.as_ref().map_or(SharedLevel::Absent, |l2| SharedLevel::Present {
+                has_keys: self.l2_keys.is_some(),
+                replicas: l2.replicas,
+            }),
+            default_ttl: self.default_ttl,
+            default_prefix: self.default_prefix.clone(),
         }
     }
 }
