@@ -245,6 +245,7 @@ pub const SWEEP_STEP: usize = 200;
 
 /// How long a node that died at a sweep keeps others from it.
 pub const BROOM_FOR: Span = Span::from_secs(60);
+
 /// The longest body that is put into a frame. Redis would take eight times that; but one value is
 /// one answer of a server that answers nobody else meanwhile, and one block of memory here.
 pub const FRAME_BODY_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
@@ -258,6 +259,7 @@ pub const FRAME_LABELS_BYTES_MAX: usize = (TAGS_PER_ENTRY_MAX + 16) * KEY_BYTES_
 
 /// Keys in one ring: two are enough for a rotation, and each is tried by its number only.
 pub const SEAL_KEYS_MAX: usize = 16;
+
 /// Faults of a server of the shared level within [`BREAKER_WINDOW`] after which nobody asks it any
 /// more: one slow moment is no outage, five deadlines in a row cost requests 100 ms at most.
 pub const BREAKER_FAULTS: usize = 5;
@@ -312,6 +314,7 @@ pub const KEEPALIVE: Span = Span::from_secs(5);
 
 /// What was sent to a server must be received by its kernel in this time.
 pub const UNACKNOWLEDGED_MAX: Span = Span::from_secs(5);
+
 /// How hard entries are compressed unless a rule says otherwise: zstd's own choice.
 pub const COMPRESS_LEVEL: i32 = 3;
 

@@ -93,20 +93,8 @@ fn route(
     };
     let bypass =
         level_without_type!(levels, bypass).and_then(|text| Condition::read(text, &names, found));
-    let prefix = kind_table.and_then(|kind| {
-        let own = kind.prefix.as_ref().map(|text| text.value.as_str());
-        own.or(scope.ctx.default_prefix.as_deref())
-    });
-    let key = written.key.as_ref().and_then(|text| {
-        let template = Template::read(text, &names, Purpose::Key, found)?;
-        Some(template.behind(prefix.unwrap_or_default()))
-    });
-    let tags: Vec<_> = written
-        .tags
-        .iter()
-        .flat_map(|list| &list.0)
-        .filter_map(|text| Template::read(text, &names, Purpose::Tag, found))
-        .collect();
+    let key = key(&levels, &names, scope, found);
+    let tags = tags(written, &names, found);
     let query = query_rule(&levels, key.as_ref(), &tags, &[&matcher.when, &bypass]);
     let first_match = matcher.matches.first().map_or("", |one| &one.written);
     let name = written.name.as_ref().map_or(first_match, |name| name.value.as_str());
@@ -144,6 +132,26 @@ fn route(
         shard_spot: shard_text(&levels).map(|text| text.spot),
         matches: match_spots,
     }
+}
+
+/// The key behind the prefix of its type.
+fn key(
+    levels: &Levels<'_>,
+    names: &Names,
+    scope: &Scope<'_>,
+    found: &mut Findings,
+) -> Option<Template> {
+    let template = Template::read(levels.route.key.as_ref()?, names, Purpose::Key, found)?;
+    let prefix = levels.kind.and_then(|kind| {
+        let own = kind.prefix.as_ref().map(|text| text.value.as_str());
+        own.or(scope.ctx.default_prefix.as_deref())
+    });
+    Some(template.behind(prefix.unwrap_or_default()))
+}
+
+fn tags(written: &RouteTable, names: &Names, found: &mut Findings) -> Vec<Template> {
+    let all = written.tags.iter().flat_map(|list| &list.0);
+    all.filter_map(|text| Template::read(text, names, Purpose::Tag, found)).collect()
 }
 
 /// The name, and the number of tags.
