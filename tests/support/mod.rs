@@ -8,6 +8,8 @@ pub(crate) mod client;
 pub(crate) mod origin;
 pub(crate) mod patience;
 pub(crate) mod program;
+pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod resident;
 pub(crate) mod stage;
 pub(crate) mod system;
