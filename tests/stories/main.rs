@@ -43,3 +43,6 @@ mod b_unmodified;
 mod b_writes;
 mod e_electro_isla;
 mod g_gad;
+mod l_coalescing;
+mod l_shared;
+mod l_values;

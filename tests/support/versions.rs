@@ -1,5 +1,6 @@
 //! An origin whose objects have versions: every write that it commits raises the version of its
 //! path, every read tells it. So an answer shows how old it is, whatever caches it came through.
+//! What stands below `/vary/` depends on the language.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
@@ -173,6 +174,11 @@ impl State {
         if reads && !self.pad.is_empty() {
             body["pad"] = json!(self.pad);
         }
+        let lines = if path.starts_with("/vary/") {
+            format!("{lines}Vary: Accept-Language\r\n")
+        } else {
+            lines
+        };
         let lines = if reads { &*lines } else { "Content-Type: application/json\r\n" };
         (version, message(200, lines, &body.to_string(), method == "HEAD"))
     }

@@ -155,6 +155,11 @@ impl Server {
         assert_eq!(self.cli(&["SAVE"]), "OK");
     }
 
+    /// What was last saved, as it stands in its file.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        fs::read(self.folder.join("dump.rdb")).expect("it was saved")
+    }
+
     /// Starts again on its port, with what was last saved.
     pub(crate) fn restart(&mut self) {
         if self.program.is_some() {
@@ -188,12 +193,6 @@ impl Server {
         let script = "for _, k in ipairs(redis.call('KEYS', 'ballast:*')) do \
             redis.call('DEL', k) end return 0";
         self.cli(&["EVAL", script, "0"]);
-    }
-
-    /// Waits until a look at it shows what is wanted.
-    #[track_caller]
-    pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Self) -> bool) {
-        until(what, || wanted(self));
     }
 }
 
