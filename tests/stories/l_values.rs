@@ -33,16 +33,16 @@ impl Shelf {
         Self { redis, origin, fleet }
     }
 
-    /// Puts an answer to `/items/NAME` there. Its key, its only field, and its value.
-    fn put(&self, name: &str) -> (String, String, Vec<u8>) {
+    /// Puts an answer to `/items/NAME` there. Its key and its value.
+    fn put(&self, name: &str) -> (String, Vec<u8>) {
         self.fleet.nodes[0].get(&format!("/items/{name}")).with_status(200);
-        stored(&self.redis, &format!("item:{name}"), 1);
+        let text = format!("{{item:{name}}}");
+        stored(&self.redis, &text, 1);
         let mut keys = entries(&self.redis).into_iter();
-        let key = keys.find(|key| key.ends_with(&format!("item:{name}"))).expect("it is there");
-        let field = self.redis.cli(&["HKEYS", &key]);
-        let value = self.redis.bytes(&["HGET", &key, &field]);
+        let key = keys.find(|key| key.contains(&text)).expect("it is there");
+        let value = self.redis.bytes(&["GET", &key]);
         assert!(value.len() > 100, "{}: {value:?}", value.len());
-        (key, field, value)
+        (key, value)
     }
 
     /// What stands there now is a miss, and goes.
@@ -59,7 +59,7 @@ impl Shelf {
         let asked = self.origin.asked(&format!("GET {target}"));
         let answer = self.fleet.nodes[1].get(&target).with_status(200).served_by_origin();
         assert_eq!(answer.json()["path"], target.as_str());
-        stored(&self.redis, &format!("item:{name}"), 1);
+        stored(&self.redis, &format!("{{item:{name}}}"), 1);
         self.fleet.nodes[0].get(&target).with_status(200).served_from_store();
         assert_eq!(self.origin.asked(&format!("GET {target}")), asked + 1, "{how}");
     }
@@ -81,9 +81,9 @@ fn a_broken_value_is_a_miss_and_goes() {
     ];
     for (number, (how, change)) in breaks.into_iter().enumerate() {
         let name = number.to_string();
-        let (key, field, mut value) = shelf.put(&name);
+        let (key, mut value) = shelf.put(&name);
         change(&mut value);
-        shelf.redis.set_bytes(&["HSET", &key, &field], &value);
+        shelf.redis.set_bytes(&["SET", &key], &value);
         shelf.is_refused(&name, &key, how);
     }
 }
@@ -92,7 +92,7 @@ fn a_broken_value_is_a_miss_and_goes() {
 fn a_value_of_another_kind_is_a_miss_and_goes() {
     let shelf = Shelf::new();
     let kinds: [(&str, &[&str]); 4] = [
-        ("a text", &["SET", "KEY", "hello"]),
+        ("a map", &["HSET", "KEY", "a", "b"]),
         ("a list", &["RPUSH", "KEY", "hello"]),
         ("a set", &["SADD", "KEY", "hello"]),
         ("a stream", &["XADD", "KEY", "*", "a", "b"]),
@@ -110,8 +110,8 @@ fn a_value_of_another_kind_is_a_miss_and_goes() {
 #[test]
 fn the_value_of_another_key_is_a_miss_and_goes() {
     let shelf = Shelf::new();
-    let (_, _, other) = shelf.put("other");
-    let (key, field, _) = shelf.put("own");
-    shelf.redis.set_bytes(&["HSET", &key, &field], &other);
+    let (_, other) = shelf.put("other");
+    let (key, _) = shelf.put("own");
+    shelf.redis.set_bytes(&["SET", &key], &other);
     shelf.is_refused("own", &key, "the value of another key");
 }

@@ -119,7 +119,7 @@ fn probe() -> String {
 
 /// The keys of the entries that a server holds.
 pub(crate) fn entries(server: &Server) -> Vec<String> {
-    server.keys("cistern:{*}e:*")
+    server.keys("cistern:e:{*")
 }
 
 /// Waits until a server holds so many entries of those whose keys contain a word.
