@@ -17,6 +17,7 @@ pub(crate) mod resident;
 pub(crate) mod stage;
 pub(crate) mod system;
 pub(crate) mod traffic;
+pub(crate) mod trial;
 pub(crate) mod versions;
 pub(crate) mod wire;
 

@@ -170,7 +170,10 @@ fn a_local_acknowledgement_without_need_is_found() {
     let wrong = found(&law(), &[local.clone()], &[]);
     assert!(matches!(&*wrong, [Violation::OnlyLocal { .. }]));
     assert!(found(&away(None, 95, 99, 99), &[local.clone()], &[]).is_empty());
-    assert_eq!(found(&away(Some(1), 95, 99, 99), &[local], &[]).len(), 1);
+    assert_eq!(found(&away(Some(1), 95, 99, 99), &[local.clone()], &[]).len(), 1);
+    let lenient = Law { local_max: 1, ..law() };
+    assert!(found(&lenient, &[local.clone()], &[]).is_empty());
+    assert_eq!(found(&lenient, &[local.clone(), local], &[]).len(), 2);
 }
 
 #[test]
@@ -190,6 +193,15 @@ fn waiting_beside_the_origin_is_found() {
     let bound = Law { change_max: ms(9), ..law() };
     let wrong = found(&bound, &[change(2, None)], &[]);
     assert!(matches!(&*wrong, [Violation::SlowChange { .. }]));
+}
+
+#[test]
+fn what_a_time_added_is_told_apart() {
+    let slow = Read { ended: ms(60), ..read(0, 10, 1, Source::L1) };
+    let history = History { reads: vec![slow, read(0, 20, 1, Source::L1)], ..History::default() };
+    assert_eq!(history.added(ms(0), ms(20), 900), ms(50));
+    assert_eq!(history.added(ms(11), ms(21), 900), ms(1));
+    assert_eq!(history.added(ms(11), ms(20), 900), Duration::ZERO);
 }
 
 #[test]
