@@ -57,10 +57,11 @@ fn sixty_readers_of_three_nodes_cost_one_request() {
 fn many_cold_keys_cost_one_request_each() {
     let (redis, origin) = (Server::start(), Versions::start());
     let fleet = Fleet::of(3, origin.address(), &redis.url());
+    let addresses = fleet.addresses();
     std::thread::scope(|scope| {
-        for address in fleet.addresses().iter().cycle().take(12).cloned() {
+        for address in addresses.iter().cycle().take(12) {
             scope.spawn(move || {
-                let mut caller = Caller::of(&address);
+                let mut caller = Caller::of(address);
                 for key in 0..50 {
                     let told = caller.asks("GET", &format!("/many/{key}"));
                     assert_eq!(told.map(|told| told.status), Ok(200));

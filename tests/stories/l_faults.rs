@@ -3,7 +3,9 @@
 //!
 //! `cargo test --test stories l_faults:: -- --nocapture --test-threads=1`
 //!
-//! | fault | operations | failed | stale | from L2 | added at most | 99 of 100 | 9 of 10 in the trouble | service again |
+//! The columns: the fault; operations; how many failed; how many were older than promised; how many
+//! were answered by the shared level; what a read waited beside the origin at most, and 99 of 100,
+//! and 9 of 10 in the trouble; the time until every node shared again.
 
 use std::cell::RefCell;
 use std::time::Duration;

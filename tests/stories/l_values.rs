@@ -1,7 +1,6 @@
-//! What stands in Redis may be anything: somebody wrote over it, half of it is gone, a newer program
-//! put it there. Then it is a miss, it goes, and the request never notices.
+//! What stands in Redis may be anything: somebody wrote over it, half of it is gone, a newer
+//! program put it there. Then it is a miss, it goes, and the request never notices.
 
-use crate::support::client::get;
 use crate::support::fleet::{Fleet, entries, stored};
 use crate::support::redis::{Server, until};
 use crate::support::versions::Versions;
@@ -65,10 +64,13 @@ impl Shelf {
     }
 }
 
+/// What somebody did to a value.
+type Break = fn(&mut Vec<u8>);
+
 #[test]
 fn a_broken_value_is_a_miss_and_goes() {
     let shelf = Shelf::new();
-    let breaks: [(&str, fn(&mut Vec<u8>)); 9] = [
+    let breaks: [(&str, Break); 9] = [
         ("nothing", Vec::clear),
         ("a word", |value| *value = b"hello".to_vec()),
         ("noise", |value| value.iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31) ^ 0xa5)),

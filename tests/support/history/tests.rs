@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use super::*;
 
 const LAG: u64 = 500;
@@ -29,7 +31,7 @@ fn found(law: &Law, changes: &[Change], reads: &[Read]) -> Vec<Violation> {
 }
 
 fn is_stale(law: &Law, change: &Change, read: Read) -> bool {
-    match &*found(law, std::slice::from_ref(change), &[read]) {
+    match &*found(law, from_ref(change), &[read]) {
         [] => false,
         [Violation::Stale { .. }] => true,
         other => panic!("{other:?}"),
@@ -56,10 +58,10 @@ fn a_quiet_history_holds() {
 #[test]
 fn a_request_that_failed_is_found() {
     let failed = Read { answer: Err("502".to_owned()), ..read(0, 10, 1, Source::L1) };
-    assert!(matches!(&*found(&law(), &[], &[failed.clone()]), [Violation::Failed { .. }]));
+    assert!(matches!(&*found(&law(), &[], from_ref(&failed)), [Violation::Failed { .. }]));
     // Unless the origin failed at that time itself.
     let down = |from, until| Law { origin_down: vec![(ms(from), ms(until))], ..law() };
-    assert!(found(&down(5, 10), &[], &[failed.clone()]).is_empty());
+    assert!(found(&down(5, 10), &[], from_ref(&failed)).is_empty());
     assert_eq!(found(&down(12, 20), &[], &[failed]).len(), 1);
     let failure = Failure { path: "/a".to_owned(), at: ms(10), words: "reset".to_owned() };
     let history = History { failures: vec![failure], ..History::default() };
@@ -84,7 +86,7 @@ fn an_answer_about_something_else_is_found() {
 #[test]
 fn a_version_that_nobody_made_is_found() {
     let early = read(0, 10, 2, Source::L1);
-    assert!(matches!(&*found(&law(), &[], &[early.clone()]), [Violation::Unborn { .. }]));
+    assert!(matches!(&*found(&law(), &[], from_ref(&early)), [Violation::Unborn { .. }]));
     assert!(matches!(&*found(&law(), &[change(2, None)], &[early]), [Violation::Unborn { .. }]));
     // Sent is enough: the origin may commit before anybody is told.
     assert!(found(&law(), &[change(2, None)], &[read(1, 90, 2, Source::Origin)]).is_empty());
@@ -167,12 +169,12 @@ fn the_newest_change_that_is_due_counts() {
 #[test]
 fn a_local_acknowledgement_without_need_is_found() {
     let local = change(2, Some(Level::Local));
-    let wrong = found(&law(), &[local.clone()], &[]);
+    let wrong = found(&law(), from_ref(&local), &[]);
     assert!(matches!(&*wrong, [Violation::OnlyLocal { .. }]));
-    assert!(found(&away(None, 95, 99, 99), &[local.clone()], &[]).is_empty());
-    assert_eq!(found(&away(Some(1), 95, 99, 99), &[local.clone()], &[]).len(), 1);
+    assert!(found(&away(None, 95, 99, 99), from_ref(&local), &[]).is_empty());
+    assert_eq!(found(&away(Some(1), 95, 99, 99), from_ref(&local), &[]).len(), 1);
     let lenient = Law { local_max: 1, ..law() };
-    assert!(found(&lenient, &[local.clone()], &[]).is_empty());
+    assert!(found(&lenient, from_ref(&local), &[]).is_empty());
     assert_eq!(found(&lenient, &[local.clone(), local], &[]).len(), 2);
 }
 
@@ -180,7 +182,7 @@ fn a_local_acknowledgement_without_need_is_found() {
 fn waiting_beside_the_origin_is_found() {
     let slow = Read { ended: ms(60), ..read(0, 10, 1, Source::Origin) };
     let bound = Law { added_max: ms(40), ..law() };
-    assert!(matches!(&*found(&bound, &[], &[slow.clone()]), [Violation::Slow { .. }]));
+    assert!(matches!(&*found(&bound, &[], from_ref(&slow)), [Violation::Slow { .. }]));
     let excused = Read { origin: ms(20), ..slow.clone() };
     assert!(found(&bound, &[], &[excused]).is_empty());
     // Two in a hundred are too many, one is not.
