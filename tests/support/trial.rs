@@ -116,8 +116,9 @@ impl Trial<'_> {
         );
         verdict.holds();
         assert!(moments.again.is_some(), "{}: the nodes never shared again", self.name);
-        // While nothing is tried, nothing is waited for.
-        assert!(quiet < BUDGET / 2, "{}: nine of ten waited up to {quiet:?}", self.name);
+        // While nothing is tried, nothing is waited for; what does its duty slowly is waited for.
+        let waits = self.reach != Reach::Nobody && quiet >= BUDGET / 2;
+        assert!(!waits, "{}: nine of ten waited up to {quiet:?}", self.name);
         assert!(verdict.from_l2 > 0, "{}: nothing was shared at all", self.name);
         let shared = |level| matches!(level, Some(Level::Shared | Level::Nodes));
         let shared = history.changes.iter().any(|change| shared(change.level));
