@@ -148,3 +148,58 @@ pub const UNSETTLED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Access lines of one fetch that wait until it is known whether its answer was stored. Only those
 /// wait whose client has all bytes before the store does, which is a moment.
 pub const FATE_WAITERS_MAX: usize = 1_024;
+
+/// Faults of a server of the shared level within [`BREAKER_WINDOW`] after which nobody asks it any
+/// more: one slow moment is no outage, five deadlines in a row cost requests 100 ms at most.
+pub const BREAKER_FAULTS: usize = 5;
+
+/// See [`BREAKER_FAULTS`].
+pub const BREAKER_WINDOW: Span = Span::from_secs(1);
+
+/// How far attempts to reach such a server again are apart: it is used again within a second, and
+/// a fleet of a hundred nodes knocks 500 times a second.
+pub const PROBE_EVERY: Span = Span::from_millis(200);
+
+/// How often the servers of the shared level are asked who they are, when nothing happens. Changes
+/// that nobody runs into are new replicas.
+pub const TOPOLOGY_EVERY: Span = Span::from_secs(30);
+
+/// The same while a master is away or nobody knows it: a failover is found soon after it is over.
+pub const TOPOLOGY_RETRY: Span = Span::from_millis(250);
+
+/// The least between two such questions, however many run into a change at once.
+pub const TOPOLOGY_APART: Span = Span::from_millis(100);
+
+/// Servers of one cluster; what the makers of Redis Cluster name as its bound.
+pub const SERVERS_MAX: usize = 1_000;
+
+/// The longest name of a server (RFC 1035, 2.3.4).
+pub const SERVER_NAME_BYTES_MAX: usize = 253;
+
+/// One reply of a server may have this many bytes in any case; more where [`VARIANTS_PER_KEY_MAX`]
+/// frames of the largest size make more. A server that sends on is cut off.
+pub const REPLY_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Elements of one reply, nested ones too. Each costs 56 bytes here, however few it has on the
+/// wire: 15 MiB. The longest reply that is asked for reads 65,536 fields with their values.
+pub const REPLY_PARTS_MAX: u64 = 262_144;
+
+/// Arrays within arrays in one reply. Scripts and `CLUSTER SLOTS` use four.
+pub const REPLY_DEPTH_MAX: usize = 16;
+
+/// A line of a reply: an error or a number. Errors of scripts stay below a few hundred bytes.
+pub const REPLY_LINE_BYTES_MAX: usize = 16 * 1_024;
+
+/// What is longer goes to a server over a connection of its own, so that a small question does not
+/// wait behind it: 64 KiB take half a millisecond on a link of 1 Gbit/s.
+pub const BULKY_BYTES: usize = 64 * 1_024;
+
+/// Calls that may wait to be written to one connection. Its bytes are in memory once more.
+pub const CONNECTION_QUEUE: usize = 256;
+
+/// Silence after which a connection to a server is tested, and between the tests; after three
+/// without an answer it is lost.
+pub const KEEPALIVE: Span = Span::from_secs(5);
+
+/// What was sent to a server must be received by its kernel in this time.
+pub const UNACKNOWLEDGED_MAX: Span = Span::from_secs(5);
