@@ -4,12 +4,15 @@
 mod cluster;
 pub mod config;
 mod fault;
+pub mod fleet;
 mod keep;
+pub mod keys;
 mod link;
 mod replies;
 #[cfg(test)]
 pub(crate) mod samples;
 mod script;
+pub mod scripts;
 mod sentinel;
 mod server;
 mod servers;
