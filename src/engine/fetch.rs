@@ -130,6 +130,8 @@ pub(super) struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.engine.flights.unlist(&self.flight);
+        // What was not put into the shared level by now will not be.
+        drop(self.flight.take_holding());
         if !self.flight.has_landed() {
             self.flight.land(Landing::Abandoned);
         }
@@ -273,7 +275,6 @@ fn renew(
     match judged {
         Ok(keep) => {
             let (landed, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
-            errand.plan.routed.origin.pace.note(times.origin_micros);
             if landed == Landed::Stored {
                 shared::put(engine, flight, &errand.plan, &entry);
             }

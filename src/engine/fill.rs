@@ -119,8 +119,6 @@ pub(super) async fn fill(
             let head = Head::shaped(head.status, &fields, engine.l1.shapes());
             let entry = Entry::new(head, body, keep.stamp, selecting, labels);
             let (landed, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
-            let whole = flight.birth.began().elapsed().as_micros() as u64;
-            errand.plan.routed.origin.pace.note(whole);
             if landed.refusal() != Some(Reason::PurgedDuringFetch) {
                 shared::put(engine, flight, &errand.plan, &entry);
             }

@@ -18,7 +18,6 @@ mod marks;
 mod miss;
 pub mod options;
 mod outbound;
-mod pace;
 mod pass;
 mod posted;
 pub mod purge;

@@ -11,7 +11,6 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
 use crate::base::tasks;
-use crate::base::units::Span;
 use crate::engine::admit::Plan;
 use crate::engine::fetch::Errand;
 use crate::engine::flight::{Flight, Landing};
@@ -23,7 +22,7 @@ use crate::policy::{self, Verdict};
 use crate::store::fence::{Birth, Facts};
 use crate::store::l1::Landed;
 use crate::store::redis::fleet::{
-    Effects, Fleet, Found, Keeping, Lease, News, Receipt, Standing, Wanted,
+    Effects, Fleet, Found, Keeping, Lease, News, Receipt, Renewal, Standing, Wanted,
 };
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::Event;
@@ -38,9 +37,23 @@ pub struct Holding {
     lease: Lease,
     /// Nobody else should wait for this one's answer either.
     alone: bool,
+    /// Says that the fetch goes on, until this is dropped.
+    _renewal: Option<Renewal>,
 }
 
 impl Holding {
+    fn new(fleet: &Arc<Fleet>, plan: &Plan, standing: Option<Standing>, lease: Lease) -> Self {
+        let renewal = fleet.keep_lease(&plan.key, plan.shard.as_deref(), &lease);
+        Self {
+            fleet: Arc::clone(fleet),
+            plan: plan.clone(),
+            standing,
+            lease,
+            alone: false,
+            _renewal: renewal,
+        }
+    }
+
     /// Its answer is not shared: who waits for it asks for himself.
     pub(super) fn is_alone(&mut self) {
         self.alone = true;
@@ -85,7 +98,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
     let until = Instant::now() + origin.timeout.to_duration();
     // What was not shareable a moment ago is not worth a wait.
     let lately = engine.unshareable.is_marked(&errand.plan.key, engine.clock.now());
-    let lease = (!lately && errand.may_lead_others()).then(|| origin.pace.lease(origin.timeout));
+    let lease = !lately && errand.may_lead_others();
     let mut waited = false;
     loop {
         // Taken before the look, so that no end of a lease is missed.
@@ -95,13 +108,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
         let Some(found) = found else { return Seen::Ask };
         let Found { entries, standing, lease: held } = found;
         let theirs = if let Lease::Theirs(left) = held { Some(left) } else { None };
-        let holding = Holding {
-            fleet: Arc::clone(&fleet),
-            plan: plan.clone(),
-            standing,
-            lease: held,
-            alone: false,
-        };
+        let holding = Holding::new(&fleet, plan, standing, held);
         let best = newest(entries);
         let usable = best.filter(|entry| errand.is_news(entry));
         if let Some(entry) = usable {
@@ -133,7 +140,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
 /// there. Whether L1 has it now.
 pub(super) async fn bring(engine: &Engine, plan: &Plan, fields: &HeaderMap, birth: &Birth) -> bool {
     let Some(fleet) = engine.shares(plan).filter(|_| plan.keeping.l1) else { return false };
-    let Some(found) = find(engine, fleet, plan, fields, birth, None).await else { return false };
+    let Some(found) = find(engine, fleet, plan, fields, birth, false).await else { return false };
     let Some(mut entry) = newest(found.entries) else { return false };
     entry.known_ms = engine.trust.at(birth.began());
     let entry = entry.counted_in(&engine.transit);
@@ -148,7 +155,7 @@ async fn find(
     plan: &Plan,
     fields: &HeaderMap,
     birth: &Birth,
-    lease: Option<Span>,
+    lease: bool,
 ) -> Option<Found> {
     let route = plan.routed.route.as_deref();
     let wanted = Wanted {

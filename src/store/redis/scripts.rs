@@ -79,3 +79,7 @@ pub static LEASE: Script =
 /// Forgets fences that no frame can be behind any more.
 pub static RETIRE: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/retire.lua")));
+
+/// A lease's fetch still runs.
+pub static RENEW: Script =
+    Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/renew.lua")));

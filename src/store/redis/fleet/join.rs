@@ -71,6 +71,7 @@ impl Fleet {
             return Err(TierFault::Unserved);
         }
         self.member().check_in(heading.turn, heading.base);
+        self.learn_servers().await?;
         self.waits.wake_all();
         effects.tell(&News::Joined { turn: heading.turn, repeated });
         Ok(())
@@ -171,6 +172,20 @@ impl Fleet {
         effects.tell(&News::Floor { why });
         effects.distrust();
         self.give(&Order::of([Selector::All]))
+    }
+
+    /// Servers that are known to the fleet.
+    async fn learn_servers(&self) -> Result<(), TierFault> {
+        let mut all = redis::cmd("HGETALL");
+        all.arg(self.names.order("runs"));
+        let runs = self.head_server()?.call(&all, limits::L2_BACKGROUND_DEADLINE).await?;
+        let mut seen = self.servers_seen();
+        for (run, floor) in fields(&runs) {
+            if let Some(floor) = number_of(&floor) {
+                seen.learn(run.as_bytes(), floor);
+            }
+        }
+        Ok(())
     }
 
     /// Servers that may have lost what orders did to their keys are told again.

@@ -3,10 +3,12 @@
 
 use std::sync::atomic::Ordering;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
 use super::{Fleet, waits};
 use crate::base::limits;
 use crate::base::tasks;
-use crate::base::units::Span;
 use crate::entry::Key;
 use crate::store::redis::keys::Place;
 use crate::store::redis::scripts;
@@ -27,17 +29,45 @@ pub enum Lease {
     Theirs(u64),
 }
 
+/// A lease that is renewed for as long as its fetch runs: until this is dropped.
+#[derive(Debug)]
+pub struct Renewal {
+    _runs: oneshot::Sender<()>,
+}
+
 impl Fleet {
+    /// Renews a lease of this node's while its fetch runs. A node that dies is waited for no longer
+    /// than the lease has left.
+    pub fn keep_lease(&self, key: &Key, shard: Option<&str>, lease: &Lease) -> Option<Renewal> {
+        let Lease::Ours(token) = lease else { return None };
+        let name = self.names.lease(&Place::of(key, shard));
+        let (token, servers) = (token.clone(), self.servers.clone());
+        let (runs, mut ended) = oneshot::channel();
+        tasks::tend(async move {
+            let ms = limits::LEASE_FOR.as_millis().to_string();
+            let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
+            let every = limits::LEASE_FOR.to_duration() / 3;
+            while timeout(every, &mut ended).await.is_err() {
+                let Ok(server) = servers.master(Slot::of(&name)) else { continue };
+                // One that fails leaves two thirds of the time for the next.
+                let _ = server
+                    .script::<redis::Value>(&scripts::RENEW, &[&name], &args, limits::LEASE_FOR)
+                    .await;
+            }
+        });
+        Some(Renewal { _runs: runs })
+    }
+
     /// A place among those who wait for a fetch of this identity; to be taken before the look.
     pub fn wait_for(&self, key: &Key) -> waits::Place {
         self.waits.enter(key.identity())
     }
 
     /// The lease where something stands that is of no use.
-    pub(super) async fn take_lease(&self, place: &Place<'_>, token: &str, span: Span) -> Lease {
+    pub(super) async fn take_lease(&self, place: &Place<'_>, token: &str) -> Lease {
         let name = self.names.lease(place);
         let Ok(server) = self.servers.master(Slot::of(&name)) else { return Lease::None };
-        let (keys, ms) = ([name.as_slice()], span.as_millis().to_string());
+        let (keys, ms) = ([name.as_slice()], limits::LEASE_FOR.as_millis().to_string());
         let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
         let taken: Result<(String, i64), _> =
             server.script(&scripts::LEASE, &keys, &args, self.config.budget).await;

@@ -41,7 +41,7 @@ use crate::store::redis::slot::Slot;
 use crate::store::redis::watch::Told;
 
 pub use join::Intent;
-pub use lease::Lease;
+pub use lease::{Lease, Renewal};
 pub use orders::{Level, Receipt};
 pub use put::Keeping;
 pub use read::{Found, Standing, Wanted};

@@ -14,7 +14,6 @@ use super::{Effects, Fleet, News};
 use crate::base::ids::{Number, Tick};
 use crate::base::limits;
 use crate::base::tasks;
-use crate::base::units::Span;
 use crate::entry::frame::{self, FrameError};
 use crate::entry::{Entry, Key, Shapes};
 use crate::policy::Selecting;
@@ -41,8 +40,8 @@ pub struct Wanted<'a> {
     pub sealed: bool,
     /// Whether a replica may answer.
     pub replica: bool,
-    /// For how long the fetch is this node's if nothing stands there; nothing: no lease is taken.
-    pub lease: Option<Span>,
+    /// Whether the fetch is to be this node's if nothing stands there.
+    pub lease: bool,
     /// The tick under which the look begins.
     pub birth: Tick,
     /// Lists of names to share.
@@ -94,7 +93,7 @@ impl Fleet {
             return Ok(found);
         }
         let epoch = self.servers_seen().epoch;
-        let token = wanted.lease.map(|_| self.token()).unwrap_or_default();
+        let token = if wanted.lease { self.token() } else { String::new() };
         let names = [self.names.frame(&place, "")];
         let (heading, looked) = self.ask_both(wanted, &place, &token, &names[0]).await?;
         let number = self.known_up_to(&heading, effects).await?;
@@ -110,8 +109,8 @@ impl Fleet {
         let mut lease = lease_of(&looked.lease, looked.left_ms, &token);
         let stands = looked.frame.is_some() || !looked.variants.is_empty();
         let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
-        if let Some(span) = wanted.lease.filter(|_| stands && !fresh) {
-            lease = self.take_lease(&place, &token, span).await;
+        if wanted.lease && stands && !fresh {
+            lease = self.take_lease(&place, &token).await;
         }
         Ok(Found { entries: judged.entries, standing: Some(standing), lease })
     }
@@ -132,7 +131,7 @@ impl Fleet {
         let names =
             [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
         let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
-        let lease = wanted.lease.map_or(0, Span::as_millis).to_string();
+        let lease = if wanted.lease { limits::LEASE_FOR.as_millis() } else { 0 }.to_string();
         let look_args: [&[u8]; 2] = [token.as_bytes(), lease.as_bytes()];
         let head = ScriptCall { script: &scripts::HEAD, keys: &order, args: &head_args };
         let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &look_args };
