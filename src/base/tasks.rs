@@ -37,7 +37,6 @@ pub fn running() -> usize {
 
 /// Runs something that takes the processor for a while beside the requests of this thread. `None`:
 /// it panicked, or the runtime ends.
-#[expect(clippy::disallowed_methods, reason = "this is the one door to tokio's other threads")]
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
 }

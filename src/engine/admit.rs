@@ -21,6 +21,7 @@ use crate::rules::{Captures, Keeping, Mode, RequestBody, Role, Route, Share};
 
 /// What a request is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are reads, and a hit should not allocate")]
 pub enum Admission {
     /// A read that the cache may answer.
     Read(Plan),

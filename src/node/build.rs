@@ -49,7 +49,7 @@ pub fn engine(settings: &Settings, book: Book) -> std::io::Result<Engine> {
         None => None,
     };
     // Nodes that have the same keys find what they keep for the same caller.
-    let shared_key = ring.as_ref().map(|ring| ring.identities());
+    let shared_key = ring.as_ref().map(KeyRing::identities);
     let fleet = match &settings.l2 {
         Some(config) => Some(fleet(config, ring, &telemetry)?),
         None => None,

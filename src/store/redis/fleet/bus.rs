@@ -31,6 +31,9 @@ struct Event {
     by: Option<String>,
 }
 
+/// Hears one server until its connection ends.
+type Listening<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 impl Fleet {
     /// Hears the messages of the server that orders the fleet, over and over.
     pub(super) async fn listen(&self, effects: &Arc<dyn Effects>) {
@@ -159,8 +162,7 @@ impl Fleet {
     /// Hears from each master what it lets go of. Keyspace notifications do not travel between
     /// nodes of a cluster, so each has a connection.
     pub(super) async fn listen_to_keys(&self, effects: &dyn Effects) {
-        let mut heard: Vec<(Arc<Server>, Pin<Box<dyn Future<Output = ()> + Send + '_>>)> =
-            Vec::new();
+        let mut heard: Vec<(Arc<Server>, Listening<'_>)> = Vec::new();
         loop {
             let masters = self.servers.masters();
             heard.retain(|(server, _)| masters.iter().any(|one| Arc::ptr_eq(one, server)));

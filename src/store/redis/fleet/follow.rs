@@ -200,7 +200,7 @@ impl Fleet {
                 }
             }
             drop(member);
-            cursor = parts.first().and_then(text).unwrap_or("0").to_owned();
+            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
             if cursor == "0" {
                 return Ok(());
             }

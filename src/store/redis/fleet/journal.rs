@@ -88,18 +88,14 @@ impl Journal {
         let mut orders = Vec::new();
         let mut rest = text.as_slice();
         while !rest.is_empty() {
-            match unline(rest) {
-                Some((order, after)) => {
-                    orders.push(order);
-                    rest = after;
-                }
-                None => {
-                    // The last line may have been cut off before it was acknowledged; a damaged one
-                    // before it may have been.
-                    orders.push(Order::of([Selector::All]));
-                    break;
-                }
-            }
+            let Some((order, after)) = unline(rest) else {
+                // The last line may have been cut off before it was acknowledged; a damaged one
+                // before it may have been.
+                orders.push(Order::of([Selector::All]));
+                break;
+            };
+            orders.push(order);
+            rest = after;
         }
         Ok(orders)
     }

@@ -99,7 +99,6 @@ impl Fleet {
         if fits { Ok(frame) } else { Err(FrameError::TooLong) }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one command and all that it says")]
     async fn send(
         &self,
         entry: &Entry,

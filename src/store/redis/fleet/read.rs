@@ -360,13 +360,12 @@ impl Fleet {
         let floor: Option<String> = server.call(&ask, self.config.budget).await.ok()?;
         let floor = floor.as_deref().and_then(super::reply::number_of);
         let mut seen = self.servers_seen();
-        match floor {
-            Some(floor) => seen.learn(run, floor),
-            None => {
-                seen.unsound.insert(run.to_vec());
-                drop(seen);
-                self.mend.notify_one();
-            }
+        if let Some(floor) = floor {
+            seen.learn(run, floor);
+        } else {
+            seen.unsound.insert(run.to_vec());
+            drop(seen);
+            self.mend.notify_one();
         }
         None
     }

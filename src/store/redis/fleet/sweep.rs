@@ -86,7 +86,7 @@ impl Fleet {
                     all.insert(name.to_vec(), (at, since.map_or(now, |(_, since)| *since)));
                 }
             }
-            cursor = parts.first().and_then(text).unwrap_or("0").to_owned();
+            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
             if cursor == "0" {
                 *known = all;
                 return Ok(());
@@ -136,7 +136,7 @@ impl Fleet {
                 swept.seen += names.len() as u64;
                 swept.gone += self.sweep_some(server, &names).await?;
             }
-            cursor = parts.first().and_then(text).unwrap_or("0").to_owned();
+            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
             if cursor == "0" {
                 return Ok(());
             }
