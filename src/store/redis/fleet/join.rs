@@ -31,7 +31,7 @@ impl Fleet {
         };
         let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
         args.extend(known.iter().map(String::as_bytes));
-        let keys = ["head", "log", "fences", "members", "expect", "runs"];
+        let keys = ["head", "log", "fences", "members", "expect", "runs", "done"];
         let reply = self.order_script(&scripts::ADOPT, &keys, &args, limits::POLL_DEADLINE).await?;
         let parts = array(&reply).unwrap_or_default();
         let word = parts.first().and_then(text).unwrap_or_default();

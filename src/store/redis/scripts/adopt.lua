@@ -2,9 +2,10 @@
 -- What it lost comes back from the memory of the members, who are expected to check in. A turn
 -- below one that the caller has seen (another machine, another clock) is given up in the same way.
 -- Where fences are lost that nobody may remember, a fence on everything takes their place: who
--- joins later uses no frame of earlier turns, and members go by what they know.
--- KEYS head log fences members expect runs   ARGV turn-seen known-lives...
-local head, log, fences, members, expect, runs = unpack(KEYS)
+-- joins later uses no frame of earlier turns, and members go by what they know. A log whose head is
+-- gone links to nothing that follows, and what was taken into it must be taken again.
+-- KEYS head log fences members expect runs done   ARGV turn-seen known-lives...
+local head, log, fences, members, expect, runs, done = unpack(KEYS)
 local h = redis.call('HMGET', head, 'turn', 'last', 'base', 'clean', 'fenced')
 if adopted(head, log, fences) and tonumber(h[1]) >= tonumber(ARGV[1]) then return { 'known' } end
 local now = millis()
@@ -15,6 +16,7 @@ local base = was_clean and last or h[3]
 local turn = math.max(tonumber(h[1] or 0) + 1, tonumber(ARGV[1]) + 1, math.floor(now / 1000))
 turn = string.format('%d', turn)
 local run = run_id()
+if not h[1] then redis.call('DEL', log, done) end
 local fenced = h[5] or '0'
 if not h[1] or fenced == '1' and redis.call('EXISTS', fences) == 0 then
   redis.call('HSET', fences, 'a0:', turn .. '-0')
