@@ -80,9 +80,10 @@ impl TierFault {
         }
     }
 
-    /// Whether it shows that the servers stand differently to each other than was believed.
+    /// Whether it shows that the servers stand differently to each other than was believed. A master
+    /// that its replicas have left (`NOREPLICAS`) may be one no more: it is told so last.
     pub(super) fn is_surprise(&self) -> bool {
-        matches!(self.code(), Some("MOVED" | "ASK" | "READONLY" | "CLUSTERDOWN"))
+        matches!(self.code(), Some("MOVED" | "ASK" | "READONLY" | "NOREPLICAS" | "CLUSTERDOWN"))
     }
 
     /// One error reply.
