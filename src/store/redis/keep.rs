@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::TierFault;
@@ -80,7 +80,7 @@ impl Mending {
             return false;
         }
         let settled = Settled(server);
-        match open(server).await {
+        match open_soon(server).await {
             Ok(link) => {
                 for old in server.links.swap(Arc::new(vec![link])).iter() {
                     old.cut();
@@ -115,6 +115,15 @@ impl Mending {
 async fn open(server: &Server) -> Result<Arc<Link>, TierFault> {
     let wake = Arc::clone(&server.wake);
     Link::open(&server.way, &server.address, server.role, wake).await.map(Arc::new)
+}
+
+/// The same, if it answers as soon as requests need it: a server that is too slow for them would be
+/// given up again at once, and each time some would have waited for nothing.
+async fn open_soon(server: &Server) -> Result<Arc<Link>, TierFault> {
+    let link = open(server).await?;
+    let answer = link.ask::<redis::Value>(&["PING"]);
+    let soon = timeout(server.budget.to_duration(), answer).await;
+    soon.unwrap_or(Err(TierFault::Deadline)).map(|_| link)
 }
 
 /// A probe that is given up has not reached anybody.

@@ -38,6 +38,8 @@ pub struct Server {
     /// Told when a link ended or the breaker opened.
     pub(super) wake: Arc<Notify>,
     calls_max: usize,
+    /// What a request waits for one call.
+    pub(super) budget: Span,
     under_way: AtomicUsize,
     turn: AtomicUsize,
     answered: AtomicU64,
@@ -70,7 +72,7 @@ impl Server {
         role: Role,
         way: Arc<Way>,
         watch: Arc<Watch>,
-        (links_wanted, calls_max): (usize, usize),
+        (links_wanted, calls_max, budget): (usize, usize, Span),
     ) -> Self {
         // Never aligned again, so that its time does not go back.
         let clock = Clock::system();
@@ -86,6 +88,7 @@ impl Server {
             links_wanted,
             wake: Arc::default(),
             calls_max,
+            budget,
             under_way: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
             answered: AtomicU64::new(0),

@@ -23,6 +23,7 @@ use super::slot::Slot;
 use super::topology::{Topology, View};
 use super::watch::{Told, Watch};
 use super::way::Way;
+use crate::base::units::Span;
 use crate::base::{limits, tasks};
 
 /// The servers; a clone is the same.
@@ -34,8 +35,8 @@ struct Shared {
     replicas: bool,
     way: Arc<Way>,
     watch: Arc<Watch>,
-    /// Connections to each, and calls under way at once.
-    bounds: (usize, usize),
+    /// Connections to each, calls under way at once, and what a request waits for one.
+    bounds: (usize, usize, Span),
     topology: ArcSwap<Topology>,
     /// What [`Servers::tend`] takes when it begins.
     sentinels: tokio::sync::Mutex<Option<Sentinels>>,
@@ -71,7 +72,7 @@ impl Servers {
             replicas: config.replicas,
             way: Arc::new(way),
             watch: Arc::new(Watch::new(told)),
-            bounds: (config.connections, config.calls_max),
+            bounds: (config.connections, config.calls_max, config.budget),
             topology: ArcSwap::default(),
             sentinels: tokio::sync::Mutex::new(sentinels),
         }));
