@@ -338,3 +338,7 @@ pub const INTENT_PATIENCE: Span = Span::from_secs(5);
 /// How long a fetch is one node's alone unless it says that it goes on, which it does three times
 /// in this time: what a node that dies costs those who wait for it.
 pub const LEASE_FOR: Span = Span::from_secs(1);
+
+/// How much later than its deadline a question may reach a server and still take a lease: what the
+/// clocks of node and server, and the measure of their difference, may be wrong by.
+pub const LEASE_ASKED_LATE: Span = Span::from_millis(200);

@@ -73,8 +73,11 @@ pub static UNLINK: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/unlink.lua")));
 
 /// The lease of an identity whose frame is of no use.
-pub static LEASE: Script =
-    Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/lease.lua")));
+pub static LEASE: Script = Script::new(concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/lease.lua")
+));
 
 /// Forgets fences that no frame can be behind any more.
 pub static RETIRE: Script =

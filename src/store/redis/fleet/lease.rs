@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Fleet, waits};
+use super::{Effects, Fleet, waits};
 use crate::base::limits;
 use crate::base::tasks;
 use crate::entry::Key;
@@ -64,17 +64,30 @@ impl Fleet {
     }
 
     /// The lease where something stands that is of no use.
-    pub(super) async fn take_lease(&self, place: &Place<'_>, token: &str) -> Lease {
+    pub(super) async fn take_lease(
+        &self,
+        place: &Place<'_>,
+        token: &str,
+        effects: &dyn Effects,
+    ) -> Lease {
         let name = self.names.lease(place);
         let Ok(server) = self.servers.master(Slot::of(&name)) else { return Lease::None };
         let (keys, ms) = ([name.as_slice()], limits::LEASE_FOR.as_millis().to_string());
-        let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
+        let until = self.asked_until(effects);
+        let args: [&[u8]; 3] = [token.as_bytes(), ms.as_bytes(), until.as_bytes()];
         let taken: Result<(String, i64), _> =
             server.script(&scripts::LEASE, &keys, &args, self.config.budget).await;
         match taken {
             Ok((held, left)) => lease_of(&held, u64::try_from(left).unwrap_or_default(), token),
             Err(_) => Lease::None,
         }
+    }
+
+    /// Until when, by the server's clock, a question that is sent now may take a lease. One that a
+    /// server gets later, because it stood still, is nobody's any more.
+    pub(super) fn asked_until(&self, effects: &dyn Effects) -> String {
+        let waits = self.config.budget.as_millis() + limits::LEASE_ASKED_LATE.as_millis();
+        self.redis_now_ms(effects).saturating_add(waits).to_string()
     }
 
     pub(super) fn token(&self) -> String {

@@ -92,10 +92,27 @@ impl Fleet {
         {
             return Ok(found);
         }
-        let epoch = self.servers_seen().epoch;
         let token = if wanted.lease { self.token() } else { String::new() };
-        let names = [self.names.frame(&place, "")];
-        let (heading, looked) = self.ask_both(wanted, &place, &token, &names[0]).await?;
+        let found = self.find_on_master(wanted, &place, &token, effects).await;
+        match &found {
+            Ok(_) | Err(TierFault::Open | TierFault::Busy) => {}
+            // Whether a lease was taken, nobody may know; it would be waited for in vain.
+            Err(_) if wanted.lease => self.release(&place, &Lease::Ours(token), false),
+            Err(_) => {}
+        }
+        found
+    }
+
+    async fn find_on_master(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        token: &str,
+        effects: &dyn Effects,
+    ) -> Result<Found, TierFault> {
+        let epoch = self.servers_seen().epoch;
+        let names = [self.names.frame(place, "")];
+        let (heading, looked) = self.ask_both(wanted, place, token, &names[0], effects).await?;
         let number = self.known_up_to(&heading, effects).await?;
         let floor = self.floor_of(&looked.run, epoch).await;
         let standing = Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
@@ -104,13 +121,13 @@ impl Fleet {
             self.open(wanted, &names[0], bytes, &looked, floor, &mut judged, effects);
         }
         if !looked.variants.is_empty() {
-            self.find_variants(wanted, &place, &looked, floor, &mut judged, effects).await?;
+            self.find_variants(wanted, place, &looked, floor, &mut judged, effects).await?;
         }
-        let mut lease = lease_of(&looked.lease, looked.left_ms, &token);
+        let mut lease = lease_of(&looked.lease, looked.left_ms, token);
         let stands = looked.frame.is_some() || !looked.variants.is_empty();
         let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
         if wanted.lease && stands && !fresh {
-            lease = self.take_lease(&place, &token).await;
+            lease = self.take_lease(place, token, effects).await;
         }
         Ok(Found { entries: judged.entries, standing: Some(standing), lease })
     }
@@ -122,6 +139,7 @@ impl Fleet {
         place: &Place<'_>,
         token: &str,
         frame: &[u8],
+        effects: &dyn Effects,
     ) -> Result<(Heading, Looked), TierFault> {
         let budget = self.config.budget;
         let order = ["head", "log", "fences", "members"].map(|what| self.names.order(what));
@@ -132,7 +150,8 @@ impl Fleet {
             [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
         let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
         let lease = if wanted.lease { limits::LEASE_FOR.as_millis() } else { 0 }.to_string();
-        let look_args: [&[u8]; 2] = [token.as_bytes(), lease.as_bytes()];
+        let asked_until = self.asked_until(effects);
+        let look_args: [&[u8]; 3] = [token.as_bytes(), lease.as_bytes(), asked_until.as_bytes()];
         let head = ScriptCall { script: &scripts::HEAD, keys: &order, args: &head_args };
         let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &look_args };
         let ordering = self.head_server()?;
@@ -154,7 +173,6 @@ impl Fleet {
             Head::Stranger(_) | Head::Unknown => {
                 self.clean.store(false, Ordering::Release);
                 self.mend.notify_one();
-                self.release(place, &lease_of(&looked.lease, 0, token), false);
                 Err(TierFault::Unserved)
             }
         }

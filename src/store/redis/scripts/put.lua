@@ -14,7 +14,9 @@ elseif tomb and tomb > number then
   why = 'purged'
 else
   local offset = tonumber(ARGV[13])
-  local old = redis.call('GETRANGE', frame, offset, offset + 7)
+  local old = redis.pcall('GETRANGE', frame, offset, offset + 7)
+  -- A value of another kind gives way.
+  if type(old) == 'table' then old = '' end
   local stands = ''
   for at = #old, 1, -1 do stands = stands .. string.format('%02x', string.byte(old, at)) end
   if #old == 8 and stands > number then why = 'older' end
