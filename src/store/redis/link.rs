@@ -66,12 +66,14 @@ impl Link {
         let (connection, driver) = made?;
         let over = CancellationToken::new();
         let link = Self { connection, over: over.clone(), excess };
+        // A task that ends with its runtime ends the link as well.
+        let guard = over.clone().drop_guard();
         tasks::tend(async move {
             tokio::select! {
                 () = driver => {}
                 () = over.cancelled() => {}
             }
-            over.cancel();
+            drop(guard);
             ended.notify_one();
         });
         Ok(link)

@@ -245,3 +245,23 @@ async fn what_is_bulky_does_not_stand_before_what_is_small() {
     assert!(line(ids[0]).contains("cmd=client|id"), "{list}");
     assert_eq!(list.matches(" cmd=set ").count(), 1, "{list}");
 }
+
+#[tokio::test]
+async fn without_the_thread_that_tends_nobody_waits() {
+    let redis = Redis::start(&[]).ready();
+    let tended = Tended::new(&config(Layout::Single(redis.address())));
+    tended.up(1);
+    let server = only(&tended);
+    let servers = tended.servers.clone();
+    drop(tended);
+    for _ in 0..5 {
+        let outcome = ping(&server, AMPLE).await;
+        assert!(matches!(outcome, Err(TierFault::Lost(_) | TierFault::Open)), "{outcome:?}");
+    }
+    refused_at_once(&server);
+    // It may be tended again, elsewhere.
+    tokio::select! {
+        () = servers.tend() => {}
+        () = async { while !server.is_up() { tokio::task::yield_now().await } } => {}
+    }
+}
