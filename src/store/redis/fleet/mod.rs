@@ -6,6 +6,7 @@
 //! frame is used which an acknowledged order names, or that an order is lost without a word.
 
 mod bus;
+mod erase;
 mod follow;
 mod join;
 mod journal;
@@ -184,6 +185,10 @@ struct ServersSeen {
 }
 
 impl ServersSeen {
+    fn greatest_floor(&self) -> Number {
+        self.sound.values().map(|(floor, _)| *floor).max().unwrap_or_default()
+    }
+
     fn learn(&mut self, run: &[u8], floor: Number) {
         self.epoch += 1;
         self.sound.insert(run.to_vec(), (floor, self.epoch));
