@@ -74,7 +74,6 @@ impl Fleet {
                     // Between head and log the server changed.
                     return Ok(None);
                 }
-                self.clean.store(heading.clean, Ordering::Release);
                 if heading.clean {
                     self.trust.renew(sent_ms);
                     self.member().only(heading.members.iter().copied());

@@ -2,7 +2,6 @@
 //! the members do for each other when one of them or a server is gone.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::follow::fields;
 use super::reply::{Heading, array, log_id, number_of, text};
@@ -48,7 +47,6 @@ impl Fleet {
         heading: &Heading,
         effects: &dyn Effects,
     ) -> Result<(), TierFault> {
-        self.clean.store(false, Ordering::Release);
         // Until the first check-in was answered, nothing that was loaded counts.
         let begins = self.member().turn() == 0;
         let repeated = if begins {

@@ -159,8 +159,6 @@ pub struct Fleet {
     mend: Notify,
     /// Somebody purged what a sweep could take out.
     sweep: Notify,
-    /// Whether all members have reported in the present turn.
-    clean: AtomicBool,
     /// Whether rules put keys elsewhere than their text says.
     sharded: AtomicBool,
     /// Redis' wall clock minus ours, in milliseconds.
@@ -234,7 +232,6 @@ impl Fleet {
             flush: Notify::new(),
             mend: Notify::new(),
             sweep: Notify::new(),
-            clean: AtomicBool::new(false),
             sharded: AtomicBool::new(false),
             skew_ms: AtomicI64::new(0),
             seen: Mutex::default(),

@@ -3,7 +3,6 @@
 //! known before the frame is judged, whatever messages were lost.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -157,7 +156,6 @@ impl Fleet {
         match Head::read(&headed?)? {
             Head::Known(heading) => Ok((heading, looked)),
             Head::Stranger(_) | Head::Unknown => {
-                self.clean.store(false, Ordering::Release);
                 self.mend.notify_one();
                 self.release(place, &lease_of(&looked.lease, 0, token), false);
                 Err(TierFault::Unserved)
@@ -185,7 +183,6 @@ impl Fleet {
             self.mend.notify_one();
             return Err(TierFault::Unserved);
         }
-        self.clean.store(heading.clean, Ordering::Release);
         Ok(member.applied())
     }
 
