@@ -149,6 +149,9 @@ fn f6_everything_of_an_issuer_lies_in_one_slot_and_replicas_answer() {
 #[test]
 fn f7_entries_have_an_end_and_what_redis_lets_go_nodes_let_go() {
     let (redis, fmgo, fleet) = three_of_one(&["--notify-keyspace-events", "Exe"]);
+    // Who was started a moment ago may not listen yet, and what is said then nobody hears.
+    let listening = || redis.cli(&["PUBSUB", "NUMSUB", "__keyevent@0__:expired"]);
+    until("all nodes listen", || listening().lines().last() == Some("3"));
     fleet.each(&get(DTE));
     let key = || redis.keys("cistern:e:{*").into_iter().find(|key| key.contains("dte:76123456"));
     until("it is in the shared level", || key().is_some());

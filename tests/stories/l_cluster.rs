@@ -2,6 +2,7 @@
 //! hits, never a request, and promises hold across slots.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use crate::support::cistern::in_front_of;
 use crate::support::client::{ask, get};
@@ -100,7 +101,13 @@ fn entries_of_a_shard_stand_in_one_slot_and_purges_reach_all() {
 fn no_request_fails_while_a_cluster_changes() {
     let (cluster, origin) = (RefCell::new(Cluster::start()), Versions::start());
     let fleet = fleet(&cluster.borrow(), &origin);
-    let trial = |name, reach| Trial { name, origin: &origin, nodes: fleet.addresses(), reach };
+    let trial = |name, reach| Trial {
+        name,
+        origin: &origin,
+        nodes: fleet.addresses(),
+        reach,
+        orphaned: Duration::ZERO,
+    };
 
     let reshards = |run: &Run| {
         let cluster = cluster.borrow();
@@ -109,9 +116,9 @@ fn no_request_fails_while_a_cluster_changes() {
         let to = another(&cluster, from);
         cluster.begin_move(slot, from, to);
         // Some time with the slot at both, which clients are told to ask for.
-        run.goes_on(100, std::time::Duration::from_millis(300));
+        run.goes_on(100, Duration::from_millis(300));
         while cluster.move_keys(slot, from, to, 1) > 0 {}
-        run.goes_on(100, std::time::Duration::from_millis(300));
+        run.goes_on(100, Duration::from_millis(300));
         cluster.end_move(slot, from, to);
     };
     trial("cluster: a slot moves", Reach::Nobody).play(reshards, || cluster.borrow().settled());

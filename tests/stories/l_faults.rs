@@ -16,7 +16,7 @@ use crate::support::redis::sentinel::Trio;
 use crate::support::redis::{Server, until};
 use crate::support::relay::{JUNK, LOADING, READ_ONLY, Relay, Towards, Way};
 use crate::support::traffic::Run;
-use crate::support::trial::{BUDGET, Reach, Trial};
+use crate::support::trial::{BUDGET, LEASE, Reach, Trial};
 use crate::support::versions::Versions;
 
 /// Three nodes, each with its own way to the shared level.
@@ -32,7 +32,9 @@ fn at(redis: &Server, origin: &Versions) -> Fleet {
 }
 
 fn trial<'a>(name: &'static str, origin: &'a Versions, fleet: &Fleet, reach: Reach) -> Trial<'a> {
-    Trial { name, origin, nodes: fleet.addresses(), reach }
+    // One that is cut off leaves leases behind that the others see.
+    let orphaned = if matches!(reach, Reach::One(_)) { LEASE } else { Duration::ZERO };
+    Trial { name, origin, nodes: fleet.addresses(), reach, orphaned }
 }
 
 #[test]
@@ -99,8 +101,12 @@ fn failed_over_when_the_master_dies() {
 fn failed_over_by_an_operator() {
     let (trio, origin) = (Trio::start(&["--min-replicas-to-write", "1"]), Versions::start());
     let fleet = nodes(&origin, [trio.url(), trio.url(), trio.url()]);
-    let trial = trial("failed over by an operator", &origin, &fleet, Reach::All);
-    trial.play(|_| trio.fail_over(), || ());
+    let mut trial = trial("failed over by an operator", &origin, &fleet, Reach::All);
+    // A master without its replica is still asked, and lets nobody end a lease.
+    trial.orphaned = LEASE;
+    // The new one takes writes when the old one follows it, which sentinels see to in their time.
+    let writes = || trio.master().asked(&["SET", "somebody", "else"]) == "OK";
+    trial.play(|_| trio.fail_over(), || until("the new master takes writes", writes));
 }
 
 /// A fault that three relays play: on the way of the last node, or of all.

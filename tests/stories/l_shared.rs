@@ -62,7 +62,7 @@ fn a_hit_on_any_node_is_a_hit_for_all() {
     let fleet = Fleet::of(3, origin.address(), &redis.url());
     let first = fleet.nodes[0].get("/a").with_status(200).served_by_origin();
     assert!(first.is_stored());
-    stored(&redis, "/a", 1);
+    stored(&redis, "/a}", 1);
     for node in &fleet.nodes[1..] {
         let found = is_from(node.get("/a").with_status(200), "L2");
         assert_eq!(found.body, first.body);
@@ -155,7 +155,7 @@ fn a_node_that_comes_back_finds_the_shared_level_as_it_was() {
     let (redis, origin) = (Server::start(), Versions::start());
     let mut fleet = Fleet::of(1, origin.address(), &redis.url());
     fleet.nodes[0].get("/a").with_status(200).served_by_origin();
-    stored(&redis, "/a", 1);
+    stored(&redis, "/a}", 1);
     for crash in [false, true] {
         let node = fleet.nodes.remove(0);
         let again = if crash { node.crashes() } else { node.leaves() };
@@ -236,6 +236,7 @@ fn what_has_ended_is_asked_for_again() {
 
 #[test]
 fn nobodys_credential_is_in_the_shared_level() {
+    const KEY: &str = "1:603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
     const RULES: &str = r#"
 version = 1
 [defaults]
@@ -254,7 +255,12 @@ share = "public"
 "#;
     let redis = Server::with(&["--rdbcompression", "no"]);
     let origin = Versions::start();
-    let fleet = Fleet::ruled(2, origin.address(), &redis.url(), RULES);
+    // Nodes that have the same keys share what they keep for one caller, too.
+    let node = || {
+        let setup = in_front_of(origin.address()).config(&settings(&redis.url())).rules(RULES);
+        setup.setting("CISTERN_KEY", KEY)
+    };
+    let fleet = Fleet::start((0..2).map(|_| node()));
     let secrets = ["bearer-of-nobody", "cookie-of-nobody", "key-of-nobody"];
     for target in ["/mine/1", "/all/1", "/plain/1"] {
         for ask in [

@@ -62,6 +62,9 @@ impl Fleet {
     pub(crate) fn is_one(&self) {
         let addresses = self.addresses();
         until("every node uses the shared level", || shares(&addresses));
+        if let [alone] = &self.nodes[..] {
+            until("it has joined", || has_joined(&alone.log_so_far()));
+        }
     }
 
     /// Sends the same to each node, the first one first.
@@ -94,6 +97,14 @@ fn shares(addresses: &[String]) -> bool {
     let pairs = || others.chain(addresses.first().zip(addresses.last()));
     addresses.iter().all(|node| purges_for_all(node))
         && (addresses.len() == 1 || pairs().all(|(node, other)| finds(node, other)))
+}
+
+/// Whether the log of a node that nobody can be asked about says that it takes part: its purges have
+/// their numbers a moment before.
+fn has_joined(log: &str) -> bool {
+    let since = log.rsplit_once(" START ").map_or(log, |(_, since)| since);
+    let (joined, down) = (since.rfind(" REDIS joined "), since.rfind(" REDIS down "));
+    joined.is_some() && joined > down
 }
 
 /// Whether one node finds what another has fetched. Only its first answer tells: asking makes it

@@ -84,6 +84,8 @@ pub(crate) struct Failure {
 /// Everything that happened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
+    /// The versions of before.
+    pub(crate) before: HashMap<String, u64>,
     pub(crate) reads: Vec<Read>,
     pub(crate) changes: Vec<Change>,
     pub(crate) failures: Vec<Failure>,
@@ -298,7 +300,8 @@ impl History {
             // A write that failed may have been committed, with a version that nobody was told.
             let failed = self.failures.iter().any(|one| one.path == read.path);
             let made = |one: &&Change| one.version == seen.version && one.sent <= read.ended;
-            if seen.version > 1 && !failed && !changes.iter().any(made) {
+            let before = self.before.get(&read.path).copied().unwrap_or(1);
+            if seen.version > before && !failed && !changes.iter().any(made) {
                 let (path, version) = (read.path.clone(), seen.version);
                 violations.push(Violation::Unborn { path, version });
             }

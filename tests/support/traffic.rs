@@ -70,6 +70,12 @@ impl Drop for Ends<'_> {
 impl Traffic<'_> {
     /// Plays a story while clients ask. What happened, and what the story says.
     pub(crate) fn during<T>(&self, story: impl FnOnce(&Run) -> T) -> (History, T) {
+        let before = (0..self.paths).map(|number| {
+            let path = format!("/objects/{number}");
+            let version = self.origin.version(&path);
+            (path, version)
+        });
+        let before = before.collect();
         let run = Run {
             began: Instant::now(),
             count: AtomicUsize::new(0),
@@ -84,7 +90,7 @@ impl Traffic<'_> {
                 let _ends = Ends(run);
                 story(run)
             };
-            let mut history = History::default();
+            let mut history = History { before, ..History::default() };
             for client in clients {
                 let part = client.join().expect("a client never panics");
                 history.reads.extend(part.reads);

@@ -27,7 +27,7 @@ fn change(version: u64, level: Option<Level>) -> Change {
 
 fn found(law: &Law, changes: &[Change], reads: &[Read]) -> Vec<Violation> {
     let (reads, changes) = (reads.to_vec(), changes.to_vec());
-    History { reads, changes, failures: Vec::new() }.judged_by(law).violations
+    History { reads, changes, ..History::default() }.judged_by(law).violations
 }
 
 fn is_stale(law: &Law, change: &Change, read: Read) -> bool {
@@ -48,7 +48,7 @@ fn a_quiet_history_holds() {
     let reads =
         [read(0, 0, 1, Source::Origin), read(1, 50, 1, Source::L2), read(0, 101, 2, Source::L1)];
     let verdict =
-        History { reads: reads.to_vec(), changes: vec![change(2, None)], failures: vec![] };
+        History { reads: reads.to_vec(), changes: vec![change(2, None)], ..History::default() };
     let verdict = verdict.judged_by(&law());
     verdict.holds();
     assert_eq!((verdict.operations, verdict.from_l2), (4, 1));
@@ -94,7 +94,7 @@ fn a_version_that_nobody_made_is_found() {
     let failure = Failure { path: "/a".to_owned(), at: ms(5), words: "reset".to_owned() };
     let law = Law { origin_down: vec![(ms(0), ms(9))], ..law() };
     let reads = vec![read(0, 10, 2, Source::L1)];
-    let history = History { reads, changes: vec![], failures: vec![failure] };
+    let history = History { reads, failures: vec![failure], ..History::default() };
     assert!(history.judged_by(&law).violations.is_empty());
 }
 
