@@ -2,11 +2,9 @@
 
 use cistern::entry::order::Selector;
 
-use crate::guards::{Guard, Guards};
+use crate::guards::Guard;
 use crate::link::Link;
-use crate::node::KEYS;
 use crate::reads::HeadStep;
-use crate::scenarios::Bounds;
 use crate::world::{Level, PATIENCE, World, is_of};
 
 /// One step. The first number is the node's.
@@ -253,16 +251,11 @@ impl World {
 
     fn befall(&mut self, action: &Action) {
         match action {
-            Action::Drop(n) => {
-                let dropped = self.nodes[*n].inbox.pop_front();
-                self.lost |= matches!(dropped, Some(crate::node::Message::Event(..)));
-            }
+            Action::Drop(n) => drop(self.nodes[*n].inbox.pop_front()),
             Action::Deaf(n) => self.nodes[*n].deaf = true,
             Action::Cut(n) => {
                 let node = &mut self.nodes[*n];
                 node.connected = false;
-                let is_event = |one| matches!(one, &crate::node::Message::Event(..));
-                self.lost |= node.inbox.iter().any(|one| is_event(one));
                 node.inbox.clear();
             }
             Action::Heal(n) => self.nodes[*n].connected = true,
@@ -279,11 +272,5 @@ impl World {
             Action::Sweep(text) => self.sweep(text),
             _ => {}
         }
-    }
-
-    /// A world at its beginning.
-    pub(crate) fn at_start(guards: Guards, bounds: &Bounds) -> Self {
-        debug_assert!(bounds.keys <= KEYS.len());
-        Self::new(guards, bounds.clone())
     }
 }

@@ -17,8 +17,6 @@ pub(crate) enum Guard {
     TombstoneLasts,
     /// A put is refused when its flight asked too long ago.
     Late,
-    /// A put is refused by another server than the one that was asked.
-    Bound,
     /// Frames are judged by the orders that are known.
     Mirror,
     /// The head is asked and caught up with before a frame is judged.
@@ -71,6 +69,8 @@ pub(crate) enum Guard {
     RunFirst,
     /// What a server said counts only if its log, read later, is still its own.
     Reach,
+    /// A server that counts this node in, in a turn that it knows nothing of, is checked in to anew.
+    OwnTurn,
     /// Who never checked in joins anew when a turn ends under its joining.
     Fresh,
     /// Nobody leaves who may be the only one to know of an order.

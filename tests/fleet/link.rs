@@ -104,7 +104,7 @@ impl World {
         if place.turn < member.turn_seen() && g.has(Guard::TurnBelow) && g.has(Guard::Adopt) {
             return Link::Adopt;
         }
-        let is_own_turn = place.turn == member.turn() || !g.has(Guard::Reach);
+        let is_own_turn = place.turn == member.turn() || !g.has(Guard::OwnTurn);
         if let Some(lives) = lives.filter(|_| is_own_turn) {
             node.runs.extend(&self.servers[0].data.runs);
             if !g.has(Guard::LateHead) || node.member.has_reached(place.turn, place.last) {

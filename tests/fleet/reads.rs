@@ -123,7 +123,7 @@ impl World {
         let next = match node.flights[at].head.clone() {
             _ if !node.connected => HeadStep::Done(None),
             HeadStep::Wanted => match self.servers[0].head(g, life, applied, now) {
-                HeadReply::Ok(place, _) if place.turn == turn || !g.has(Guard::Reach) => {
+                HeadReply::Ok(place, _) if place.turn == turn || !g.has(Guard::OwnTurn) => {
                     if !g.has(Guard::Head) || node.member.has_reached(turn, place.last) {
                         HeadStep::Done(Some((applied, place.clean)))
                     } else {
@@ -135,12 +135,9 @@ impl World {
             HeadStep::Catching(place, catch) => {
                 let next = self.catch_up(n, catch);
                 let member = &self.nodes[n].member;
-                let reached =
-                    member.has_reached(place.turn, place.last) || !g.has(Guard::Reach);
+                let reached = member.has_reached(place.turn, place.last) || !g.has(Guard::Reach);
                 match next {
-                    Catch::Done if reached => {
-                        HeadStep::Done(Some((member.applied(), place.clean)))
-                    }
+                    Catch::Done if reached => HeadStep::Done(Some((member.applied(), place.clean))),
                     Catch::Done => HeadStep::Done(None),
                     next => HeadStep::Catching(place, next),
                 }
@@ -222,8 +219,8 @@ impl World {
             let tags = tags();
             let facts = facts(KEYS[flight.key], Some(&tags));
             let verdict = node.member.judge(&facts, frame.number, clean);
-            let judged = verdict == Verdict::Current
-                || verdict == Verdict::Purged && !g.has(Guard::Mirror);
+            let judged =
+                verdict == Verdict::Current || verdict == Verdict::Purged && !g.has(Guard::Mirror);
             usable = judged && floor.is_some_and(|floor| frame.number >= floor);
         }
         node.flights[at].use_frame = Some(usable);

@@ -15,7 +15,10 @@ pub(crate) struct Bounds {
     pub(crate) split: bool,
     /// Entries of a key stand where its text leads; otherwise fences stand for it.
     pub(crate) located: bool,
-    /// Nothing, `shared`, or `both`: where the first version stands already.
+    /// Where the first version stands already: nowhere, in `l1`, in the `shared` level and on its
+    /// replica, or in `both`. `lost`: a write came after the replica, and one node knows of it;
+    /// `short`: not even that one, any more; `cut`: and the log was cut behind it;
+    /// `forgotten`: and a node joined after that; `flying`: and the first put is still under way.
     pub(crate) warm: &'static str,
     /// Which servers fail, and what is left of them.
     pub(crate) fails: &'static [&'static str],
@@ -224,3 +227,50 @@ pub(crate) const PUBLISHED: Bounds = Bounds {
     warm: "both",
     ..Bounds::NONE
 };
+
+/// Ordinary life and every kind of fault, with how many walks each gets.
+pub(crate) fn all() -> Vec<(&'static str, Bounds, u64)> {
+    let often = Bounds { fail: 2, crash: 2, leave: 1, tick: 12, ..ONE_SERVER };
+    let apart = Bounds { fail: 3, crash: 2, leave: 1, tick: 12, deaf: 2, ..TWO_SERVERS };
+    vec![
+        ("small", SMALL, 400),
+        ("lives", LIVES, 400),
+        ("late", LATE, 300),
+        ("published", PUBLISHED, 400),
+        ("replaced", REPLACED, 400),
+        ("entries", ENTRIES, 400),
+        ("one server", ONE_SERVER, 400),
+        ("one server, often", often, 400),
+        ("two servers", TWO_SERVERS, 400),
+        ("two servers, often", apart, 400),
+        ("three nodes", THREE_NODES, 400),
+    ]
+}
+
+/// Scenarios small enough to go through every order of what happens.
+pub(crate) fn few_events() -> Vec<(&'static str, Bounds)> {
+    let none = Bounds::NONE;
+    let nodes: &[Level] = &[Level::Nodes];
+    let tag: &[&str] = &["tag:t"];
+    let one = Bounds { nodes: 1, read: 3, write: 1, ..none.clone() };
+    let away = Bounds { read: 1, write: 1, cut: 1, degrade: 1, ..none.clone() };
+    let lost =
+        Bounds { read: 1, write: 1, drop: 1, poll: 1, tick: 3, warm: "both", ..none.clone() };
+    let failed = Bounds { read: 1, write: 1, fail: 1, warm: "shared", ..none.clone() };
+    let apart = Bounds { fails: &["first", "last"], split: true, ..failed.clone() };
+    vec![
+        ("one node", one),
+        ("two nodes", Bounds { read: 2, write: 1, ..none.clone() }),
+        ("a tag, swept", Bounds { read: 2, write: 1, selectors: tag, sweep: 1, ..none.clone() }),
+        ("confirmed by all", Bounds { read: 2, write: 1, levels: nodes, ..none.clone() }),
+        ("a lost message", lost.clone()),
+        ("a lost message, confirmed", Bounds { levels: nodes, poll: 0, ..lost }),
+        ("away and back", away),
+        ("a node dies", Bounds { read: 1, write: 1, crash: 1, ..none.clone() }),
+        ("a failover", Bounds { fails: &["both"], ..failed.clone() }),
+        ("emptied", Bounds { fails: &["empty"], warm: "both", ..failed }),
+        ("two servers", Bounds { read: 2, write: 1, split: true, ..none }),
+        ("one of two fails", apart.clone()),
+        ("one is emptied", Bounds { fails: &["empty first"], selectors: tag, ..apart }),
+    ]
+}

@@ -94,7 +94,7 @@ impl Server {
     /// `put.lua`: what came of it, and whether somebody who waits was told.
     pub(crate) fn put(&mut self, g: Guards, put: &Put, now: u64) -> (&'static str, bool) {
         let number = put.frame.number;
-        let moved = self.run != put.run && g.has(Guard::Bound);
+        let moved = self.run != put.run;
         let late = now - put.looked > put.late && g.has(Guard::Late);
         let tombstone = self.tombstone(&put.key, now).filter(|_| g.has(Guard::Tombstone));
         let slot = self.slot(&put.key);

@@ -25,12 +25,12 @@ impl fmt::Debug for Broken {
 }
 
 /// One random run of at most so many steps, then rest. How many steps it took.
-pub(crate) fn walk(guards: Guards, bounds: &Bounds, seed: u64, most: usize) -> Result<usize, Broken> {
-    let mut world = World::at_start(guards, bounds);
+pub(crate) fn walk(start: &World, seed: u64, most: usize) -> Result<usize, Broken> {
+    let mut world = start.clone();
     let mut dice = Dice::seeded(seed);
     let mut trace = Vec::new();
-    let outcome = wander(&mut world, &mut dice, most, &mut trace)
-        .and_then(|()| rest(&mut world, &mut trace));
+    let outcome =
+        wander(&mut world, &mut dice, most, &mut trace).and_then(|()| rest(&mut world, &mut trace));
     match outcome {
         Ok(()) => Ok(trace.len()),
         Err(what) => Err(Broken { what, trace }),
@@ -70,7 +70,7 @@ fn rest(world: &mut World, trace: &mut Vec<Action>) -> Result<(), String> {
         world.step(&Action::Tick)?;
     }
     settle_down(world, trace)?;
-    if world.lost {
+    if world.lost || !world.unheard.is_empty() {
         return Ok(());
     }
     for n in 0..world.nodes.len() {
@@ -141,7 +141,7 @@ pub(crate) struct Explored {
 
 /// Every order of things, depth first, up to so many states.
 pub(crate) fn exhaust(guards: Guards, bounds: &Bounds, most: usize) -> Result<Explored, Broken> {
-    let first = World::at_start(guards, bounds);
+    let first = World::new(guards, bounds.clone());
     let mut seen = HashSet::from([first.digest()]);
     let mut stack = vec![(first, Vec::new())];
     let mut explored = Explored { is_complete: true, ..Explored::default() };

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use cistern::base::ids::Tick;
+use cistern::entry::order::Selector;
 
 use crate::guards::{Guard, Guards};
 use crate::link::Link;
@@ -75,6 +76,8 @@ pub(crate) struct World {
     pub(crate) intents: u64,
     /// When a fence was set that may be swept.
     pub(crate) swept: Vec<(Vec<u8>, u64)>,
+    /// What programs published and no node has heard.
+    pub(crate) unheard: Vec<String>,
     /// An order died that only one node knew of: at rest, nothing is promised.
     pub(crate) lost: bool,
 }
@@ -100,6 +103,7 @@ impl World {
             slow_clock: false,
             intents: 0,
             swept: Vec::new(),
+            unheard: Vec::new(),
             lost: false,
             bounds,
         };
@@ -138,21 +142,58 @@ impl World {
         self.flight_ask(0, 0);
         self.flight_land(0, 0).expect("nothing was written");
         let put = self.puts.pop().expect("the shared level was asked");
-        self.servers.last_mut().expect("a server").put(self.guards, &put, self.now);
+        let server = self.servers.last_mut().expect("a server");
+        match self.bounds.warm {
+            "l1" => {}
+            "flying" => self.puts.push(put),
+            _ => drop(server.put(self.guards, &put, self.now)),
+        }
         let held = self.nodes[0].l1.clone();
         for node in &mut self.nodes {
-            node.distrust();
             node.l1.clear();
-            if self.bounds.warm == "both" {
-                node.from_tick = Tick(0);
-                node.trust = cistern::store::coherence::Trust::within(
-                    cistern::base::units::Span::from_millis(LAG),
-                );
-                node.renewed.into_iter().for_each(|asked| node.trust.renew(asked));
+            if matches!(self.bounds.warm, "l1" | "both") {
                 node.l1.clone_from(&held);
             }
         }
         self.replicas = Some(self.servers.iter().map(|server| server.data.clone()).collect());
+        match self.bounds.warm {
+            "lost" | "short" => {
+                self.write_through(self.bounds.selectors[0]);
+                if self.bounds.warm == "short" {
+                    let head = self.servers[0].data.head.as_ref().expect("a head");
+                    self.nodes[0].member.skip_to(head.last);
+                }
+            }
+            "cut" | "forgotten" | "flying" => {
+                self.write_through(self.bounds.selectors[0]);
+                self.write_through("key:b");
+                (0..4).for_each(|_| self.link_step(0));
+                let log = &mut self.servers[0].data.log;
+                log.drain(..log.len() - 1);
+                if self.bounds.warm == "cut" {
+                    return;
+                }
+                self.boot(1);
+                (0..6).for_each(|_| self.link_step(1));
+            }
+            _ => {}
+        }
+    }
+
+    /// A write from its beginning to its acknowledgement, of which no message is heard.
+    fn write_through(&mut self, selector: &str) {
+        let selector = Selector::parse(selector).expect("a selector");
+        self.write(0, &selector, Level::Shared);
+        self.write_step(0, 0);
+        self.write_step(0, 0);
+        let turn = self.nodes[0].member.turn();
+        self.flush(0, turn, true);
+        while !self.nodes[0].closing.is_empty() {
+            self.close(0);
+        }
+        self.write_step(0, 0);
+        self.write_step(0, 0);
+        self.nodes.iter_mut().for_each(|node| node.inbox.clear());
     }
 
     /// Whether the server of the keys was replaced and lacks the last key orders.
@@ -200,17 +241,16 @@ impl World {
         let open = &self.servers[0].data.open;
         let node = &mut self.nodes[n];
         let life = node.life();
-        let alone = |acked: &Acked| {
-            acked.life == life && (acked.level == Level::Local || acked.suspended)
-        };
+        let alone =
+            |acked: &Acked| acked.life == life && (acked.level == Level::Local || acked.suspended);
         self.lost |= self.acked.iter().any(alone)
             || node.member.waiting_len() > 0
             || !node.held_back.is_empty()
             || !node.owed.is_empty()
-            || node.inbox.iter().any(|one| matches!(one, crate::node::Message::Event(..)))
-            || node.writes.iter().any(|write| {
-                write.intent.as_ref().is_none_or(|id| !open.contains_key(id))
-            });
+            || node
+                .writes
+                .iter()
+                .any(|write| write.intent.as_ref().is_none_or(|id| !open.contains_key(id)));
         node.up = false;
         node.flights.clear();
         node.writes.clear();
@@ -245,7 +285,8 @@ impl World {
             self.servers[at].run = self.runs;
             let data = self.replicas.as_ref().and_then(|all| all.get(at).cloned());
             let is_empty = which.starts_with("empty") || which.starts_with("slow");
-            self.servers[at].data = if is_empty { Data::default() } else { data.unwrap_or_default() };
+            self.servers[at].data =
+                if is_empty { Data::default() } else { data.unwrap_or_default() };
         }
         self.slow_clock |= which == "slow first";
         if is_hit(0) {
@@ -310,7 +351,7 @@ impl World {
         let _ = write!(text, "{:?} {:?} {:?}", self.acked, self.bounds.left(), self.swept);
         text.hash(&mut hasher);
         (self.now, &self.servers, &self.replicas, self.origin).hash(&mut hasher);
-        (&self.puts, self.lost, self.slow_clock, self.turns).hash(&mut hasher);
+        (&self.puts, &self.unheard, self.lost, self.slow_clock, self.turns).hash(&mut hasher);
         hasher.finish()
     }
 }

@@ -256,7 +256,7 @@ impl World {
         self.origin[key] = self.versions;
         let digest = format!("m{}", self.versions);
         let order = Order::of([Selector::Key(KEYS[key].to_owned())]);
-        self.lost |= !self.nodes.iter().any(|node| node.up && node.connected);
+        self.unheard.push(digest.clone());
         self.tell(&Message::Event(digest, order));
     }
 
@@ -271,6 +271,7 @@ impl World {
                 let _ = node.take(g, &record, now);
             }
             Some(Message::Event(event, order)) => {
+                self.unheard.retain(|unheard| *unheard != event);
                 node.raise(&order);
                 let order = Arc::new(order);
                 if node.member.known().min() == Some(node.life()) {
