@@ -4,7 +4,7 @@ use cistern::entry::order::Selector;
 
 use crate::guards::Guard;
 use crate::link::Link;
-use crate::reads::HeadStep;
+use crate::reads::{HeadStep, Look};
 use crate::world::{Level, PATIENCE, World, is_of};
 
 /// One step. The first number is the node's.
@@ -143,7 +143,7 @@ impl World {
                 (None, _) => {
                     let asks = !matches!(flight.head, HeadStep::Done(_));
                     out.extend(asks.then_some(Action::Head(n, at)));
-                    out.extend(flight.look.is_none().then_some(Action::Look(n, at)));
+                    out.extend(matches!(flight.look, Look::Wanted).then_some(Action::Look(n, at)));
                 }
             }
         }

@@ -20,8 +20,8 @@ impl Dice {
     }
 
     /// One of these.
-    pub(crate) fn pick<'a, T>(&mut self, some: &'a [T]) -> &'a T {
-        &some[self.below(some.len() as u64) as usize]
+    pub(crate) const fn pick<T: Copy>(&mut self, some: &[T]) -> T {
+        some[self.below(some.len() as u64) as usize]
     }
 
     /// A place in the list, each as likely as its weight.

@@ -1,7 +1,9 @@
 //! Where each guard must be missed: bounds so narrow that chance finds the hole soon.
 
 use crate::guards::Guard;
-use crate::scenarios::{Bounds, ENTRIES, LATE, LIVES, PUBLISHED, REPLACED, SMALL};
+use crate::scenarios::{
+    Bounds, CROSSING, ENTRIES, FORGOTTEN, LATE, LIVES, LOST, PUBLISHED, REPLACED, SMALL,
+};
 use crate::world::Level;
 
 /// Two keys are written, one is read; the log is cut short while nodes come and go.
@@ -18,21 +20,6 @@ const TRIMMED: Bounds = Bounds {
 };
 /// A put is still under way when all who know of the order on it are gone.
 const FLYING: Bounds = Bounds { read: 4, tick: 6, warm: "flying", ..Bounds::NONE };
-/// A server loses a write that one node knows of.
-const LOST: Bounds = Bounds {
-    read: 4,
-    fail: 1,
-    fails: &["both"],
-    warm: "lost",
-    weights: &[("replicate", 0), ("hear", 0)],
-    ..Bounds::NONE
-};
-/// The same, where the server of the keys stays.
-const CROSSING: Bounds =
-    Bounds { selectors: &["tag:t"], fails: &["first"], split: true, poll: 2, ..LOST };
-/// The server of the keys is replaced, and one node knows less than the other.
-const FORGOTTEN: Bounds =
-    Bounds { fails: &["last"], split: true, poll: 4, warm: "forgotten", ..LOST };
 /// The server of the order of things loses everything.
 const EMPTIED: Bounds = Bounds {
     selectors: &["tag:t"],

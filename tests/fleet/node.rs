@@ -237,10 +237,9 @@ impl Node {
     pub(crate) fn take(&mut self, g: Guards, record: &Record, now: u64) -> Result<(), Gap> {
         match self.member.next(record) {
             Ok(None) => return Ok(()),
-            Ok(Some(true)) => self.raise(&record.order),
-            Ok(Some(false)) => {}
             Err(Gap) if g.has(Guard::Gap) => return Err(Gap),
-            Err(Gap) => self.raise(&record.order),
+            Ok(Some(false)) => {}
+            Ok(Some(true)) | Err(Gap) => self.raise(&record.order),
         }
         self.apply(record, now);
         Ok(())

@@ -37,6 +37,14 @@ pub(crate) enum HeadStep {
     Done(Option<(Number, bool)>),
 }
 
+/// How far the question to the server of the key has come.
+#[derive(Clone, Debug)]
+pub(crate) enum Look {
+    Wanted,
+    Failed,
+    Done(Seen),
+}
+
 /// What was found on the server of the key.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -56,8 +64,7 @@ pub(crate) struct Flight {
     /// The version that it renews.
     pub(crate) old: Option<u64>,
     pub(crate) head: HeadStep,
-    /// Asked or not; answered or not.
-    pub(crate) look: Option<Option<Seen>>,
+    pub(crate) look: Look,
     /// The frame of the shared level may be used, or the origin must be asked.
     pub(crate) use_frame: Option<bool>,
     pub(crate) fetched: Option<u64>,
@@ -106,7 +113,7 @@ impl World {
             begun: now,
             old: node.l1.get(&key).map(|held| held.version),
             head: HeadStep::Wanted,
-            look: None,
+            look: Look::Wanted,
             use_frame: None,
             fetched: None,
             is_replaced: false,
@@ -187,14 +194,14 @@ impl World {
     pub(crate) fn flight_look(&mut self, n: usize, at: usize) {
         let node = &mut self.nodes[n];
         let flight = &mut node.flights[at];
-        flight.look = Some(None);
+        flight.look = Look::Failed;
         if node.connected
             && let Some(server) = self.servers.last_mut()
         {
             let looked = server.look(KEYS[flight.key], "", "", self.now);
             let floor = node.runs.get(&looked.run).copied();
             let (frame, millis, run) = (looked.frame, looked.millis, looked.run);
-            flight.look = Some(Some(Seen { frame, millis, run, floor }));
+            flight.look = Look::Done(Seen { frame, millis, run, floor });
         }
         self.decide(n, at);
     }
@@ -204,9 +211,13 @@ impl World {
         let g = self.guards;
         let node = &mut self.nodes[n];
         let flight = &node.flights[at];
-        let (HeadStep::Done(head), Some(look)) = (&flight.head, &flight.look) else { return };
+        let HeadStep::Done(head) = &flight.head else { return };
+        if matches!(flight.look, Look::Wanted) {
+            return;
+        }
         let mut usable = false;
-        if let (Some((_, clean)), Some(Seen { frame: Some(frame), run, floor, .. })) = (head, look)
+        if let (Some((_, clean)), Look::Done(Seen { frame: Some(frame), run, floor, .. })) =
+            (head, &flight.look)
         {
             let known = if g.has(Guard::RunFirst) {
                 *floor
@@ -229,7 +240,7 @@ impl World {
     /// The frame becomes an entry of L1, and answers.
     pub(crate) fn flight_keep(&mut self, n: usize, at: usize) -> Result<(), String> {
         let flight = &self.nodes[n].flights[at];
-        let Some(Some(Seen { frame: Some(frame), .. })) = &flight.look else { return Ok(()) };
+        let Look::Done(Seen { frame: Some(frame), .. }) = &flight.look else { return Ok(()) };
         let version = frame.version;
         let past = !self.guards.has(Guard::GateShared);
         self.hold(n, at, version, past);
@@ -271,7 +282,7 @@ impl World {
         let tags = tags();
         let key = KEYS[flight.key];
         let admitted = node.local.admits(flight.id, &facts(key, Some(&tags)));
-        if let (Some(number), Some(Some(seen))) = (token, &flight.look)
+        if let (Some(number), Look::Done(seen)) = (token, &flight.look)
             && node.connected
             && (admitted || !g.has(Guard::Gate))
         {
