@@ -118,6 +118,13 @@ fn every_field_name_is_listed() {
 }
 
 #[test]
+fn every_variable_is_listed() {
+    let told: Vec<_> =
+        table("| variable | means |").iter().map(|row| row[0].replace('`', "")).collect();
+    assert_eq!(told, cistern::base::names::VARIABLES);
+}
+
+#[test]
 fn every_exit_code_is_listed() {
     const ALL: [Exit; 6] = [
         Exit::Done,

@@ -89,14 +89,17 @@ impl Clock {
         Timestamp(wall.saturating_add(elapsed))
     }
 
-    /// Takes the offset from the system's wall clock again: it may have been set meanwhile.
+    /// Takes the offset from the system's wall clock again: it may have been set meanwhile, or have
+    /// gone on while the process was suspended. By how much it had moved.
     #[expect(clippy::disallowed_methods, reason = "this is the one door to wall time")]
-    pub fn align(&self) {
+    pub fn align(&self) -> Span {
         let wall = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis() as u64);
         let elapsed = self.anchor.elapsed().as_millis() as u64;
-        self.wall_at_anchor_ms.store(wall.saturating_sub(elapsed), Ordering::Relaxed);
+        let at_anchor = wall.saturating_sub(elapsed);
+        let before = self.wall_at_anchor_ms.swap(at_anchor, Ordering::Relaxed);
+        Span::from_millis(before.abs_diff(at_anchor))
     }
 }
 

@@ -57,6 +57,32 @@ pub fn combined<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, 
     Some(Cow::Owned(all))
 }
 
+/// Fields that carry the caller's identity in most APIs, besides `Authorization`.
+pub const IDENTITY_FIELDS: [&str; 22] = [
+    "proxy-authorization",
+    "x-authorization",
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-apikey",
+    "x-auth-token",
+    "x-auth-key",
+    "x-auth",
+    "x-access-token",
+    "x-session-token",
+    "x-session-id",
+    "x-user-token",
+    "x-token",
+    "x-jwt",
+    "x-id-token",
+    "private-token",
+    "x-goog-api-key",
+    "x-goog-iap-jwt-assertion",
+    "x-amz-security-token",
+    "remote-user",
+    "x-remote-user",
+];
+
 /// Fields that are meant for one hop (RFC 9110, 7.6.1), besides those that `Connection` names.
 pub const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,

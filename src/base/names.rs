@@ -34,3 +34,58 @@ pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub const PROBLEM_JSON: &str = "application/problem+json";
 /// The root of the admin API.
 pub const ADMIN_ROOT: &str = "/api/v1/admin";
+
+/// Begins every variable of the environment that is a setting: `CISTERN_L1__SIZE`.
+pub const VARIABLE_PREFIX: &str = "CISTERN_";
+/// Stands for `--config`.
+pub const CISTERN_CONFIG: &str = "CISTERN_CONFIG";
+/// Where the command line finds the admin API.
+pub const CISTERN_ADMIN_URL: &str = "CISTERN_ADMIN_URL";
+/// The key ring that seals entries of the shared level.
+pub const CISTERN_KEY: &str = "CISTERN_KEY";
+/// A file with the key ring.
+pub const CISTERN_KEY_FILE: &str = "CISTERN_KEY_FILE";
+/// Address, login and database of the shared level.
+pub const REDIS_URL: &str = "REDIS_URL";
+/// A file with that URL.
+pub const REDIS_URL_FILE: &str = "REDIS_URL_FILE";
+/// The shared level's server, where no URL is given.
+pub const REDIS_HOST: &str = "REDIS_HOST";
+/// Its port.
+pub const REDIS_PORT: &str = "REDIS_PORT";
+/// The database.
+pub const REDIS_DB: &str = "REDIS_DB";
+/// The password.
+pub const REDIS_PASSWORD: &str = "REDIS_PASSWORD";
+/// A file with the password.
+pub const REDIS_PASSWORD_FILE: &str = "REDIS_PASSWORD_FILE";
+/// The lifetime that rules do not name, in seconds.
+pub const REDIS_CACHE_TTL: &str = "REDIS_CACHE_TTL";
+/// The most connections to one server.
+pub const REDIS_MAX_CONNECTIONS: &str = "REDIS_MAX_CONNECTIONS";
+/// The most that connecting may take, in seconds.
+pub const REDIS_POOL_TIMEOUT: &str = "REDIS_POOL_TIMEOUT";
+/// How often entries are compared with the origin, in seconds.
+pub const REDIS_SYNC_INTERVAL: &str = "REDIS_SYNC_INTERVAL";
+/// The prefix of types that name none.
+pub const CACHE_PREFIX: &str = "CACHE_PREFIX";
+
+/// The variables that are no key of the settings file, in the order of the README.
+pub const VARIABLES: [&str; 16] = [
+    REDIS_URL,
+    REDIS_URL_FILE,
+    REDIS_HOST,
+    REDIS_PORT,
+    REDIS_DB,
+    REDIS_PASSWORD,
+    REDIS_PASSWORD_FILE,
+    REDIS_POOL_TIMEOUT,
+    REDIS_MAX_CONNECTIONS,
+    REDIS_CACHE_TTL,
+    CACHE_PREFIX,
+    REDIS_SYNC_INTERVAL,
+    CISTERN_KEY,
+    CISTERN_KEY_FILE,
+    CISTERN_CONFIG,
+    CISTERN_ADMIN_URL,
+];

@@ -46,6 +46,10 @@ reasons! {
     ClientNoCache: "client-no-cache",
         "the client asked the origin itself",
         "take the client off `trust.clients`, or use profile safe";
+    /// Orders of other nodes may have been missed.
+    CoherenceGap: "coherence-gap",
+        "this node has not heard from its fleet for longer than lag_max",
+        "look at the connection to Redis; `when_deaf = \"serve\"` gives the bound up";
     /// The media type is not one that the rule stores.
     ContentType: "content-type",
         "the media type is not one the rule stores",

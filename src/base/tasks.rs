@@ -34,3 +34,9 @@ where
 pub fn running() -> usize {
     TRACKER.len()
 }
+
+/// Runs something that takes the processor for a while beside the requests of this thread. `None`:
+/// it panicked, or the runtime ends.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}

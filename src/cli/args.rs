@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 /// A transparent caching reverse proxy for HTTP APIs.
@@ -27,6 +28,9 @@ pub enum Verb {
     Test(Test),
     /// Tell the whole decision about one request, on a running node or from rules alone.
     Explain(Explain),
+    /// The settings that would run.
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// What runs now, and reading it again.
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -43,11 +47,11 @@ pub enum Verb {
     Version,
 }
 
-/// `cistern run`.
+/// What belongs to the machine, where it is not said elsewhere.
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct Machine {
     /// The settings file.
-    #[arg(long, value_name = "FILE", env = "CISTERN_CONFIG")]
+    #[arg(long, value_name = "FILE", env = CISTERN_CONFIG)]
     pub config: Option<PathBuf>,
     /// The rules: a file or a directory.
     #[arg(long, value_name = "FILE|DIR")]
@@ -67,12 +71,38 @@ pub struct Run {
     /// Worker threads; one per core unless said.
     #[arg(long)]
     pub workers: Option<usize>,
+}
+
+/// `cistern run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// What belongs to the machine.
+    #[command(flatten)]
+    pub machine: Machine,
     /// Start a small sample API and the proxy in front of it.
     #[arg(long, conflicts_with_all = ["origin", "rules", "config"])]
     pub demo: bool,
     /// Read everything, say what is wrong, and end.
     #[arg(long)]
     pub check_only: bool,
+}
+
+/// `cistern config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Every setting with its value and where it was said; secrets are hidden.
+    Show(ConfigShow),
+}
+
+/// `cistern config show`.
+#[derive(Debug, Args)]
+pub struct ConfigShow {
+    /// What belongs to the machine.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How diagnostics are printed.
@@ -158,7 +188,7 @@ pub enum RulesVerb {
 #[derive(Debug, Args)]
 pub struct Node {
     /// The admin API.
-    #[arg(long, value_name = "URL", env = "CISTERN_ADMIN_URL", default_value = ADMIN_URL)]
+    #[arg(long, value_name = "URL", env = CISTERN_ADMIN_URL, default_value = ADMIN_URL)]
     pub admin: String,
     /// Print one JSON document.
     #[arg(long)]

@@ -121,6 +121,8 @@ fn offline(asked: &Explain, question: &Question<'_>) -> Result<Value, Exit> {
         transit_size: 0,
         l1_size: 1_000_000,
         l1_policy: Eviction::TinyLfu,
+        fleet: None,
+        shares_identities: false,
         telemetry: Telemetry::default(),
         clock: crate::base::clock::Clock::system(),
         identity_key: [0; 32],

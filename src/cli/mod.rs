@@ -5,6 +5,7 @@
 pub mod args;
 mod check;
 mod client;
+mod config;
 mod explain;
 mod run;
 
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, RulesVerb, Verb};
+use args::{Arguments, ConfigVerb, RulesVerb, Verb};
 
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
         Verb::Check(check) => check::check(&check),
         Verb::Test(test) => check::test(&test),
         Verb::Explain(explain) => explain::explain(&explain),
+        Verb::Config(ConfigVerb::Show(show)) => config::show(&show),
         Verb::Rules(RulesVerb::Show(node)) => client::show(&node),
         Verb::Rules(RulesVerb::Reload(node)) => client::reload(&node),
         Verb::Health(node) => client::health(&node),
@@ -81,4 +83,11 @@ fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// Tells what was said without effect.
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
 }

@@ -10,16 +10,7 @@ use crate::node::{load, run as node};
 
 /// Starts a node, or with `--check-only` says whether it would start.
 pub(super) fn run(run: &Run) -> Exit {
-    let flags = Flags {
-        config: run.config.clone(),
-        rules: run.rules.clone(),
-        origin: run.origin.clone(),
-        listen: run.listen.clone(),
-        admin_listen: run.admin_listen.clone(),
-        profile: run.profile.clone(),
-        workers: run.workers,
-        demo: run.demo,
-    };
+    let flags = Flags { demo: run.demo, ..super::config::flags(&run.machine) };
     let settings = match settings::resolve(&flags, &super::environment()) {
         Ok(settings) => settings,
         Err(wrong) => {
@@ -28,8 +19,14 @@ pub(super) fn run(run: &Run) -> Exit {
         }
     };
     if run.check_only {
+        super::warn(&settings.warnings);
         return match load::book(settings.rules.as_deref(), &settings.context()) {
-            Ok((_, loaded)) => tested(&failed_tests(&loaded.rules)),
+            Ok((_, loaded)) => {
+                for warning in &loaded.warnings {
+                    eprintln!("{}", warning.render(false));
+                }
+                tested(&failed_tests(&loaded.rules))
+            }
             Err(wrong) => told(&wrong),
         };
     }

@@ -17,10 +17,11 @@ use crate::engine::outbound;
 use crate::engine::transit::{Account, Outcome, Transit};
 use crate::entry::{Key, Labels};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
-use crate::rules::{Captures, Mode, RequestBody, Role, Route, Share};
+use crate::rules::{Captures, Keeping, Mode, RequestBody, Role, Route, Share};
 
 /// What a request is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are reads, and a hit should not allocate")]
 pub enum Admission {
     /// A read that the cache may answer.
     Read(Plan),
@@ -68,6 +69,10 @@ pub struct Plan {
     pub identity: Option<String>,
     /// The request body, for reads that have one.
     pub body: bytes::Bytes,
+    /// How and where its answer is kept.
+    pub keeping: Keeping,
+    /// What decides where in a cluster it stands, if its key does not.
+    pub shard: Option<String>,
 }
 
 impl Plan {
@@ -226,12 +231,19 @@ pub fn read(
     } else {
         RequestDirectives::default()
     };
+    let keeping = route.map_or_else(Keeping::default, |route| route.keeping);
+    let (send_target, shard) = match planned {
+        Some(planned) => (planned.forward_target, planned.shard),
+        None => (None, None),
+    };
     Admission::Read(Plan {
+        keeping,
+        shard,
         key,
         kind: route.map_or(KindId(0), |route| route.kind),
         credentials,
         wishes,
-        send_target: planned.and_then(|planned| planned.forward_target),
+        send_target,
         body: bytes::Bytes::new(),
         identity,
         routed,

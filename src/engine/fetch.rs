@@ -20,6 +20,7 @@ use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat};
 use crate::engine::lookup::{self, Look};
 use crate::engine::miss;
 use crate::engine::pass::OutBody;
+use crate::engine::shared::{self, Seen};
 use crate::engine::stream::Broken;
 use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, fill};
@@ -27,6 +28,7 @@ use crate::entry::{Entry, Head, Labels};
 use crate::origin::{InBody, OriginFault};
 use crate::policy::{self, Exchange, Renewal, Selecting};
 use crate::rules::header_tags;
+use crate::store::l1::Landed;
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Errand {
     pub(super) gist: Gist,
     pub(super) stale: Option<Arc<Entry>>,
     pub(super) labels: Labels,
+    /// It asks for its client alone, with the client's own conditions.
+    own_conditions: bool,
 }
 
 impl Errand {
@@ -45,7 +49,16 @@ impl Errand {
     pub(super) fn posted(plan: Plan, labels: Labels, gist: Gist) -> Self {
         let (head, ()) = Request::new(()).into_parts();
         let target = gist.absolute();
-        Self { plan, head, plain_head: None, target, gist, stale: None, labels }
+        Self {
+            plan,
+            head,
+            plain_head: None,
+            target,
+            gist,
+            stale: None,
+            labels,
+            own_conditions: false,
+        }
     }
 
     /// Whether a 304 to a request without a condition would be taken for more than it is: as news
@@ -75,7 +88,23 @@ impl Errand {
             gist: transit.gist(),
             stale,
             labels: plan.labels(transit),
+            own_conditions,
         }
+    }
+
+    /// Whether others may wait for what it brings.
+    pub(super) const fn may_lead_others(&self) -> bool {
+        !self.own_conditions
+    }
+
+    /// Whether its question is the client's own, conditions and all.
+    pub(super) const fn asks_as_client(&self) -> bool {
+        self.own_conditions
+    }
+
+    /// Whether what was found elsewhere is newer than what stood here.
+    pub(super) fn is_news(&self, found: &Entry) -> bool {
+        self.stale.as_ref().is_none_or(|stale| found.stamp.stored_at > stale.stamp.stored_at)
     }
 }
 
@@ -101,6 +130,8 @@ pub(super) struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.engine.flights.unlist(&self.flight);
+        // What was not put into the shared level by now will not be.
+        drop(self.flight.take_holding());
         if !self.flight.has_landed() {
             self.flight.land(Landing::Abandoned);
         }
@@ -129,6 +160,9 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
 
 async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
     let engine = &worker.engine;
+    if let Seen::Landed = shared::look(worker, flight, &mut errand).await {
+        return;
+    }
     let mut again = false;
     loop {
         let asked_at = engine.clock.now();
@@ -241,6 +275,9 @@ fn renew(
     match judged {
         Ok(keep) => {
             let (landed, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
+            if landed == Landed::Stored {
+                shared::put(engine, flight, &errand.plan, &entry);
+            }
             flight.fate.decide(landed.refusal());
             engine.flights.unlist(flight);
             flight.land(Landing::Renewed(entry));
@@ -308,6 +345,9 @@ async fn judge(
                 forget(engine, errand);
             }
             engine.flights.unlist(flight);
+            if let Some(mut holding) = flight.take_holding() {
+                holding.is_alone();
+            }
             // Nobody waits for it but its own client, who may follow it as long as it goes on.
             answer.body_mut().lift_total();
             flight.leave(Own::Stream(Box::new(answer)));

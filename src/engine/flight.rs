@@ -6,17 +6,20 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::base::reason::Reason;
 use crate::engine::fate::Fate;
+use crate::engine::shared::Holding;
 use crate::engine::stream::Stream;
 use crate::entry::{Entry, Key, Labels};
 use crate::origin::{InBody, OriginFault};
 use crate::policy::{Keep, Selecting};
+use crate::store::coherence::Trust;
 use crate::store::fence::{Birth, Facts};
 
 /// What a flight is listed under: the key, and the selecting values where they are known already.
@@ -37,6 +40,13 @@ pub enum Landing {
     Renewed(Arc<Entry>),
     /// It belongs to the leader alone; everybody else asks for himself, at once.
     Alone(Alone),
+    /// Another node had fetched it: it came whole from the shared level.
+    Found {
+        /// What was found.
+        entry: Arc<Entry>,
+        /// Another node's fetch was waited for.
+        waited: bool,
+    },
     /// There is no answer.
     Failed(Arc<OriginFault>),
     /// What it would have brought stands in the store already: look again.
@@ -103,6 +113,8 @@ pub struct Flight {
     labels: Labels,
     landing: watch::Sender<Option<Landing>>,
     own: Mutex<Option<Own>>,
+    holding: Mutex<Option<Holding>>,
+    fallback: OnceLock<Arc<Entry>>,
 }
 
 impl Flight {
@@ -116,6 +128,8 @@ impl Flight {
             labels,
             landing: watch::Sender::new(None),
             own: Mutex::new(None),
+            holding: Mutex::new(None),
+            fallback: OnceLock::new(),
         })
     }
 
@@ -134,6 +148,27 @@ impl Flight {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Keeps what the fetch holds in the shared level, until it is put there or given back.
+    pub(super) fn hold(&self, holding: Holding) {
+        *self.holding.lock().unwrap_or_else(PoisonError::into_inner) = Some(holding);
+    }
+
+    /// Takes what the fetch holds in the shared level.
+    pub(super) fn take_holding(&self) -> Option<Holding> {
+        self.holding.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A stale copy came from the shared level, which may stand in for an origin that fails.
+    pub(super) fn fall_back_on(&self, entry: Arc<Entry>) {
+        // The first one is as good as any later one.
+        let _ = self.fallback.set(entry);
+    }
+
+    /// The stale copy that came from the shared level.
+    pub fn fallback(&self) -> Option<&Entry> {
+        self.fallback.get().map(Arc::as_ref)
+    }
+
     /// Waits for the head. A fetch that is given up lands [`Landing::Abandoned`] on its way out.
     pub async fn landing(&self) -> Landing {
         let mut seen = self.landing.subscribe();
@@ -149,8 +184,12 @@ impl Flight {
     }
 
     /// Whether a request that begins now may have what this fetch brings: no order since its birth
-    /// names it.
-    fn may_be_joined(&self) -> bool {
+    /// names it, and none was missed.
+    fn may_be_joined(&self, trust: &Trust) -> bool {
+        let (known, now) = (trust.at(self.birth.began()), trust.at(Instant::now()));
+        if !trust.holds(self.birth.tick(), known, now) {
+            return false;
+        }
         // The answer may bring tags of its own: until it is here, any order on a tag concerns it.
         self.birth.admits(&Facts { tags: None, ..Facts::of(&self.listed.key, &self.labels) })
     }
@@ -174,9 +213,15 @@ type Shard = HashMap<FlightKey, Arc<Flight>, foldhash::fast::RandomState>;
 pub struct Flights {
     shards: [Mutex<Shard>; SHARDS],
     hasher: foldhash::fast::RandomState,
+    trust: Arc<Trust>,
 }
 
 impl Flights {
+    /// None yet, of a node that trusts what it knows as long as this says.
+    pub fn under(trust: Arc<Trust>) -> Self {
+        Self { trust, ..Self::default() }
+    }
+
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
         let [first, ..] = &self.shards;
         let at = self.hasher.hash_one(key) as usize % SHARDS;
@@ -188,7 +233,7 @@ impl Flights {
     pub fn seat(&self, flight: Arc<Flight>) -> Seat {
         let mut shard = self.shard(&flight.listed.key);
         if let Some(running) = shard.get(&flight.listed)
-            && running.may_be_joined()
+            && running.may_be_joined(&self.trust)
         {
             return Seat::Follower(Arc::clone(running));
         }
@@ -199,7 +244,7 @@ impl Flights {
     /// The flight of `listed`, if one may be joined.
     pub fn running(&self, listed: &FlightKey) -> Option<Arc<Flight>> {
         let shard = self.shard(&listed.key);
-        shard.get(listed).filter(|flight| flight.may_be_joined()).cloned()
+        shard.get(listed).filter(|flight| flight.may_be_joined(&self.trust)).cloned()
     }
 
     /// Takes a flight off the list: it has ended, or may not be joined any longer.

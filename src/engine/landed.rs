@@ -15,10 +15,10 @@ use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::stream::Reader;
-use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::engine::transit::{Account, Answer, Level, Outcome, Transit};
 use crate::entry::Entry;
 use crate::origin::OriginFault;
-use crate::policy::{self, Fwd, Selecting};
+use crate::policy::{self, Fwd, Selecting, Verdict};
 
 /// What a request knows when it takes its seat.
 pub(super) struct Seated {
@@ -28,6 +28,18 @@ pub(super) struct Seated {
     pub(super) lately: bool,
     /// Its place in the body, if the flight's body can still be read from its first byte.
     pub(super) reader: Option<Reader>,
+    /// Orders may have been missed that name what stood there.
+    pub(super) gap: bool,
+}
+
+impl Seated {
+    /// Why what stood there was not served.
+    fn reason(&self) -> Option<Reason> {
+        match self.fwd {
+            Fwd::Request => Some(Reason::ClientNoCache),
+            _ => self.gap.then_some(Reason::CoherenceGap),
+        }
+    }
 }
 
 /// What comes of a landing for one request.
@@ -56,7 +68,7 @@ pub(super) async fn served(
     let account = Account {
         fwd: Some(seat.fwd),
         collapsed: !seat.leads,
-        reason: (seat.fwd == Fwd::Request).then_some(Reason::ClientNoCache),
+        reason: seat.reason(),
         ..plan.account(outcome)
     };
     match flight.landing().await {
@@ -85,10 +97,11 @@ pub(super) async fn served(
             let answer = renewed(worker, transit, plan, &entry, account);
             Answer { account: answer.account.refused(flight.fate.refusal()), ..answer }.into()
         }
+        Landing::Found { entry, waited } => found(worker, transit, plan, &entry, waited, account),
         Landing::Alone(why) => {
             if policy::is_error_for_stale(why.status)
                 && let Some(answer) =
-                    on_error(worker, transit, plan, seat.stale.as_deref(), Some(why.status))
+                    on_error(worker, transit, plan, stale_of(&seat, flight), Some(why.status))
             {
                 return answer.into();
             }
@@ -109,11 +122,42 @@ pub(super) async fn served(
             }
         }
         Landing::Failed(failed) => {
-            failure(worker, transit, plan, seat.stale.as_deref(), &failed, account).into()
+            failure(worker, transit, plan, stale_of(&seat, flight), &failed, account).into()
         }
         Landing::Stored => Next::Again,
         Landing::Abandoned => Next::Alone,
     }
+}
+
+/// The stale copy that may stand in where the origin fails: what stood here, or what stood in the
+/// shared level.
+fn stale_of<'a>(seat: &'a Seated, flight: &'a Flight) -> Option<&'a Entry> {
+    seat.stale.as_deref().or_else(|| flight.fallback())
+}
+
+/// What came whole from the shared level, if it answers this request as well.
+fn found(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    entry: &Entry,
+    waited: bool,
+    account: Account,
+) -> Next {
+    let engine = &worker.engine;
+    if !entry.selecting.matches(&transit.parts.headers) {
+        let names = entry.selecting.names();
+        return Next::Look(Selecting::of(names, &transit.parts.headers));
+    }
+    if policy::judge(&entry.stamp, &plan.wishes, engine.clock.now()) != Verdict::Fresh {
+        return Next::Alone;
+    }
+    let collapsed = waited || account.collapsed;
+    let outcome = if collapsed { Outcome::Coalesced } else { Outcome::Hit };
+    let here = lookup::account(engine, plan, entry, outcome);
+    let fwd = if collapsed { account.fwd } else { None };
+    let account = Account { level: Level::Two, fwd, collapsed, reason: account.reason, ..here };
+    lookup::from_entry(engine, transit, entry, account).into()
 }
 
 /// An answer that may be kept: its bytes follow as they come.

@@ -36,9 +36,12 @@ pub(super) fn look(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
 
 /// The same, at a moment that the caller has read already.
 pub(super) fn look_at(engine: &Engine, transit: &Transit, plan: &Plan, now: Timestamp) -> Look {
+    if !plan.keeping.l1 {
+        return Look::Absent;
+    }
     let Some(bundle) = engine.l1.find(plan.kind, plan.key.identity()) else { return Look::Absent };
     let chosen = bundle.choose(&transit.parts.headers, now);
-    judged(transit, plan, &bundle, chosen, now)
+    judged(engine, transit, plan, &bundle, chosen, now)
 }
 
 /// What [`look`] would find, without counting as a use of it.
@@ -47,10 +50,11 @@ pub(super) fn peek(engine: &Engine, transit: &Transit, plan: &Plan) -> Look {
     let found = engine.l1.peek(plan.key.identity()).filter(|found| *found.kind() == *place.kind);
     let Some(bundle) = found else { return Look::Absent };
     let chosen = bundle.peek(&transit.parts.headers);
-    judged(transit, plan, &bundle, chosen, engine.clock.now())
+    judged(engine, transit, plan, &bundle, chosen, engine.clock.now())
 }
 
 fn judged(
+    engine: &Engine,
     transit: &Transit,
     plan: &Plan,
     bundle: &Bundle,
@@ -65,6 +69,9 @@ fn judged(
         };
     };
     let entry = Arc::clone(entry);
+    if !engine.is_trusted(&entry, transit.looks_at()) {
+        return Look::Stale(entry, policy::Why::Gap);
+    }
     match policy::judge(&entry.stamp, &plan.wishes, now) {
         Verdict::Fresh => Look::Fresh(entry),
         Verdict::WhileRevalidate => Look::Behind(entry),

@@ -17,6 +17,7 @@ use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
+use crate::engine::shared;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Engine, Worker};
 use crate::policy::{self, Fwd, Selecting};
@@ -40,6 +41,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
     let mut variant: Option<Selecting> = None;
     for _ in 0..ATTEMPTS {
         let birth = engine.fences.begin();
+        let mut gap = false;
         let (stale, fwd) = match lookup::look(engine, transit, plan) {
             Look::Fresh(entry) | Look::Behind(entry) => {
                 let account = lookup::account(engine, plan, &entry, Outcome::Hit);
@@ -47,6 +49,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
             }
             Look::Stale(entry, why) => {
                 variant = Some(entry.selecting.clone());
+                gap = why == policy::Why::Gap;
                 (Some(entry), why.fwd())
             }
             Look::OtherVariant(selecting) => {
@@ -58,6 +61,10 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         let listed = FlightKey { key: plan.key.clone(), selecting: variant.clone() };
         if joins_only && stale.is_none() {
             let Some(running) = engine.flights.running(&listed) else {
+                let brought = shared::bring(engine, plan, &parts.headers, &birth).await;
+                if brought {
+                    continue;
+                }
                 return pass::read(worker, transit, plan, None).await;
             };
             match joined(worker, transit, plan, &running).await {
@@ -79,7 +86,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
             let errand = Errand::new(worker, transit, plan, stale.clone(), own);
             fetch::lead(worker, Arc::clone(&flight), errand);
         }
-        let seat = Seated { stale, fwd, leads, lately, reader };
+        let seat = Seated { stale, fwd, leads, lately, reader, gap };
         match served(worker, transit, plan, &flight, seat).await {
             Next::Answer(answer) => return *answer,
             Next::Look(selecting) => variant = Some(selecting),
@@ -184,7 +191,7 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let errand = Errand::new(worker, transit, plan, None, false);
     let reader = flight.stream.reader();
     fetch::lead(worker, Arc::clone(&flight), errand);
-    let seat = Seated { stale: None, fwd, leads: true, lately: false, reader };
+    let seat = Seated { stale: None, fwd, leads: true, lately: false, reader, gap: false };
     match served(worker, transit, plan, &flight, seat).await {
         Next::Answer(answer) => *answer,
         Next::Look(_) | Next::Again | Next::Alone => {

@@ -28,6 +28,7 @@ mod samples;
 pub mod senders;
 mod serve;
 pub mod settle;
+pub mod shared;
 pub mod stream;
 mod targets;
 mod tee;
@@ -48,8 +49,10 @@ use crate::entry::{Entry, Labels};
 use crate::origin::{AskOptions, Inbound, OriginFault, PhaseLimits, Upstreams};
 use crate::policy::Keep;
 use crate::rules::Rulebook;
+use crate::store::coherence::Trust;
 use crate::store::fence::{Birth, Facts, Fences};
 use crate::store::l1::{Eviction, KindSpec, L1, Landed};
+use crate::store::redis::fleet::Fleet;
 use crate::store::unshareable::Unshareable;
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::Event;
@@ -77,6 +80,12 @@ pub struct Engine {
     pub l1: L1,
     /// The order of fetches and invalidations.
     pub fences: Fences,
+    /// This node in its fleet, where there is a shared level.
+    pub fleet: Option<Arc<Fleet>>,
+    /// How long it may go on without news of the fleet.
+    pub trust: Arc<Trust>,
+    /// Whether nodes of the fleet know the key of identities, so that they find each other's.
+    pub shares_identities: bool,
     /// Writes whose outcome nobody knows, until they have settled.
     pub settling: Settling,
     /// Fetches under way.
@@ -91,7 +100,8 @@ pub struct Engine {
     pub telemetry: Telemetry,
     /// The time.
     pub clock: Clock,
-    /// The key of every digest that stands for a credential. It lives and dies with the process.
+    /// The key of every digest that stands for a credential. It lives and dies with the process,
+    /// unless a fleet shares one.
     pub identity_key: [u8; 32],
     /// Requests so far.
     pub requests: AtomicU64,
@@ -111,6 +121,10 @@ pub struct Parts {
     pub l1_policy: Eviction,
     /// Bytes of answers on their way before large ones are no longer kept.
     pub transit_size: u64,
+    /// This node in its fleet.
+    pub fleet: Option<Arc<Fleet>>,
+    /// Whether all nodes of the fleet have the same `identity_key`.
+    pub shares_identities: bool,
     /// Where happenings go.
     pub telemetry: Telemetry,
     /// The time.
@@ -124,14 +138,18 @@ impl Engine {
     /// to an empty one.
     pub fn new(parts: Parts) -> Self {
         let Parts { book, options, l1_size, l1_policy, transit_size, .. } = parts;
-        let Parts { telemetry, clock, identity_key, .. } = parts;
+        let Parts { telemetry, clock, identity_key, fleet, shares_identities, .. } = parts;
+        let trust = fleet.as_ref().map_or_else(Arc::default, |fleet| Arc::clone(fleet.trust()));
         let engine = Self {
             book: ArcSwap::from_pointee(Book::empty()),
             options,
             l1: L1::new(&kinds(&Book::empty().rules), l1_size, l1_policy),
             fences: Fences::default(),
             settling: Settling::default(),
-            flights: Flights::default(),
+            flights: Flights::under(Arc::clone(&trust)),
+            fleet,
+            trust,
+            shares_identities,
             transit: Budget::new(transit_size),
             senders: Senders::default(),
             unshareable: Unshareable::default(),
@@ -148,6 +166,10 @@ impl Engine {
     /// Puts rules in force. Entries, connections and running requests stay as they are.
     pub fn apply(&self, book: Book) {
         self.l1.reshape(&kinds(&book.rules), self.l1_size);
+        if let Some(fleet) = &self.fleet {
+            let events = book.rules.events.as_ref().map(|events| events.channel.clone());
+            fleet.follow_rules(book.rules.routes.iter().any(|route| route.has_shard()), events);
+        }
         self.book.store(Arc::new(book));
     }
 
@@ -173,9 +195,16 @@ impl Engine {
         // Doubt is asked about before the fences are: what is in doubt later, they refuse.
         let keep = self.kept(plan, &entry.labels, keep);
         entry.stamp = keep.stamp;
+        entry.known_ms = self.trust.at(birth.began());
         let entry = Arc::new(entry);
         let bytes = entry.cost();
-        let landed = self.l1.land(birth, plan.key.clone(), Arc::clone(&entry));
+        let landed = if plan.keeping.l1 {
+            self.l1.land(birth, plan.key.clone(), Arc::clone(&entry))
+        } else if birth.admits(&Facts::of(&plan.key, &entry.labels)) {
+            Landed::Stored
+        } else {
+            Landed::Refused
+        };
         if landed == Landed::Stored {
             let rule = plan.routed.route.as_ref().map(|route| &*route.name);
             let event = Event::Store { key: plan.key.text(), rule, ttl: keep.ttl.as_secs(), bytes };

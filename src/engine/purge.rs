@@ -5,13 +5,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
-use crate::base::{fields, names};
+use crate::base::{fields, limits, names};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
+use crate::engine::shared::{self, Carried};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Book, Engine};
 use crate::entry::order::{Order, Selector};
 use crate::rules::Asked;
+use crate::store::redis::fleet::Level;
 use crate::telemetry::event::Event;
 
 /// How often carrying out one order raises the tick.
@@ -59,9 +61,30 @@ pub fn on_this_site(book: &Book, asked: &Asked<'_>, named: Vec<Selector>) -> Vec
         Selector::Url(path) if path.starts_with('/') => {
             target_selectors(book, &Asked { target: path, ..*asked })
         }
+        Selector::Url(uri) => match absolute(uri) {
+            Some((scheme, authority, target)) => {
+                let mut named =
+                    target_selectors(book, &Asked { scheme, authority, target, ..*asked });
+                named.push(one.clone());
+                named
+            }
+            None => vec![one],
+        },
         _ => vec![one],
     };
     named.into_iter().flat_map(resolve).collect()
+}
+
+/// Scheme, authority and target of an absolute URI.
+fn absolute(uri: &str) -> Option<(&'static str, &str, &str)> {
+    let (scheme, rest) = match uri.split_once("://")? {
+        ("http", rest) => ("http", rest),
+        ("https", rest) => ("https", rest),
+        _ => return None,
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(end)?;
+    Some((scheme, authority, if target.is_empty() { "/" } else { target }))
 }
 
 /// What a PURGE from anyone else is answered with.
@@ -93,7 +116,7 @@ pub(super) fn named(transit: &Transit) -> Result<Named, Fault> {
 }
 
 /// Answers PURGE: of the target, or of what its selector fields name. Never forwarded.
-pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
+pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     let began = transit.micros();
     let account = Account { outcome: Outcome::Bypass, ..Account::default() };
     if !allowed(engine, transit) {
@@ -104,22 +127,46 @@ pub fn purge(engine: &Engine, transit: &Transit) -> Answer {
         Err(fault) => return respond::fault(engine, transit, &fault, account),
     };
     let order = Order::of(selectors);
-    let (_, entries) = carry_out(engine, &order, "purge", None, false);
-    let missing = by_target && entries == 0;
-    let body = serde_json::json!({
-        "purged": { "entries": entries, "l1": entries },
-        "exact": true,
-        "level": "local",
-        "ms": (transit.micros() - began) / 1_000,
-    });
-    let body = body.to_string();
+    let confirm = Some(limits::CONFIRM_WAIT.to_duration());
+    let carried = shared::order_all(engine, &order, "purge", None, false, confirm).await;
+    let entries = carried.entries;
+    // What other levels had is not counted: that nothing stood here says nothing of them.
+    let missing = by_target && entries == 0 && engine.fleet.is_none();
+    let body = told(engine, &carried, (transit.micros() - began) / 1_000);
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert(header::CONTENT_LENGTH, body.len().into());
-    let status = if missing { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let waits = engine.fleet.is_some() && carried.receipt.level == Level::Local;
+    let status = if missing {
+        StatusCode::NOT_FOUND
+    } else if waits {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
     let account = Account { note: format!("purged {entries}").into(), ..account };
     Answer { status, fields, reply: Reply::text(body), account }
+}
+
+/// What a PURGE is answered with.
+fn told(engine: &Engine, carried: &Carried, ms: u64) -> String {
+    let Carried { entries, receipt, .. } = carried;
+    let mut told = serde_json::json!({
+        "purged": { "entries": entries, "l1": entries },
+        // Of the shared level only this node's part is known at once.
+        "exact": engine.fleet.is_none(),
+        "level": receipt.level.as_str(),
+        "ms": ms,
+    });
+    if engine.fleet.is_some() {
+        told["nodes"] =
+            serde_json::json!({ "asked": receipt.asked, "confirmed": receipt.confirmed });
+        if receipt.level == Level::Local {
+            told["journaled"] = receipt.journaled.into();
+        }
+    }
+    told.to_string()
 }
 
 /// The connection's own address decides, never a forwarded one; or the exact token, compared

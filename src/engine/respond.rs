@@ -19,7 +19,7 @@ use crate::base::reason::Reason;
 use crate::engine::Engine;
 use crate::engine::options::{KeyShown, Told};
 use crate::engine::reply::Reply;
-use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::engine::transit::{Account, Answer, Level, Outcome, Transit};
 use crate::origin::BoxError;
 use crate::policy::CacheStatus;
 use crate::policy::answer::number;
@@ -127,8 +127,8 @@ pub(super) fn cache_status<R>(
 /// Level, reason, more words and rule, as far as there are any.
 fn details(account: &Account) -> SmallVec<[[&str; 2]; 4]> {
     let mut details = SmallVec::new();
-    if account.outcome.is_hit() || account.stored {
-        details.push(["L1", ""]);
+    if account.outcome.is_hit() || account.stored || account.level == Level::Two {
+        details.push([account.level.as_str(), ""]);
     }
     if let Some(reason) = account.reason {
         details.push([reason.as_str(), ""]);
@@ -261,7 +261,8 @@ pub(super) fn write_line(
         bytes,
         micros: transit.micros(),
         cache: account.outcome.as_str(),
-        level: account.outcome.is_hit().then_some("l1"),
+        level: (account.outcome.is_hit() || account.level == Level::Two)
+            .then_some(account.level.as_word()),
         rule: account.route.as_ref().map(|route| &*route.name),
         kind,
         key: account.key.as_ref().map(crate::entry::Key::text),

@@ -41,6 +41,8 @@ pub(super) fn worker_with(origin: SocketAddr, rules: &str, options: Options) -> 
         transit_size: 1_000_000_000,
         l1_size: 8 << 20,
         l1_policy: Eviction::TinyLfu,
+        fleet: None,
+        shares_identities: false,
         telemetry: Telemetry::default(),
         clock: Clock::starting_at(Timestamp::from_secs(1_000_000)),
         identity_key: [7; 32],

@@ -110,7 +110,7 @@ where
         Admission::Write(routed) => {
             Box::pin(write::write(worker, &transit, &routed, outgoing(body))).await
         }
-        Admission::Purge => purge::purge(engine, &transit),
+        Admission::Purge => Box::pin(purge::purge(engine, &transit)).await,
         Admission::Pass(routed, reason) => {
             Box::pin(past(worker, &transit, &routed, reason, outgoing(body), upgrade)).await
         }

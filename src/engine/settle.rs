@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
-use crate::engine::{Engine, purge};
+use crate::engine::{Engine, shared};
 use crate::entry::order::{Order, Selector};
 use crate::store::fence::{Birth, Facts, Fences};
 
@@ -136,7 +136,7 @@ impl Queue {
 
 /// Purges what a write named whose outcome nobody knows, and sees to it that it is purged again:
 /// soon, since late commits come within moments, and when the origin has no more time for it.
-pub(super) fn unknown(
+pub(super) async fn unknown(
     engine: &Arc<Engine>,
     order: Order,
     rule: Option<Arc<str>>,
@@ -147,7 +147,7 @@ pub(super) fn unknown(
     // A fetch that begins after this order's fences are raised must find the doubt.
     let doubt = settling.doubts.begin();
     settling.doubts.raise(&order);
-    purge::carry_out(engine, &order, "write", rule.as_deref(), widened);
+    shared::order_all(engine, &order, "write", rule.as_deref(), widened, None).await;
     let now = Instant::now();
     let order = Arc::new(order);
     let last = timeout.max(limits::SETTLE_FIRST).min(limits::SETTLE_LAST_MAX);
@@ -180,7 +180,8 @@ async fn tend(engine: Arc<Engine>) {
             Some(Err(at)) => drop(timeout_at(at, settling.sooner.notified()).await),
             Some(Ok(due)) => {
                 let Due { order, rule, widened, .. } = &due;
-                purge::carry_out(&tending.0, order, "write", rule.as_deref(), *widened);
+                let rule = rule.as_deref();
+                shared::order_all(&tending.0, order, "write", rule, *widened, None).await;
                 // The purge stands: what was fetched before it is gone or refused.
                 drop(due.doubt);
                 // Many may be due at once; requests on this thread go on between them.

@@ -97,6 +97,11 @@ impl Transit {
         Self { parts, authority: self.authority.clone(), book: Arc::clone(&self.book), ..*self }
     }
 
+    /// The moment from which on what it gets must be current.
+    pub const fn looks_at(&self) -> Instant {
+        self.began
+    }
+
     /// Microseconds since it began.
     pub fn micros(&self) -> u64 {
         self.began.elapsed().as_micros() as u64
@@ -222,6 +227,36 @@ pub struct Account {
     pub route: Option<Arc<Route>>,
     /// The origin's reason phrase, where it is not the usual one.
     pub phrase: Option<ReasonPhrase>,
+    /// Where a stored answer came from, or goes to.
+    pub level: Level,
+}
+
+/// A level of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// In this process.
+    #[default]
+    One,
+    /// Shared by all nodes.
+    Two,
+}
+
+impl Level {
+    /// The word in `Cache-Status`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "L1",
+            Self::Two => "L2",
+        }
+    }
+
+    /// The word in the access log.
+    pub const fn as_word(self) -> &'static str {
+        match self {
+            Self::One => "l1",
+            Self::Two => "l2",
+        }
+    }
 }
 
 impl Account {

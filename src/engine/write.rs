@@ -24,12 +24,14 @@ use crate::engine::purge;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::settle;
+use crate::engine::shared;
 use crate::engine::targets;
 use crate::engine::tee::{Copied, Tee};
 use crate::engine::transit::{Account, Answer, Gist, Transit};
 use crate::entry::order::Order;
 use crate::origin::{Inbound, OriginFault, Sent, Whole};
 use crate::rules::{Json, Role};
+use crate::store::redis::fleet::{Intent, Level};
 
 /// Forwards a write and purges what it changed.
 pub(super) async fn write(
@@ -57,6 +59,7 @@ pub(super) async fn write(
         json_max,
         posted,
         identity: admit::identity(engine, transit, routed.route.as_deref()),
+        intent: None,
     };
     let (tell, told) = oneshot::channel();
     tasks::spawn(async move {
@@ -86,6 +89,7 @@ struct Task {
     json_max: u64,
     posted: Option<Posted>,
     identity: Option<String>,
+    intent: Option<Intent>,
 }
 
 struct Written {
@@ -98,16 +102,35 @@ struct Written {
 }
 
 impl Task {
-    async fn run(self, request: Request<OutBody>) -> Result<Written, OriginFault> {
+    async fn run(mut self, request: Request<OutBody>) -> Result<Written, OriginFault> {
         let began = tokio::time::Instant::now();
+        self.intent = self.intend();
         match self.worker.ask_once(&self.routed, request).await {
             Ok(inbound) => Ok(self.answered(inbound, began.elapsed().as_micros() as u64).await),
             Err(failed) => {
                 if failed.sent() == Sent::Maybe {
-                    self.unknown();
+                    self.unknown().await;
+                } else {
+                    self.fulfil();
                 }
                 Err(failed)
             }
+        }
+    }
+
+    /// What the write may change is noted where other nodes find it, should this one die before it
+    /// has ordered that.
+    fn intend(&self) -> Option<Intent> {
+        let engine = &self.worker.engine;
+        let patience = self.routed.timeout().plus(limits::INTENT_PATIENCE);
+        let fleet = engine.fleet.as_ref()?;
+        fleet.intend(&self.order(None, None).0, patience, engine.as_ref())
+    }
+
+    /// What it changed is ordered, or it changed nothing.
+    fn fulfil(&mut self) {
+        if let (Some(fleet), Some(intent)) = (&self.worker.engine.fleet, self.intent.take()) {
+            fleet.fulfil(intent);
         }
     }
 
@@ -127,15 +150,15 @@ impl Task {
             let wants_body = route.is_some_and(|route| route.needs_response_json(Role::Write));
             if wants_body {
                 let (json, held) = self.read_answer(&fields, body).await;
-                let (_, purged) = self.purge(Some(&fields), json.as_ref());
-                note = format!("purged {purged}");
+                note = self.purge(Some(&fields), json.as_ref()).await.1;
                 reply = held;
             } else {
                 let posted = self.posted.take();
                 let engine = &self.worker.engine;
                 let calm = posted.as_ref().and_then(|posted| posted.calm(engine));
-                let (own, purged) = self.purge(Some(&fields), None);
-                note = format!("purged {purged}");
+                let own;
+                (own, note) = self.purge(Some(&fields), None).await;
+                let engine = &self.worker.engine;
                 let birth = Posted::birth(engine, calm, own);
                 reply = match posted.zip(birth) {
                     Some((posted, birth)) => {
@@ -151,8 +174,10 @@ impl Task {
             }
         } else {
             if gateway {
-                self.unknown();
+                self.unknown().await;
                 "purged, outcome unknown".clone_into(&mut note);
+            } else {
+                self.fulfil();
             }
             reply = Reply::Origin(Box::new(body));
         }
@@ -172,11 +197,26 @@ impl Task {
         (json, Reply::from(read))
     }
 
-    /// Purges what the write names; gives back how many entries went.
-    fn purge(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> (Tick, u64) {
+    /// Purges what the write names; gives back the order's last tick, and a word on what went.
+    async fn purge(
+        &mut self,
+        answer: Option<&HeaderMap>,
+        response: Option<&Json>,
+    ) -> (Tick, String) {
+        let engine = &self.worker.engine;
         let (order, widened) = self.order(answer, response);
         let rule = self.routed.route.as_deref().map(|route| &*route.name);
-        purge::carry_out(&self.worker.engine, &order, "write", rule, widened)
+        let confirm = Some(limits::CONFIRM_WAIT.to_duration());
+        let carried = shared::order_all(engine, &order, "write", rule, widened, confirm).await;
+        let level = carried.receipt.level;
+        let note = match engine.fleet {
+            Some(_) => format!("purged {}; {}", carried.entries, level.as_str()),
+            None => format!("purged {}", carried.entries),
+        };
+        if level > Level::Local {
+            self.fulfil();
+        }
+        (carried.tick, note)
     }
 
     /// What the write names, and whether a missing part made that wider.
@@ -202,9 +242,10 @@ impl Task {
 
     /// Nobody knows whether the write was done: it counts as done now, and again when a late commit
     /// may have come.
-    fn unknown(&self) {
+    async fn unknown(&self) {
         let (order, widened) = self.order(None, None);
         let rule = self.routed.route.as_ref().map(|route| Arc::clone(&route.name));
-        settle::unknown(&self.worker.engine, order, rule, widened, self.routed.timeout());
+        let timeout = self.routed.timeout();
+        settle::unknown(&self.worker.engine, order, rule, widened, timeout).await;
     }
 }

@@ -62,6 +62,30 @@ impl Body {
         Self(Held::One(block))
     }
 
+    /// From segments as [`Body::segments`] gave them: exact blocks, full but for the last.
+    pub(super) fn from_segments(segments: Vec<Bytes>) -> Self {
+        let len = segments.iter().map(|segment| segment.len() as u64).sum();
+        Self::of(segments, len)
+    }
+
+    /// The same bytes, counted in `budget` while no store keeps them, if they are worth it. Nothing
+    /// is copied where nobody else holds them.
+    #[must_use]
+    pub fn counted_in(self, budget: &Arc<Budget>) -> Self {
+        if self.len() <= COUNTED_BYTES_MIN || self.deposit().is_some() {
+            return self;
+        }
+        let len = self.len();
+        let segments = match self.0 {
+            Held::One(block) => vec![block],
+            Held::Many(packed) => Arc::try_unwrap(packed)
+                .map_or_else(|held| held.segments.clone(), |own| own.segments),
+        };
+        let deposit = Deposit::new(budget);
+        let segments = segments.into_iter().map(|block| deposit.seal(Vec::from(block))).collect();
+        Self(Held::Many(Arc::new(Packed { segments, len, deposit: Some(deposit) })))
+    }
+
     fn of(mut segments: Vec<Bytes>, len: u64) -> Self {
         match segments.len() {
             0 => Self::empty(),
@@ -253,6 +277,24 @@ mod tests {
         assert_eq!(budget.used(), 0);
         let short = Body::in_transit(vec![came(b"short")], &budget);
         assert_eq!((budget.used(), short.to_bytes()), (0, Bytes::from_static(b"short")));
+    }
+
+    #[test]
+    fn what_was_put_together_uncounted_can_be_counted_later_without_a_copy() {
+        let budget = Budget::new(u64::MAX);
+        for len in [COUNTED_BYTES_MIN as usize + 1, SEGMENT_BYTES, 2 * SEGMENT_BYTES + 17] {
+            let whole = pattern(len);
+            let segments = whole.chunks(SEGMENT_BYTES).map(|part| Bytes::from(part.to_vec()));
+            let body = Body::from_segments(segments.collect());
+            let at = body.segments()[0].as_ptr();
+            let body = body.counted_in(&budget);
+            assert_eq!((budget.used(), body.segments()[0].as_ptr()), (len as u64, at));
+            assert_eq!(body.heap_bytes(), Body::heap_bytes_of(len as u64));
+            let again = body.clone().counted_in(&budget);
+            assert_eq!((budget.used(), again.to_bytes()), (len as u64, whole.into()));
+        }
+        assert!(Body::empty().counted_in(&budget).deposit().is_none());
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

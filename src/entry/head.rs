@@ -3,12 +3,13 @@
 //! into a `HeaderMap` by slicing the block: no value is copied and no name is parsed.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::entry::cost;
+use crate::entry::{Place, cost};
 
 /// Bytes of one end mark in the block.
 const MARK: usize = 4;
@@ -41,6 +42,30 @@ impl Head {
             Some(names) => Self { status, shared: true, names, block },
             None => Self { status, shared: false, names: names.into(), block },
         }
+    }
+
+    /// Puts a head together from its names and its block, as [`Head::names`] and [`Head::block`]
+    /// gave them; `None` when the block does not hold one valid value for each name.
+    pub(super) fn of_block(
+        status: StatusCode,
+        names: Vec<HeaderName>,
+        block: Bytes,
+        shapes: &Shapes,
+    ) -> Option<Self> {
+        let marks = names.len() * MARK;
+        let mut from = marks;
+        for mark in block.get(..marks)?.as_chunks::<MARK>().0 {
+            let to = marks.checked_add(u32::from_le_bytes(*mark) as usize)?;
+            HeaderValue::from_bytes(block.get(from..to)?).ok()?;
+            from = to;
+        }
+        if from != block.len() {
+            return None;
+        }
+        Some(match shapes.share(&names) {
+            Some(names) => Self { status, shared: true, names, block },
+            None => Self { status, shared: false, names: names.into(), block },
+        })
     }
 
     /// The status.
@@ -91,6 +116,12 @@ impl Head {
         if self.shared { 0 } else { names_cost(&self.names) }
     }
 
+    /// The names of the lines in their order.
+    pub(super) fn names(&self) -> &[HeaderName] {
+        &self.names
+    }
+
+    /// Marks and values.
     pub(super) const fn block(&self) -> &Bytes {
         &self.block
     }
@@ -129,10 +160,16 @@ fn names_cost(names: &[HeaderName]) -> u64 {
     cost::block(size_of_val(names) + cost::COUNTS) + texts
 }
 
-/// The lists of names in use. Bounded: an origin that sends other names each time costs its
-/// entries their own lists, never this table more.
+/// What answers of one make share: their lists of names, and the places they come from where these
+/// were read with the answer. Bounded: an origin that sends other names each time costs its entries
+/// their own lists, never this table more.
 #[derive(Debug, Default)]
-pub struct Shapes(Mutex<HashSet<Arc<[HeaderName]>, foldhash::fast::RandomState>>);
+pub struct Shapes {
+    lists: Mutex<Shared<[HeaderName]>>,
+    places: Mutex<Shared<Place>>,
+}
+
+type Shared<T> = HashSet<Arc<T>, foldhash::fast::RandomState>;
 
 impl Shapes {
     /// Lists kept at most. An API has a few dozen.
@@ -145,20 +182,32 @@ impl Shapes {
         if names.len() > Self::NAMES_MAX {
             return None;
         }
-        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(list) = lists.get(names) {
             return Some(Arc::clone(list));
         }
-        if lists.len() >= Self::LISTS_MAX {
-            lists.retain(|list| Arc::strong_count(list) > 1);
-        }
-        if lists.len() >= Self::LISTS_MAX {
-            return None;
-        }
         let list: Arc<[HeaderName]> = names.into();
-        lists.insert(Arc::clone(&list));
-        Some(list)
+        add(&mut lists, &list).then_some(list)
     }
+
+    /// The place that is known already and equal to this one, or this one.
+    pub(super) fn place(&self, place: Place) -> Arc<Place> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = places.get(&place) {
+            return Arc::clone(known);
+        }
+        let place = Arc::new(place);
+        add(&mut places, &place);
+        place
+    }
+}
+
+/// Adds something to a table, if that is not full of what is in use.
+fn add<T: Eq + Hash + ?Sized>(table: &mut Shared<T>, new: &Arc<T>) -> bool {
+    if table.len() >= Shapes::LISTS_MAX {
+        table.retain(|known| Arc::strong_count(known) > 1);
+    }
+    table.len() < Shapes::LISTS_MAX && table.insert(Arc::clone(new))
 }
 
 #[cfg(test)]
@@ -216,5 +265,48 @@ mod tests {
         drop(heads);
         let next = Head::shaped(StatusCode::OK, &fields(&[("x-next", "1")]), &shapes);
         assert_eq!(next.name_bytes(), 0, "unused lists make room");
+    }
+
+    #[test]
+    fn a_block_makes_a_head_only_with_a_valid_value_for_each_name() {
+        let shapes = Shapes::default();
+        let sent = Head::new(StatusCode::OK, &fields(&[("etag", "1"), ("x-empty", "")]));
+        let of = |names: &[HeaderName], block: &[u8]| {
+            let block = Bytes::copy_from_slice(block);
+            Head::of_block(StatusCode::OK, names.to_vec(), block, &shapes)
+        };
+        let back = of(sent.names(), sent.block()).unwrap();
+        assert_eq!(back.to_header_map(), sent.to_header_map());
+        assert!(Arc::ptr_eq(&back.names, &of(sent.names(), sent.block()).unwrap().names));
+        assert!(of(&[], b"").unwrap().to_header_map().is_empty());
+        let etag = [header::ETAG];
+        let marked = |ends: &[u32], values: &[u8]| {
+            let marks = ends.iter().flat_map(|end| end.to_le_bytes());
+            marks.chain(values.iter().copied()).collect::<Vec<u8>>()
+        };
+        for (names, block) in [
+            (&etag[..], &b""[..]),
+            (&etag, b"\0\0\0"),
+            (&etag, &marked(&[2], b"a")),
+            (&etag, &marked(&[u32::MAX], b"a")),
+            (&etag, &marked(&[1], b"ab")),
+            (&etag, &marked(&[2], b"a\n")),
+            (&[], b"a"),
+            (&[header::ETAG, header::LINK], &marked(&[1, 0], b"a")),
+        ] {
+            assert!(of(names, block).is_none(), "{block:?}");
+        }
+    }
+
+    #[test]
+    fn places_are_shared_and_bounded() {
+        let shapes = Shapes::default();
+        let place = |kind: &str| shapes.place(Place { rule: Some("r".into()), kind: kind.into() });
+        assert!(Arc::ptr_eq(&place("a"), &place("a")));
+        assert_ne!(place("a"), place("b"));
+        let held: Vec<_> = (0..2 * Shapes::LISTS_MAX).map(|i| place(&i.to_string())).collect();
+        assert!(shapes.places.lock().unwrap().len() <= Shapes::LISTS_MAX);
+        drop(held);
+        assert!(Arc::ptr_eq(&place("c"), &place("c")), "unused places make room");
     }
 }

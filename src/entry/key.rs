@@ -26,6 +26,11 @@ impl Key {
         Self::of_parts([scheme, "://", authority, target], "", caller)
     }
 
+    /// From a whole identity that was read back.
+    pub fn of_identity(identity: &str) -> Self {
+        Self(identity.into())
+    }
+
     fn of_parts(text: [&str; 4], site: &str, caller: &str) -> Self {
         let (site, caller) = (plain(site), plain(caller));
         let text_len: usize = text.iter().map(|part| part.len()).sum();

@@ -1,22 +1,27 @@
 //! Floor 2: the thing that is kept. A key finds a bundle, a bundle holds the variants of one
 //! identity, each variant is an entry: head, body, stamp, what selects it and what purges it.
-//! Entries never change; a renewed one replaces the old. Nothing here does IO, reads a clock or
-//! takes more than a moment, and every byte an entry holds is counted by [`Entry::cost`].
+//! Entries never change; a renewed one replaces the old. Nothing here does IO or reads a clock,
+//! only the frame of a large body takes more than a moment, and every byte an entry holds is
+//! counted by [`Entry::cost`].
 
 pub mod body;
 pub mod bundle;
 pub mod cost;
+pub mod frame;
 pub mod head;
 pub mod key;
 pub mod order;
+pub mod pack;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod seal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 
+use crate::base::budget::Budget;
 use crate::base::clock::Timestamp;
 use crate::policy::stamp::Stamp;
 use crate::policy::vary::Selecting;
@@ -32,7 +37,7 @@ const ONE_BLOCK_BYTES_MAX: usize = 16 * 1_024;
 
 /// Where in the rules an answer came from: one shared value for each route. Names, not numbers,
 /// because an entry outlives the rulebook that stored it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The route's name; `None` without a route.
     pub rule: Option<Arc<str>>,
@@ -84,6 +89,8 @@ pub struct Entry {
     pub selecting: Selecting,
     /// What orders name it by.
     pub labels: Labels,
+    /// When it was last known to be current, by the steady clock of the node, in milliseconds.
+    pub known_ms: u64,
     used_secs: AtomicU32,
 }
 
@@ -92,7 +99,13 @@ impl Entry {
     pub fn new(head: Head, body: Body, stamp: Stamp, selecting: Selecting, labels: Labels) -> Self {
         let (head, body) = in_one_block(head, body);
         let used_secs = AtomicU32::new(secs(stamp.stored_at));
-        Self { head, body, stamp, selecting, labels, used_secs }
+        Self { head, body, stamp, selecting, labels, known_ms: 0, used_secs }
+    }
+
+    /// The same entry, its body counted in `budget` while no store keeps it.
+    #[must_use]
+    pub fn counted_in(self, budget: &Arc<Budget>) -> Self {
+        Self { body: self.body.counted_in(budget), ..self }
     }
 
     /// Notes that it is used now. Coarse: readers of a hot entry write once a second at most.
@@ -164,7 +177,6 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::base::budget::Budget;
     use crate::entry::samples::{self, fields};
 
     #[test]

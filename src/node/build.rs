@@ -1,13 +1,18 @@
 //! Settings to an engine: opens the sinks, reads the rules, makes the key of identities.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::base::units::ByteSize;
+use crate::engine;
 use crate::engine::options::Options;
 use crate::engine::{Book, Engine, Parts};
+use crate::entry::seal::KeyRing;
 use crate::node::settings::Settings;
 use crate::policy::{Law, Manner, Profile};
+use crate::store::redis::config::{Address, Config, Layout};
+use crate::store::redis::fleet::{Fleet, News};
 use crate::telemetry::Telemetry;
 use crate::telemetry::sink::Sink;
 
@@ -31,22 +36,56 @@ pub fn options(settings: &Settings) -> Options {
 
 /// An engine with its sinks open.
 pub fn engine(settings: &Settings, book: Book) -> std::io::Result<Engine> {
+    let clock = Clock::system();
     let access = Sink::open(&settings.access_log)?;
     let events = if settings.event_log == settings.access_log {
         access.clone()
     } else {
         Sink::open(&settings.event_log)?
     };
+    let telemetry = Telemetry::new(access, events);
+    let ring = match &settings.l2_keys {
+        Some(text) => Some(KeyRing::parse(text).map_err(std::io::Error::other)?),
+        None => None,
+    };
+    // Nodes that have the same keys find what they keep for the same caller.
+    let shared_key = ring.as_ref().map(KeyRing::identities);
+    let fleet = match &settings.l2 {
+        Some(config) => Some(fleet(config, ring, &telemetry)?),
+        None => None,
+    };
     Ok(Engine::new(Parts {
         book,
+        shares_identities: fleet.is_some() && shared_key.is_some(),
+        fleet,
         options: options(settings),
         l1_size: settings.l1_size,
         l1_policy: settings.l1_policy,
         transit_size: settings.transit_size,
-        telemetry: Telemetry::new(access, events),
-        clock: Clock::system(),
-        identity_key: random_key()?,
+        telemetry,
+        clock,
+        identity_key: match shared_key {
+            Some(key) => key,
+            None => random_key()?,
+        },
     }))
+}
+
+/// This node in its fleet; nothing is connected yet.
+fn fleet(
+    config: &Config,
+    ring: Option<KeyRing>,
+    telemetry: &Telemetry,
+) -> std::io::Result<Arc<Fleet>> {
+    let telemetry = telemetry.clone();
+    let clock = Clock::system();
+    let tell = move |told| {
+        clock.align();
+        engine::shared::tell(&telemetry, clock.now(), &News::Servers(told));
+    };
+    let life = random_key()?.first_chunk().copied().map_or(1, u64::from_le_bytes);
+    let fleet = Fleet::new(config.clone(), ring, life, tell).map_err(std::io::Error::other)?;
+    Ok(Arc::new(fleet))
 }
 
 fn random_key() -> std::io::Result<[u8; 32]> {
@@ -79,7 +118,8 @@ pub fn banner(
     let (number, unit) = size.split_at(digits);
     let first = format!(
         "cistern {version}  proxy {listens} -> {origins}   admin {admin}   L1 {number} {unit}   \
-         L2 none"
+         L2 {}",
+        shared(settings.l2.as_ref())
     );
     let rules = book.rules.routes.len();
     let second = if rules == 0 {
@@ -92,4 +132,38 @@ pub fn banner(
         format!("{rules} rules from {}, profile {profile}", from.unwrap_or_default())
     };
     format!("{first}\n{second}")
+}
+
+/// The shared level in a few words, without any secret.
+fn shared(config: Option<&Config>) -> String {
+    match config.map(|config| &config.layout) {
+        None => "none".to_owned(),
+        Some(Layout::Single(Address { host, port })) if host.contains(':') => {
+            format!("redis [{host}]:{port}")
+        }
+        Some(Layout::Single(Address { host, port })) => format!("redis {host}:{port}"),
+        Some(Layout::Sentinel { service, .. }) => format!("sentinel {service}"),
+        Some(Layout::Cluster(nodes)) if nodes.len() == 1 => "cluster 1 node".to_owned(),
+        Some(Layout::Cluster(nodes)) => format!("cluster {} nodes", nodes.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::settings::{Flags, resolve};
+
+    #[test]
+    fn the_shared_level_is_told_without_secrets() {
+        let told = |url: &str| {
+            let environment = [("REDIS_URL".to_owned(), url.to_owned())];
+            shared(resolve(&Flags::default(), &environment).unwrap().l2.as_ref())
+        };
+        assert_eq!(shared(None), "none");
+        assert_eq!(told("redis://ann:pw@cache:7/1"), "redis cache:7");
+        assert_eq!(told("rediss://[::1]"), "redis [::1]:6379");
+        assert_eq!(told("redis+sentinel://:pw@a,b/main"), "sentinel main");
+        assert_eq!(told("redis+cluster://:pw@a,b"), "cluster 2 nodes");
+        assert_eq!(told("redis+cluster://a"), "cluster 1 node");
+    }
 }

@@ -22,6 +22,7 @@ use crate::node::reload::Reloader;
 use crate::node::settings::Settings;
 use crate::node::watch::{Nudge, Watch};
 use crate::origin::Upstreams;
+use crate::store::redis::fleet::Effects;
 use crate::telemetry::event::Event;
 
 /// Why a node did not start.
@@ -66,6 +67,9 @@ impl edge::Watch for Told {
 
 /// Runs a node until a signal ends it.
 pub fn run(mut settings: Settings) -> Result<(), StartError> {
+    for warning in &settings.warnings {
+        eprintln!("warning: {warning}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -115,6 +119,7 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
         .spawn(move || follow(&watch, &watcher))
         .map_err(system("the thread that watches rules"))?;
     tend(&engine);
+    let fleet = join_fleet(&engine)?;
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
     drain(&settings, &engine, &edge, &mut signals).await;
@@ -123,6 +128,9 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
         let _ = nudge.send(Nudge::Stop);
     };
     drop(watching.join());
+    if let Some(fleet) = fleet {
+        fleet.end();
+    }
     edge.close();
     engine.telemetry.tell(engine.clock.now(), &Event::Stop { detail: "drained" });
     engine.telemetry.flush();
@@ -187,6 +195,42 @@ fn follow(watch: &Watch, reloader: &Reloader) {
     }
 }
 
+/// The thread on which this node belongs to its fleet, with all connections to Redis.
+struct FleetThread {
+    stop: tokio::sync::oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl FleetThread {
+    /// Leaves the fleet in good order.
+    fn end(self) {
+        // The thread may have ended by itself.
+        let _ = self.stop.send(());
+        drop(self.thread.join());
+    }
+}
+
+fn join_fleet(engine: &Arc<Engine>) -> Result<Option<FleetThread>, StartError> {
+    let Some(fleet) = engine.fleet.clone() else { return Ok(None) };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("the runtime of the shared level"))?;
+    let effects: Arc<dyn Effects> = Arc::clone(engine) as _;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let live = async move {
+        tokio::select! {
+            () = fleet.run(&effects) => {}
+            _ = stopped => fleet.leave().await,
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("cistern-l2".to_owned())
+        .spawn(move || runtime.block_on(live))
+        .map_err(system("the thread of the shared level"))?;
+    Ok(Some(FleetThread { stop, thread }))
+}
+
 /// Work of every second: expired entries leave, and the clock takes the wall's time again.
 fn tend(engine: &Arc<Engine>) {
     const EVERY: Duration = Duration::from_secs(1);
@@ -201,7 +245,11 @@ fn tend(engine: &Arc<Engine>) {
                 engine.telemetry.tell(engine.clock.now(), &event);
             }
             engine.relieve();
-            engine.clock.align();
+            // A process that was suspended has missed orders without noticing the time.
+            let jumped = engine.clock.align();
+            if engine.fleet.as_ref().is_some_and(|fleet| jumped > fleet.config().lag_max) {
+                engine.trust.forget();
+            }
         }
     });
 }

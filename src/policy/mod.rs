@@ -30,6 +30,7 @@
 //! the RFCs leave a choice.
 
 pub mod answer;
+pub mod breaker;
 pub mod date;
 pub mod directives;
 pub mod freshness;

@@ -53,6 +53,18 @@ impl StampFlags {
     /// Clients may ask for it when it is stale.
     pub const STALE_ON_REQUEST: Self = Self(1 << 5);
 
+    const ALL: u8 = (1 << 6) - 1;
+
+    /// As a number that [`StampFlags::from_bits`] reads.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From such a number; `None` when it says something unknown.
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        if bits & !Self::ALL == 0 { Some(Self(bits)) } else { None }
+    }
+
     /// Whether all of `others` are true.
     pub const fn has(self, others: Self) -> bool {
         self.0 & others.0 == others.0
@@ -179,6 +191,16 @@ mod tests {
         let shorter = stamp(0, StampFlags::BY_RULE).within(Span::from_secs(1));
         assert_eq!((shorter.useful_until(), shorter.is_fresh(START)), (START, false));
         assert!(shorter.flags.has(StampFlags::BY_RULE));
+    }
+
+    #[test]
+    fn flags_are_numbers_and_unknown_ones_are_none() {
+        for bits in 0..=u8::MAX {
+            let known = StampFlags::from_bits(bits).map(StampFlags::bits);
+            assert_eq!(known, (bits <= StampFlags::ALL).then_some(bits));
+        }
+        assert!(StampFlags::from_bits(StampFlags::ALL).unwrap().has(StampFlags::STALE_ON_REQUEST));
+        assert_eq!(StampFlags::STALE_ON_REQUEST.bits() << 1, StampFlags::ALL + 1);
     }
 
     #[test]

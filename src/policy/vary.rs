@@ -16,6 +16,9 @@ mod tests;
 /// Longer values are kept as digests: 32 bytes stand for any number.
 const TEXT_BYTES_MAX: usize = 128;
 
+/// Hex digits of a variant's name: 64 bits tell a handful of variants apart.
+const ID_DIGITS: usize = 16;
+
 /// The names that select this answer, lower case, in the order of their first mention. An answer
 /// that varies on everything, on more names than are followed, or on something that is no name is
 /// [`Reason::VaryStar`].
@@ -94,6 +97,64 @@ impl Selecting {
         &self.names
     }
 
+    /// Names and what was said, in the order of [`Selecting::names`].
+    pub fn parts(&self) -> impl Iterator<Item = (&HeaderName, Said<'_>)> {
+        self.names.iter().zip(self.values.iter().map(Value::said))
+    }
+
+    /// Puts together what [`Selecting::parts`] took apart; `None` when no request makes such parts:
+    /// too many, a name twice, a long text, or a secret that is not a digest.
+    pub fn of_parts<'a>(parts: impl IntoIterator<Item = (HeaderName, Said<'a>)>) -> Option<Self> {
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for (name, said) in parts {
+            let text_allowed = !is_secret(&name);
+            let value = match said {
+                Said::Absent => Value::Absent,
+                Said::Text(text) if text_allowed && text.len() <= TEXT_BYTES_MAX => {
+                    Value::Text(text.into())
+                }
+                Said::Text(_) => return None,
+                Said::Digest(digest) => Value::Digest(*digest),
+            };
+            if names.len() == VARY_NAMES_MAX || names.contains(&name) || name.as_str() == "*" {
+                return None;
+            }
+            names.push(name);
+            values.push(value);
+        }
+        Some(Self { names: names.into(), values: values.into() })
+    }
+
+    /// Whether a value is the digest of what could be a secret. Such a digest must not leave the
+    /// process: who reads it could try weak secrets against it.
+    pub fn holds_secret(&self) -> bool {
+        self.parts().any(|(name, said)| said != Said::Absent && is_secret(name))
+    }
+
+    /// A short stable name of this variant: 16 hex digits from names and values, whatever the order
+    /// in which an answer names its fields. `None` when nothing selects. It is a digest of the
+    /// values, so [`Selecting::holds_secret`] goes for it as well.
+    pub fn id(&self) -> Option<String> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let mut parts: SmallVec<[(&HeaderName, Said<'_>); 4]> = self.parts().collect();
+        parts.sort_unstable_by_key(|(name, _)| name.as_str());
+        let mut hasher = blake3::Hasher::new();
+        for (name, said) in parts {
+            let (mark, value): (u8, &[u8]) = match said {
+                Said::Absent => (0, &[]),
+                Said::Text(text) => (1, text),
+                Said::Digest(digest) => (2, digest),
+            };
+            // Each part tells its length, so that no two lists of parts read the same.
+            for part in [name.as_str().as_bytes(), &[mark], value] {
+                hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+            }
+        }
+        Some(hasher.finalize().to_hex().get(..ID_DIGITS)?.to_owned())
+    }
+
     /// The bytes that this keeps in memory beside itself.
     pub fn bytes(&self) -> usize {
         let names = self.names.iter().map(|name| size_of::<HeaderName>() + name.as_str().len());
@@ -104,7 +165,26 @@ impl Selecting {
     }
 }
 
+/// What the request of a variant said in one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// Nothing: it did not have the field.
+    Absent,
+    /// This, in the form that is compared.
+    Text(&'a [u8]),
+    /// Something long or secret with this BLAKE3 digest.
+    Digest(&'a [u8; 32]),
+}
+
 impl Value {
+    const fn said(&self) -> Said<'_> {
+        match self {
+            Self::Absent => Said::Absent,
+            Self::Text(text) => Said::Text(text),
+            Self::Digest(digest) => Said::Digest(digest),
+        }
+    }
+
     fn of(name: &HeaderName, request: &HeaderMap) -> Self {
         let Some(text) = normal(name, request) else { return Self::Absent };
         if is_secret(name) || text.len() > TEXT_BYTES_MAX {
@@ -127,6 +207,7 @@ impl Value {
 
 fn is_secret(name: &HeaderName) -> bool {
     [header::COOKIE, header::AUTHORIZATION].contains(name)
+        || fields::IDENTITY_FIELDS.contains(&name.as_str())
 }
 
 /// Every hit on an answer that varies compares: usual values stay off the heap.

@@ -30,6 +30,8 @@ pub enum Why {
     NoCache,
     /// The client wants something newer.
     ClientAsked,
+    /// Orders of other nodes may have been missed that name it.
+    Gap,
 }
 
 impl Verdict {
@@ -50,13 +52,14 @@ impl Why {
             Self::Expired => "expired",
             Self::NoCache => "no-cache",
             Self::ClientAsked => "client-no-cache",
+            Self::Gap => "coherence-gap",
         }
     }
 
     /// What `Cache-Status` says about it (RFC 9211, 2.2).
     pub const fn fwd(self) -> Fwd {
         match self {
-            Self::Expired | Self::NoCache => Fwd::Stale,
+            Self::Expired | Self::NoCache | Self::Gap => Fwd::Stale,
             Self::ClientAsked => Fwd::Request,
         }
     }

@@ -5,6 +5,7 @@
 
 mod keys;
 mod reach;
+mod shards;
 mod writes;
 
 use super::compile::Made;
@@ -16,6 +17,7 @@ use super::rulebook::{Kind, Role, Route, Rulebook};
 pub(super) fn check(routes: &[Made], kinds: &[Kind], has_origin: bool, found: &mut Findings) {
     reach::check(routes, found);
     keys::check(routes, found);
+    shards::check(routes, found);
     writes::check(routes, kinds, found);
     let all_named = !routes.is_empty() && routes.iter().all(|made| made.route.origin.is_some());
     // While there are errors, an origin may only be missing because it could not be read.
@@ -63,7 +65,7 @@ fn is_useless_for_callers(route: &Route) -> bool {
 }
 
 /// Whether a field or cookie is a credential.
-fn is_credential(of: &super::extract::ValueOf, names: &CredentialNames) -> bool {
+pub(super) fn is_credential(of: &super::extract::ValueOf, names: &CredentialNames) -> bool {
     use super::extract::ValueOf;
     match of {
         ValueOf::Header(name) => names.counts_header(name),

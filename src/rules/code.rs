@@ -53,7 +53,8 @@ codes! {
     /// Something that must be there is not.
     Missing: "C004", "something is missing",
         "A table lacks a field without which it means nothing: `version` at the top of each \
-         file, `url` of an origin, `match` of a route, `request` of a test.";
+         file, `url` of an origin, `match` of a route, `request` of a test, `channel` of \
+         [events]. Or `encrypt` is asked for and the settings name no key.";
     /// A version of the file format that this program does not read.
     Version: "C005", "another version of the rules file",
         "`version` says which grammar the file was written for. This program reads version 1. A \
@@ -158,6 +159,12 @@ codes! {
          origin gets it, and the key does not hold it. What the origin answers to one value is \
          then served for all others. Put it into the key, or into `query.ignore` if it never \
          changes the answer.";
+    /// A shard with something that the key does not hold.
+    ShardNotInKey: "C029", "a shard that the key does not decide",
+        "The entry of a key lies in one slot of a cluster. So each value of a shard begins as a \
+         value of the key does, with the same filters, and may go on from there: key = \"{id}\", \
+         shard = \"{id|before(-)}\". On a route without a key the target decides: its parts and \
+         parameters.";
 }
 
 #[cfg(test)]

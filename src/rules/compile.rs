@@ -3,6 +3,7 @@
 //! from its file's `[defaults]`, then from the built-in values; `"none"` takes a value back.
 //! Compiling goes on after an error wherever it can, so that one run tells everything.
 
+mod keeping;
 mod law;
 mod origin;
 mod route;
@@ -86,14 +87,20 @@ struct Scope<'d> {
     types: Vec<(&'d Text, &'d TypeTable)>,
     origins: Vec<(Arc<str>, OriginSpec)>,
     credentials: Arc<CredentialNames>,
+    ctx: &'d LoadContext,
 }
 
-fn compile(documents: &[RulesDocument], ctx: &LoadContext, found: &mut Findings) -> Rulebook {
+fn compile<'d>(
+    documents: &'d [RulesDocument],
+    ctx: &'d LoadContext,
+    found: &mut Findings,
+) -> Rulebook {
     let scope = Scope {
         classes: classes(documents, found),
         types: types(documents, found),
         origins: origin::origins(documents, ctx, found),
         credentials: Arc::new(credentials(documents, ctx, found)),
+        ctx,
     };
     let kinds = kinds(&scope, found);
     let default_origin = origin::default_origin(documents, &scope, found);
@@ -113,6 +120,7 @@ fn compile(documents: &[RulesDocument], ctx: &LoadContext, found: &mut Findings)
         origins: scope.origins.into_iter().map(|(_, spec)| spec).collect(),
         default_origin,
         credentials: scope.credentials,
+        events: keeping::events(documents, ctx, found),
         tests,
     };
     check::check_tests(&book, found);
@@ -232,11 +240,12 @@ fn kinds(scope: &Scope<'_>, found: &mut Findings) -> Vec<Kind> {
         });
         all.push(Kind {
             name: name.value.as_str().into(),
-            prefix: prefix.unwrap_or_default(),
+            prefix: prefix.or_else(|| scope.ctx.default_prefix.clone()).unwrap_or_default(),
             max_bytes: table.max_size.as_ref().map(|size| size.value.0.0),
             max_entries: table.max_entries.as_ref().map(|count| count.value),
         });
         law::check_type(table, scope, found);
+        keeping::check_type(table, found);
     }
     all
 }

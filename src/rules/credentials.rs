@@ -4,33 +4,8 @@
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 
+use crate::base::fields::IDENTITY_FIELDS;
 use crate::entry::order::Glob;
-
-/// Fields that carry the caller's identity in most APIs, besides `Authorization`.
-const KEY_FIELDS: [&str; 22] = [
-    "proxy-authorization",
-    "x-authorization",
-    "x-api-key",
-    "api-key",
-    "apikey",
-    "x-apikey",
-    "x-auth-token",
-    "x-auth-key",
-    "x-auth",
-    "x-access-token",
-    "x-session-token",
-    "x-session-id",
-    "x-user-token",
-    "x-token",
-    "x-jwt",
-    "x-id-token",
-    "private-token",
-    "x-goog-api-key",
-    "x-goog-iap-jwt-assertion",
-    "x-amz-security-token",
-    "remote-user",
-    "x-remote-user",
-];
 
 /// Cookies of analytics, which say nothing about what an API answers.
 const COOKIES_IGNORED: [&str; 6] = ["_ga", "_ga_*", "_gid", "_fbp", "_gcl_*", "_pk_*"];
@@ -45,7 +20,7 @@ pub struct CredentialNames {
 
 impl Default for CredentialNames {
     fn default() -> Self {
-        let fields = KEY_FIELDS.into_iter().map(HeaderName::from_static);
+        let fields = IDENTITY_FIELDS.into_iter().map(HeaderName::from_static);
         Self {
             headers: std::iter::once(AUTHORIZATION).chain(fields).collect(),
             cookies_ignored: Some(COOKIES_IGNORED.into_iter().map(Glob::new).collect()),

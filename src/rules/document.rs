@@ -2,8 +2,11 @@
 //! The descriptions here are those of the published JSON Schema, so they speak to operators. What a
 //! later version brings stands in the `later` lists and is refused by name.
 
-use super::read::{At, Free, Maybe, Named, OneOrMany, Text, document, words};
-use super::values::{Duration, OriginName, Size, StatusPattern, Statuses, TtlText};
+use super::read::{At, Free, Maybe, Named, OneOrMany, Text, document};
+use super::values::{Compression, Duration, OriginName, Size, StatusPattern, Statuses, TtlText};
+use super::words::{
+    MissingWord, ModeWord, OutcomeWord, OverrideWord, ReadWord, ShareWord, TtlModeWord, UnnamedWord,
+};
 
 document! {
     /// Rules of the cistern caching proxy: routes, what they cache, and what writes purge.
@@ -21,11 +24,13 @@ document! {
         r#type: Named<TypeTable>,
         /// What counts as a credential of the caller.
         credentials: CredentialsTable,
+        /// The channel on which any program may say what to purge.
+        events: EventsTable,
         /// Routes in the order in which they are tried; the first that fits is taken.
         route: Vec<At<RouteTable>>,
         /// Tests that `cistern test` and every reload run.
         test: Vec<At<TestTable>>,
-    } later ["tenant", "jwt", "cascade", "events"]
+    } later ["tenant", "jwt", "cascade"]
 }
 
 document! {
@@ -82,10 +87,17 @@ document! {
         max_object: Maybe<At<Size>>,
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
-    } later [
-        "tenant", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead",
-        "jitter",
-    ]
+        /// Whether it is kept in this process. Default true.
+        l1: Maybe<At<bool>>,
+        /// Whether it is kept in the shared level, where there is one. Default true.
+        l2: Maybe<At<bool>>,
+        /// Whether it is compressed: true from 1KiB up, or `{ level = 3, min = "1KiB" }`.
+        compress: Maybe<At<Compression>>,
+        /// Whether it is encrypted in the shared level. Default false.
+        encrypt: Maybe<At<bool>>,
+        /// Whether the shared level may be read from a replica. Default `master`.
+        read: Maybe<At<ReadWord>>,
+    } later ["tenant", "require", "compare", "refresh_ahead", "jitter"]
 }
 
 document! {
@@ -123,6 +135,18 @@ document! {
         max_object: Maybe<At<Size>>,
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
+        /// Whether it is kept in this process. Default true.
+        l1: Maybe<At<bool>>,
+        /// Whether it is kept in the shared level, where there is one. Default true.
+        l2: Maybe<At<bool>>,
+        /// Whether it is compressed: true from 1KiB up, or `{ level = 3, min = "1KiB" }`.
+        compress: Maybe<At<Compression>>,
+        /// Whether it is encrypted in the shared level. Default false.
+        encrypt: Maybe<At<bool>>,
+        /// Whether the shared level may be read from a replica. Default `master`.
+        read: Maybe<At<ReadWord>>,
+        /// What entries must have in common to lie in one slot of a Redis Cluster.
+        shard: Maybe<Text>,
         /// Cookies that are left out of the stored copy; `*` for all.
         strip_cookies: Maybe<OneOrMany<Text>>,
         /// The member that tells hit, ttl and key inside JSON answers.
@@ -130,8 +154,8 @@ document! {
         /// What a write does to the cache.
         on_write: DefaultOnWrite,
     } later [
-        "shard", "require", "compare", "compress", "encrypt", "l1", "l2", "refresh_ahead", "jitter",
-        "grant_ttl", "response", "count", "when_store_down",
+        "require", "compare", "refresh_ahead", "jitter", "grant_ttl", "response", "count",
+        "when_store_down",
     ]
 }
 
@@ -184,6 +208,18 @@ document! {
         max_object: Maybe<At<Size>>,
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
+        /// Whether it is kept in this process. Default true.
+        l1: Maybe<At<bool>>,
+        /// Whether it is kept in the shared level, where there is one. Default true.
+        l2: Maybe<At<bool>>,
+        /// Whether it is compressed: true from 1KiB up, or `{ level = 3, min = "1KiB" }`.
+        compress: Maybe<At<Compression>>,
+        /// Whether it is encrypted in the shared level. Default false.
+        encrypt: Maybe<At<bool>>,
+        /// Whether the shared level may be read from a replica. Default `master`.
+        read: Maybe<At<ReadWord>>,
+        /// What entries must have in common to lie in one slot of a Redis Cluster.
+        shard: Maybe<Text>,
         /// Cookies that are left out of the stored copy; `*` for all.
         strip_cookies: Maybe<OneOrMany<Text>>,
         /// The member that tells hit, ttl and key inside JSON answers.
@@ -191,9 +227,8 @@ document! {
         /// What a write does to the cache.
         on_write: OnWriteTable,
     } later [
-        "keys", "levels", "store_at", "shard", "require", "compare", "compress", "encrypt", "l1",
-        "l2", "refresh_ahead", "jitter", "grant_ttl", "response", "count", "when_store_down",
-        "fallback_on", "requires_auth", "tenant",
+        "keys", "levels", "store_at", "require", "compare", "refresh_ahead", "jitter", "grant_ttl",
+        "response", "count", "when_store_down", "fallback_on", "requires_auth", "tenant",
     ]
 }
 
@@ -242,6 +277,25 @@ document! {
 }
 
 document! {
+    /// The channel on which any program may say what to purge.
+    EventsTable {
+        /// Its name in Redis: 1 to 256 printable characters.
+        #[schemars(required)]
+        channel: Text,
+    } later []
+}
+
+document! {
+    /// How entries are compressed.
+    CompressTable {
+        /// From 1, the fastest, to 19, the smallest. Default 3.
+        level: At<u64>,
+        /// The shortest body that is compressed. Default 1KiB.
+        min: At<Size>,
+    } later []
+}
+
+document! {
     /// A request, and what the rules must make of it.
     TestTable {
         /// Method and target: `"GET /a?b=1"`.
@@ -284,94 +338,8 @@ document! {
     } later []
 }
 
-words! {
-    /// Who may share an entry when the request has credentials.
-    pub ShareWord {
-        /// Cached if the key has an identity part, else neither read nor stored.
-        Auto = "auto",
-        /// One entry for all callers.
-        Public = "public",
-        /// One entry for each caller.
-        Identity = "identity",
-        /// Requests with credentials are neither read nor stored.
-        Never = "never",
-    } later ["granted"]
-}
-
-words! {
-    /// Whether a route caches.
-    pub ModeWord {
-        /// It does.
-        On = "on",
-        /// It only passes on.
-        Pass = "pass",
-    } later ["shadow"]
-}
-
-words! {
-    /// How a rule's lifetime meets the origin's.
-    pub(super) TtlModeWord {
-        /// Instead of it.
-        Replace = "replace",
-        /// Only where it gives none.
-        Silent = "silent",
-        /// The shorter of the two.
-        AtMost = "at_most",
-        /// The longer of the two.
-        AtLeast = "at_least",
-    } later []
-}
-
-words! {
-    /// A word of the origin that a rule reaches over.
-    pub(super) OverrideWord {
-        /// Store although it says `no-store`.
-        NoStore = "no-store",
-        /// Store although it says `private`.
-        Private = "private",
-        /// Do not ask each time although it says `no-cache`.
-        NoCache = "no-cache",
-        /// Serve stale although it says `must-revalidate`.
-        MustRevalidate = "must-revalidate",
-        /// One variant although it says `Vary`.
-        Vary = "vary",
-    } later []
-}
-
-words! {
-    /// What happens with a parameter that nothing in the rule names.
-    pub(super) UnnamedWord {
-        /// The request passes uncached.
-        Bypass = "bypass",
-        /// It is sent, and taken to change nothing.
-        Ignore = "ignore",
-        /// It is not sent.
-        Strip = "strip",
-    } later []
-}
-
-words! {
-    /// What happens to a selector of which a part is missing.
-    pub(super) MissingWord {
-        /// A star stands for the part.
-        Widen = "widen",
-        /// The selector is left out.
-        Skip = "skip",
-    } later []
-}
-
-words! {
-    /// What becomes of a request when the cache is empty.
-    pub(super) OutcomeWord {
-        /// It is looked up and not found.
-        Miss = "miss",
-        /// It is not looked up.
-        Bypass = "bypass",
-    } later []
-}
-
 /// The tables that people look for fields in, as they write them, with their fields.
-pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 10] {
+pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 12] {
     [
         ("the top of the file", RulesDocument::FIELDS.here),
         ("[defaults]", Defaults::FIELDS.here),
@@ -383,6 +351,8 @@ pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 10] {
         ("`query`", QueryTable::FIELDS.here),
         ("`on_write`", OnWriteTable::FIELDS.here),
         ("`response`", ResponseTable::FIELDS.here),
+        ("[events]", EventsTable::FIELDS.here),
+        ("`compress`", CompressTable::FIELDS.here),
     ]
 }
 

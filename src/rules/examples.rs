@@ -25,6 +25,16 @@ fn electro_isla() {
 }
 
 #[test]
+fn fmgo() {
+    check("fmgo", include_str!("../../rules/examples/fmgo/rules.toml"), None);
+}
+
+#[test]
+fn central_cache() {
+    check("central-cache", include_str!("../../rules/examples/central-cache/rules.toml"), None);
+}
+
+#[test]
 fn demo() {
     let rules = include_str!("../../rules/examples/demo/rules.toml");
     check("demo", rules, Some("http://127.0.0.1:8000"));

@@ -43,6 +43,7 @@ mod selector;
 mod template;
 pub mod testblock;
 mod values;
+mod words;
 
 pub use credentials::CredentialNames;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
@@ -50,7 +51,11 @@ pub use extract::{Asked, Captures, RequestBody};
 pub use host::HostPattern;
 pub use json::{Json, JsonError};
 pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags, header_tags};
-pub use rulebook::{Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share};
+pub use rulebook::{
+    EventsRule, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share,
+};
+
+use crate::base::units::Span;
 
 /// What the rest of the program tells the rules.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +65,29 @@ pub struct LoadContext {
     /// Whether the profile is `rfc`: only `Authorization` then counts as a credential (RFC 9111,
     /// 3.5), where the files do not say otherwise, and tests are judged by that profile.
     pub authorization_only: bool,
+    /// What is known of the shared level.
+    pub shared: SharedLevel,
+    /// The lifetime of routes that have a key or a type and for which no rule names one.
+    pub default_ttl: Option<Span>,
+    /// The prefix of types that name none.
+    pub default_prefix: Option<String>,
+}
+
+/// What the rules are told of the shared level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SharedLevel {
+    /// Nothing: rules are judged by themselves.
+    #[default]
+    Unknown,
+    /// There is none.
+    Absent,
+    /// There is one.
+    Present {
+        /// Whether there are keys to encrypt with.
+        has_keys: bool,
+        /// Whether the settings allow reading from replicas.
+        replicas: bool,
+    },
 }
 
 /// Rules that can be run.

@@ -20,7 +20,7 @@ use crate::base::reason::Reason;
 use crate::entry::order::{Glob, Selector};
 
 /// How a read is looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadPlan {
     /// The whole key with the type's prefix; `None`: the target itself is the key.
     pub key: Option<String>,
@@ -28,6 +28,9 @@ pub struct ReadPlan {
     pub has_identity: bool,
     /// The target to send instead of the client's, without parameters that the rule strips.
     pub forward_target: Option<String>,
+    /// What entries have in common that lie in one slot of a cluster. Without it each key has its
+    /// own, also where the rule gives one of which a part is missing.
+    pub shard: Option<String>,
 }
 
 /// One part of a key, as `explain` tells it.
@@ -65,15 +68,15 @@ impl Route {
         if self.mode == Mode::Pass {
             return Err((Reason::ModePass, String::new()));
         }
-        if self.key.is_none() && self.bypass.is_none() {
-            return Ok(ReadPlan { key: None, has_identity: false, forward_target: None });
+        if self.key.is_none() && self.bypass.is_none() && self.shard.is_none() {
+            return Ok(ReadPlan::default());
         }
         let given = Given { body, identity, ..Given::request(asked, captures) };
         if self.bypass.as_ref().is_some_and(|bypass| bypass.holds(&given)) {
             return Err((Reason::BypassRule, String::new()));
         }
         let Some(template) = &self.key else {
-            return Ok(ReadPlan { key: None, has_identity: false, forward_target: None });
+            return Ok(ReadPlan { shard: self.shard_of(&given), ..ReadPlan::default() });
         };
         if !percent::is_plain_target(asked.target) {
             return Err((Reason::OddTarget, String::new()));
@@ -85,7 +88,27 @@ impl Route {
             Nothing::TooLong => (Reason::TooLarge, format!("a key over {KEY_BYTES_MAX} bytes")),
         })?;
         let has_identity = self.tells_callers_apart(asked.fields);
-        Ok(ReadPlan { key: Some(key), has_identity, forward_target })
+        let shard = self.shard_of(&given);
+        Ok(ReadPlan { key: Some(key), has_identity, forward_target, shard })
+    }
+
+    /// What the entry of this request has in common with others that lie in one slot of a cluster;
+    /// `None` where the rule gives none, or a part of it is missing.
+    pub fn shard(
+        &self,
+        asked: &Asked<'_>,
+        captures: &Captures,
+        body: Option<&RequestBody>,
+        identity: Option<&str>,
+    ) -> Option<String> {
+        self.shard_of(&Given { body, identity, ..Given::request(asked, captures) })
+    }
+
+    fn shard_of(&self, given: &Given<'_>) -> Option<String> {
+        let mut text = String::new();
+        self.shard.as_ref()?.write(given, &self.shape(), &mut text).ok()?;
+        // Empty braces mark nothing in Redis.
+        Some(text).filter(|text| !text.is_empty())
     }
 
     fn shape(&self) -> QueryShape<'_> {
@@ -148,19 +171,7 @@ impl Route {
 
     /// The key's template with the type's prefix, as `explain` shows it.
     pub fn key_template(&self) -> Option<String> {
-        let template = self.key.as_ref()?;
-        let mut out = String::new();
-        for piece in &template.pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Value(value) => {
-                    out.push('{');
-                    out.push_str(&value.written);
-                    out.push('}');
-                }
-            }
-        }
-        Some(out)
+        self.key.as_ref().map(ToString::to_string)
     }
 
     /// What takes every entry that any caller's read of this target could have made: the key, with

@@ -8,8 +8,6 @@ use http::{HeaderName, Method, StatusCode};
 
 use super::condition::Condition;
 use super::credentials::CredentialNames;
-pub(super) use super::document::UnnamedWord as Unnamed;
-pub use super::document::{ModeWord as Mode, ShareWord as Share};
 use super::extract::{Asked, Captures, ValueOf};
 use super::host::HostPattern;
 use super::matcher::{Matcher, Table};
@@ -18,7 +16,10 @@ use super::selector::SelectorTemplate;
 use super::template::Template;
 use super::testblock::TestCase;
 use super::values::StatusPattern;
+pub(super) use super::words::UnnamedWord as Unnamed;
+pub use super::words::{ModeWord as Mode, ShareWord as Share};
 use crate::base::ids::{KindId, RouteId};
+use crate::base::limits::{COMPRESS_BYTES_MIN, COMPRESS_LEVEL};
 use crate::base::units::Span;
 use crate::entry::order::Glob;
 use crate::policy::{Law, Manner};
@@ -36,6 +37,8 @@ pub struct Rulebook {
     pub default_origin: Option<usize>,
     /// What counts as a credential.
     pub credentials: Arc<CredentialNames>,
+    /// The channel on which any program may say what to purge.
+    pub events: Option<EventsRule>,
     /// The `[[test]]` blocks.
     pub tests: Vec<TestCase>,
     pub(super) table: Table,
@@ -52,6 +55,7 @@ impl Rulebook {
             origins: Vec::new(),
             default_origin: None,
             credentials: Arc::default(),
+            events: None,
             tests: Vec::new(),
             table: Table::default(),
             manner: Manner::default(),
@@ -105,6 +109,35 @@ pub struct Kind {
     pub max_bytes: Option<u64>,
     /// The most entries.
     pub max_entries: Option<u64>,
+}
+
+/// Where any program may say what to purge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsRule {
+    /// The channel's name in Redis.
+    pub channel: String,
+}
+
+/// How and where the entries of a route are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// In this process.
+    pub l1: bool,
+    /// In the shared level, where there is one.
+    pub l2: bool,
+    /// The level of compression, and the shortest body in bytes that is worth it.
+    pub compress: Option<(i32, u64)>,
+    /// Sealed in the shared level.
+    pub encrypt: bool,
+    /// Whether the shared level may be read from a replica.
+    pub replica: bool,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        let compress = Some((COMPRESS_LEVEL, COMPRESS_BYTES_MIN));
+        Self { l1: true, l2: true, compress, encrypt: false, replica: false }
+    }
 }
 
 /// An application behind the proxy.
@@ -194,12 +227,15 @@ pub struct Route {
     pub json_max: u64,
     /// What a write does to the cache.
     pub on_write: OnWrite,
+    /// How and where its entries are kept.
+    pub keeping: Keeping,
     pub(super) matcher: Matcher,
     pub(super) names: Names,
     pub(super) bypass: Option<Condition>,
     /// With the type's prefix.
     pub(super) key: Option<Template>,
     pub(super) tags: Vec<Template>,
+    pub(super) shard: Option<Template>,
     pub(super) query: QueryRule,
     pub(super) identity: KeyIdentity,
     pub(super) credentials: Arc<CredentialNames>,
@@ -295,6 +331,11 @@ impl Route {
     /// Whether the key is a template; else it is the target itself.
     pub fn has_key(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// Whether it says which entries lie in one slot of a cluster.
+    pub fn has_shard(&self) -> bool {
+        self.shard.is_some()
     }
 
     /// Whether anything that the route builds holds the digest of the caller: key, tags, or the

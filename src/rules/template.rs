@@ -19,6 +19,8 @@ pub(super) enum Purpose {
     Key,
     /// A tag.
     Tag,
+    /// What entries have in common that lie in one slot of a cluster. It stands in braces there.
+    Shard,
     /// The text of a selector, in which a star may stand.
     Selector,
     /// A target: stars and all else stand for themselves.
@@ -76,10 +78,10 @@ impl Template {
         let mut slips = Vec::new();
         while let Some(c) = scanner.peek() {
             let start = scanner.at;
-            if scanner.take("{{") {
-                own.push('{');
-            } else if scanner.take("}}") {
-                own.push('}');
+            if let Some(brace) = ["{{", "}}"].into_iter().find(|brace| scanner.take(brace)) {
+                let brace = if brace == "{{" { '{' } else { '}' };
+                slips.extend(text_refusal(brace, start, purpose));
+                own.push(brace);
             } else if c == '}' {
                 let slip = scanner.slip(start, "this brace closes nothing");
                 return Err(vec![slip.help("a brace that is meant as text is written twice: }}")]);
@@ -193,6 +195,16 @@ impl Template {
     }
 }
 
+impl std::fmt::Display for Template {
+    /// As it stands in the file, but for the escapes of its own text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Value(value) => write!(f, "{{{}}}", value.written),
+        })
+    }
+}
+
 /// What the template itself says: printable ASCII as it is, everything else as values are escaped.
 fn push_own(c: char, out: &mut String) {
     if c.is_ascii() {
@@ -219,8 +231,12 @@ fn text_refusal(c: char, at: usize, purpose: Purpose) -> Option<Slip> {
         let slip = Slip::new(Code::Template, range, "keys and tags hold no spaces or controls");
         return Some(slip.help("write %20 for a space, as values have it"));
     }
-    if c == '*' && matches!(purpose, Purpose::Key | Purpose::Tag) {
-        let message = "a star cannot stand in a key or tag: selectors read it as any text";
+    if matches!(c, '{' | '}') && purpose == Purpose::Shard {
+        let message = "a brace cannot stand in a shard: braces mark it in Redis";
+        return Some(Slip::new(Code::Template, range, message));
+    }
+    if c == '*' && matches!(purpose, Purpose::Key | Purpose::Tag | Purpose::Shard) {
+        let message = "a star cannot stand in a key, tag or shard: selectors read it as any text";
         return Some(Slip::new(Code::Template, range, message));
     }
     None
@@ -229,12 +245,19 @@ fn text_refusal(c: char, at: usize, purpose: Purpose) -> Option<Slip> {
 /// What a value must not be where it stands.
 fn refusals(value: &Expr, range: std::ops::Range<usize>, purpose: Purpose) -> Vec<Slip> {
     let mut slips = Vec::new();
+    let what = match purpose {
+        Purpose::Key => Some("a key"),
+        Purpose::Shard => Some("a shard"),
+        _ => None,
+    };
+    if let Some(what) = what
+        && value.sources().any(|of| matches!(of, ValueOf::AnswerJson(_)))
+    {
+        let message = format!("{what} is needed before there is an answer");
+        let slip = Slip::new(Code::NotHere, range.clone(), message);
+        slips.push(slip.help("req.json: reads the body of the request"));
+    }
     if purpose == Purpose::Key {
-        if value.sources().any(|of| matches!(of, ValueOf::AnswerJson(_))) {
-            let message = "a key is needed before there is an answer";
-            let slip = Slip::new(Code::NotHere, range.clone(), message);
-            slips.push(slip.help("req.json: reads the body of the request"));
-        }
         let lossy = value.steps.iter().find_map(|step| match step {
             Step::Take(_) => Some("take"),
             Step::Before(_) => Some("before"),

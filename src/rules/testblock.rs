@@ -9,11 +9,11 @@ mod read;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::diagnostic::{Code, Diagnostic, Place, Severity, Spot};
-use super::document::OutcomeWord;
 use super::extract::{Asked, Captures, RequestBody};
 use super::json::Json;
 use super::plan::header_tags;
 use super::rulebook::{OnWrite, Role, Route, Rulebook, Share};
+use super::words::OutcomeWord;
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
 use crate::base::reason::Reason;

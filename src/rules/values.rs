@@ -42,6 +42,15 @@ pub(super) enum StatusPattern {
     One(u16),
 }
 
+/// `true`, `false`, or `{ level, min }`.
+#[derive(Clone, Debug)]
+pub(super) enum Compression {
+    /// As built in, or not at all.
+    Whether(bool),
+    /// As said.
+    As(super::document::CompressTable),
+}
+
 /// The name of one origin.
 #[derive(Clone, Debug)]
 pub(super) struct OriginName(pub(super) String);
@@ -133,6 +142,16 @@ impl StatusPattern {
     }
 }
 
+impl FromNode for Compression {
+    fn from_node(node: &Node, found: &mut Findings) -> Option<Self> {
+        match &node.value {
+            Value::Bool(yes) => Some(Self::Whether(*yes)),
+            Value::Table(_) => FromNode::from_node(node, found).map(Self::As),
+            _ => wrong(node, "true, false or a table such as { level = 3, min = \"1KiB\" }", found),
+        }
+    }
+}
+
 impl FromNode for OriginName {
     fn from_node(node: &Node, found: &mut Findings) -> Option<Self> {
         if let Value::List(_) = node.value {
@@ -169,5 +188,9 @@ inline_schema! {
             { "type": "integer", "minimum": 100, "maximum": 599 }
         ]
     });
+    Compression, "Compression" => |generator| {
+        let table = generator.subschema_for::<super::document::CompressTable>();
+        json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
+    };
     OriginName, "OriginName" => |_generator| json_schema!({ "type": "string" });
 }

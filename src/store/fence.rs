@@ -9,6 +9,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
+
 use crate::base::ids::Tick;
 use crate::base::limits;
 use crate::entry::order::{Order, Selector};
@@ -68,7 +70,7 @@ impl Fences {
         let mut log = self.log();
         let tick = log.tick;
         *log.running.entry(tick).or_default() += 1;
-        Birth { fences: self.clone(), tick }
+        Birth { fences: self.clone(), tick, began: Instant::now() }
     }
 
     /// Whether an order since the oldest birth that still lives names this. Who holds a birth back
@@ -104,12 +106,18 @@ impl Fences {
 pub struct Birth {
     fences: Fences,
     tick: Tick,
+    began: Instant,
 }
 
 impl Birth {
     /// The tick it was born under, for the stamp of what it stores.
     pub const fn tick(&self) -> Tick {
         self.tick
+    }
+
+    /// When it was born: what it brings was current then.
+    pub const fn began(&self) -> Instant {
+        self.began
     }
 
     /// Whether an answer with these facts may be stored, or joined by a request that begins now: no

@@ -10,11 +10,11 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 9;
+pub const KINDS: usize = 10;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] =
-    ["HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP"];
+    ["HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS"];
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,13 @@ pub enum Event<'a> {
         /// Why, and what was still running.
         detail: &'a str,
     },
+    /// Something happened to the shared level.
+    Redis {
+        /// In one word: `down`, `up`, `joined`, `gap` and their kin.
+        what: &'a str,
+        /// More of it.
+        detail: &'a str,
+    },
 }
 
 impl Event<'_> {
@@ -109,6 +116,7 @@ impl Event<'_> {
             Self::Fault { .. } => 6,
             Self::Start { .. } => 7,
             Self::Stop { .. } => 8,
+            Self::Redis { .. } => 9,
         }
     }
 
@@ -155,6 +163,11 @@ impl Event<'_> {
             }
             Self::Fault { code, detail } => {
                 text(out, "code", code);
+                text(out, "detail", detail);
+            }
+            Self::Redis { what, detail } => {
+                out.push(b' ');
+                out.extend_from_slice(what.as_bytes());
                 text(out, "detail", detail);
             }
             Self::Start { detail } | Self::Stop { detail } => text(out, "detail", detail),

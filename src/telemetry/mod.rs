@@ -8,6 +8,7 @@ pub mod event;
 pub mod sink;
 pub mod time;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::clock::Timestamp;
@@ -16,13 +17,13 @@ use event::Event;
 use sink::Sink;
 
 /// Where happenings go: two sinks and the counters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Telemetry {
     /// One JSON object per request.
     pub access: Sink,
     /// One line per HIT, MISS, STORE, PURGE, EVICT, RELOAD and their kin.
     pub events: Sink,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 /// What has been counted since the process began.
@@ -35,7 +36,7 @@ struct Counters {
 impl Telemetry {
     /// Writes to these sinks.
     pub fn new(access: Sink, events: Sink) -> Self {
-        Self { access, events, counters: Counters::default() }
+        Self { access, events, counters: Arc::default() }
     }
 
     /// Counts a happening and writes its line.

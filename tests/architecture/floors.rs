@@ -23,7 +23,7 @@ const SIDEWAYS: [(&str, &str); 1] = [
 
 /// Where a third-party crate may be named, as beginnings of module paths. What is not listed may be
 /// used anywhere.
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 19] = [
     ("moka", &["store/l1"]),
     ("hyper", &["edge", "origin", "engine", "admin"]),
     ("hyper_util", &["edge", "origin", "engine", "admin"]),
@@ -50,10 +50,15 @@ const CRATES: [(&str, &[&str]); 14] = [
     ),
     ("axum", &["admin"]),
     ("redis", &["store/redis"]),
+    ("rustls", &["store/redis"]),
+    ("rustls_native_certs", &["store/redis"]),
+    ("tokio_rustls", &["store/redis"]),
     ("clap", &["cli", ""]),
     ("notify", &["node"]),
-    ("socket2", &["edge", "origin"]),
+    ("socket2", &["edge", "origin", "store/redis"]),
     ("mimalloc", &[""]),
+    ("zeroize", &["entry/seal"]),
+    ("zstd", &["entry/pack", "engine/json"]),
     ("annotate_snippets", &["rules", "cli"]),
     ("schemars", &["rules", "cli"]),
 ];

@@ -35,16 +35,24 @@ pub(crate) enum Guard {
     AckAfter,
     /// `nodes` waits for everybody, or for the time after which nobody trusts an older copy.
     Confirm,
+    /// `nodes` asks those who are members when the number is given, not those it knows of.
+    Asked,
     /// Contact counts only after catching up.
     LateHead,
     /// A log that does not reach back ends the trust in what is held.
     Resync,
+    /// A log that ends before the head is another server's; nothing is cut off from it.
+    ShortLog,
     /// Who joins distrusts what it cached alone.
     JoinRaise,
+    /// It does so when it has read the log, not before.
+    RaiseLast,
     /// Who joins, or missed some, loads the fences.
     LoadFences,
     /// A fence goes when no put from before it can come any more.
     Retire,
+    /// A fence is taken away only from the server that was swept.
+    RetireTurn,
     /// What a dead node began is ended by another.
     TakeOver,
     /// A server that was replaced is noticed.
@@ -63,6 +71,8 @@ pub(crate) enum Guard {
     Floor,
     /// Key orders are repeated on an entry server that was replaced.
     Repair,
+    /// Such a server counts as repaired only if all of them reached it.
+    Reached,
     /// What such a server holds from before the memory of who repaired it is not used.
     Memory,
     /// A server counts as repaired only if that was known before it was asked.

@@ -56,6 +56,8 @@ fn at_home() -> Vec<(Guard, Bounds)> {
         (Guard::LateHead, SMALL),
         (Guard::Resync, CUT_OFF),
         (Guard::JoinRaise, Bounds { crash: 2, weights: &[("crash", 4)], ..LIVES }),
+        (Guard::RaiseLast, JOINING),
+        (Guard::Asked, Bounds { levels: &[Level::Nodes], tick: 0, poll: 0, ..JOINING }),
         (Guard::LoadFences, Bounds { selectors: &["tag:t"], ..LIVES }),
         (Guard::Retire, SWEPT),
         (Guard::TakeOver, Bounds { weights: &[("crash", 8)], warm: "shared", ..LIVES }),
@@ -76,6 +78,9 @@ fn abroad() -> Vec<(Guard, Bounds)> {
     let slow = Bounds { fails: &["slow first"], crash: 2, write: 2, split: true, ..REPLACED };
     let leaving = Bounds { leave: 2, weights: &[("replicate", 0), ("leave", 6)], ..LOST };
     vec![
+        (Guard::ShortLog, CROSSING),
+        (Guard::Reached, Bounds { deaf: 2, ..FORGOTTEN }),
+        (Guard::RetireTurn, RETIRED),
         (Guard::Adopt, Bounds { poll: 3, ..LOST }),
         (Guard::Regress, twice),
         (Guard::TurnBelow, slow),
@@ -123,8 +128,30 @@ const CUT_OFF: Bounds = Bounds {
 };
 const SWEPT: Bounds = Bounds {
     selectors: &["tag:t", "key:b"],
-    sweep: 3,
+    sweep: 4,
     crash: 2,
     weights: &[("put", 2), ("crash", 2), ("sweep", 8)],
     ..FLYING
+};
+/// A node joins while others write.
+const JOINING: Bounds = Bounds {
+    read: 4,
+    write: 1,
+    poll: 4,
+    tick: 4,
+    warm: "booted",
+    weights: &[("hear", 1), ("tick", 4), ("land", 2)],
+    ..Bounds::NONE
+};
+/// A server is replaced between a sweep and the end of the fence.
+const RETIRED: Bounds = Bounds {
+    selectors: &["tag:t"],
+    read: 3,
+    fail: 1,
+    fails: &["both"],
+    sweep: 1,
+    leave: 2,
+    warm: "swept",
+    weights: &[("replicate", 0), ("sweep", 4), ("leave", 6), ("fail", 12)],
+    ..Bounds::NONE
 };

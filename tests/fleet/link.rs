@@ -50,6 +50,9 @@ impl World {
             Link::Idle => self.poll(n),
             Link::Adopt => self.adopt(n),
             Link::Join(place) => {
+                if !self.guards.has(Guard::RaiseLast) {
+                    self.nodes[n].distrust();
+                }
                 self.load_fences(n);
                 Link::JoinLog(place)
             }
@@ -63,7 +66,7 @@ impl World {
             }
             Link::Own(place, own) => self.give_own(n, place, own),
             Link::Register(place) => self.register(n, place),
-            Link::Catch(sent, place, lives, catch) => match self.catch_up(n, catch) {
+            Link::Catch(sent, place, lives, catch) => match self.catch_up(n, catch, place.last) {
                 Catch::Done => self.reached(n, sent, place, lives),
                 next => Link::Catch(sent, place, lives, next),
             },
@@ -73,7 +76,7 @@ impl World {
                 Link::Idle
             }
             Link::Repair(run) => self.repair(n, run),
-            Link::RepairCatch(run, place, catch) => match self.catch_up(n, catch) {
+            Link::RepairCatch(run, place, catch) => match self.catch_up(n, catch, place.last) {
                 Catch::Done if self.nodes[n].member.has_reached(place.turn, place.last) => {
                     Link::RepairErase(run)
                 }
@@ -169,7 +172,7 @@ impl World {
         let known = if g.has(Guard::LoadFences) { &records[..] } else { &[] };
         node.member.join(known, reaches, last, now);
         node.confirmed.extend(records.iter().map(|record| record.id));
-        if g.has(Guard::JoinRaise) {
+        if g.has(Guard::JoinRaise) && g.has(Guard::RaiseLast) {
             node.distrust();
         }
         Link::Register(place)
@@ -257,6 +260,11 @@ impl World {
 
     fn repair_erase(&mut self, n: usize, run: u64) -> Link {
         let (heard, reaches) = self.nodes[n].member.recent();
+        if std::mem::take(&mut self.nodes[n].deaf) {
+            // The server was not reached.
+            let is_noted = !self.guards.has(Guard::Reached);
+            return if is_noted { Link::RepairNote(run, reaches) } else { Link::Idle };
+        }
         for one in heard {
             self.erase(&located_keys(&one.order, self.bounds.located), one.number);
         }

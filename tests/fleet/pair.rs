@@ -88,7 +88,7 @@ impl Pair {
         let call = Call::order(&self.names, &["head", "log", "fences", "members"]);
         let call = call.with(life(one)).with(text(applied)).with("1");
         let fresh = u8::from(!self.sim.data.members.contains_key(&one)).to_string();
-        let mut real = call.run(scripts::HEAD, &mut self.at).unwrap();
+        let mut real = call.run(scripts::HEAD.text(), &mut self.at).unwrap();
         if real.len() > 6 {
             real.remove(6); // the time
             let lives = real.iter().position(|part| part == "[").unwrap_or(0) + 7;
@@ -119,7 +119,7 @@ impl Pair {
         let call = Call::order(&self.names, &keys).with(seen.to_string());
         let call = call.and(known.iter().map(|one| life(*one)));
         let before = self.now();
-        let real = call.run(scripts::ADOPT, &mut self.at).unwrap();
+        let real = call.run(scripts::ADOPT.text(), &mut self.at).unwrap();
         let after = self.now();
         // The wall clock counts: it may have moved on by a second within the call.
         let turn: u32 = real.get(2).and_then(|turn| turn.parse().ok()).unwrap_or_default();
@@ -139,7 +139,7 @@ impl Pair {
         let call = Call::order(&self.names, &["head", "log", "fences", "members", "expect"]);
         let call = call.with(life(one)).with(turn.to_string()).with(text(applied));
         let call = call.and(known.iter().map(|one| life(*one)));
-        let real = call.run(scripts::CHECK_IN, &mut self.at).unwrap();
+        let real = call.run(scripts::CHECK_IN.text(), &mut self.at).unwrap();
         let is_done = self.sim.check_in(G, (one, turn, applied), known, now);
         assert_eq!(real[1] != "again", is_done, "check_in: {real:?}");
         if is_done {
@@ -153,7 +153,7 @@ impl Pair {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members", "expect"]);
         let call = call.with(life(1)).with(turn.to_string()).with(patience.to_string());
-        let real = call.run(scripts::SETTLE, &mut self.at).unwrap();
+        let real = call.run(scripts::SETTLE.text(), &mut self.at).unwrap();
         assert_eq!(real[1] == "clean", self.sim.settle(G, turn, patience, now), "{real:?}");
     }
 
@@ -162,7 +162,7 @@ impl Pair {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members", "expect"]);
         let call = call.with(silent.to_string()).with(life(one));
-        let real = call.run(scripts::LEAVE, &mut self.at).unwrap();
+        let real = call.run(scripts::LEAVE.text(), &mut self.at).unwrap();
         let gone = match silent {
             0 => usize::from(self.sim.leave(G, one)),
             silent => self.sim.reap(G, silent, one, now),
@@ -182,7 +182,7 @@ impl Pair {
             call = call.with(order.order.clone()).with(if order.finishes { "1" } else { "0" });
             call = call.with(order.fences.len().to_string()).and(order.fences.clone());
         }
-        let real = call.run(scripts::ORDER, &mut self.at).unwrap();
+        let real = call.run(scripts::ORDER.text(), &mut self.at).unwrap();
         let (said, messages) = match self.sim.order(G, (one, turn, is_member), orders) {
             Err(why) => (vec![format!("{why:?}").to_lowercase()], Vec::new()),
             Ok((numbers, messages)) => {
@@ -207,7 +207,7 @@ impl Pair {
         ];
         let keep = if token.is_empty() { 0 } else { KEPT };
         let call = Call::keys(keys).with(token).with(keep.to_string());
-        let real = call.run(scripts::LOOK, &mut self.at).unwrap();
+        let real = call.run(scripts::LOOK.text(), &mut self.at).unwrap();
         let said = self.sim.look(key.text(), place.rest(), token, now);
         let nil = || "nil".to_owned();
         let frame = said.frame.as_ref().map_or_else(nil, |frame| escaped(&bytes(frame)));
@@ -227,7 +227,7 @@ impl Pair {
     pub(crate) fn put(&mut self, key: &Key, put: &Put) {
         let now = self.now();
         let (call, message) = (self.put_call(key, put), put.token.clone().into_bytes());
-        let real = call.run(scripts::PUT, &mut self.at).unwrap();
+        let real = call.run(scripts::PUT.text(), &mut self.at).unwrap();
         let (why, told) = self.sim.put(G, put, now);
         assert_eq!(real, [why], "put");
         assert_eq!(self.published(), if told { vec![message] } else { Vec::new() });
@@ -259,7 +259,7 @@ impl Pair {
         let place = Place::of(key, None);
         let call = Call::keys(vec![self.names.lease(&place)]);
         let call = call.and([token, &self.names.channel("leases"), token]);
-        let real = call.run(scripts::RELEASE, &mut self.at).unwrap();
+        let real = call.run(scripts::RELEASE.text(), &mut self.at).unwrap();
         let told = self.sim.release(key.text(), place.rest(), token);
         assert_eq!(real, [u8::from(told.is_some()).to_string()], "release");
         let message = told.filter(|told| *told).map(|_| token.as_bytes().to_vec());
@@ -274,7 +274,7 @@ impl Pair {
         let beginnings = ['e', 'd', 'l'].map(|letter| self.names.beginning(letter, &place));
         let call = Call::keys(keys).with(hex(number)).with(KEPT.to_string());
         let call = call.and(beginnings).and(identities.iter().copied());
-        let real = call.run(scripts::ERASE, &mut self.at).unwrap();
+        let real = call.run(scripts::ERASE.text(), &mut self.at).unwrap();
         let gone = self.sim.erase((key_text, identities), number, KEPT, now);
         assert_eq!(real[1..3], [gone.to_string(), "0".to_owned()], "erase");
     }
@@ -283,7 +283,7 @@ impl Pair {
     pub(crate) fn unlink(&mut self, key: &Key, looked: &Frame) {
         let place = Place::of(key, None);
         let call = Call::keys(vec![self.names.frame(&place, "")]).with(bytes(looked));
-        let real = call.run(scripts::UNLINK, &mut self.at).unwrap();
+        let real = call.run(scripts::UNLINK.text(), &mut self.at).unwrap();
         let gone = self.sim.unlink(key.text(), place.rest(), looked);
         assert_eq!(real, [u8::from(gone).to_string()], "unlink");
     }

@@ -140,7 +140,7 @@ impl World {
                 _ => HeadStep::Done(None),
             },
             HeadStep::Catching(place, catch) => {
-                let next = self.catch_up(n, catch);
+                let next = self.catch_up(n, catch, place.last);
                 let member = &self.nodes[n].member;
                 let reached = member.has_reached(place.turn, place.last) || !g.has(Guard::Reach);
                 match next {
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// One step of catching up with the log.
-    pub(crate) fn catch_up(&mut self, n: usize, catch: Catch) -> Catch {
+    pub(crate) fn catch_up(&mut self, n: usize, catch: Catch, last: Number) -> Catch {
         let (g, now) = (self.guards, self.now);
         let server = &self.servers[0];
         let node = &mut self.nodes[n];
@@ -168,6 +168,10 @@ impl World {
             return if again { Catch::Log { fences: true } } else { Catch::Done };
         };
         let records = server.log_after(node.member.applied());
+        if records.is_empty() && node.member.applied() < last && !g.has(Guard::ShortLog) {
+            node.distrust();
+            node.member.skip_to(last);
+        }
         let gap = records.first().is_some_and(|record| node.member.next(record).is_err());
         let resync = gap && g.has(Guard::Resync);
         if resync && !fences && g.has(Guard::FencesFirst) {

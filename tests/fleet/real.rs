@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use cistern::store::redis::keys::Names;
-use redis::{Client, Connection, Value};
+use redis::{Client, Connection, RedisResult, Value};
 
 /// A server that ends with this value.
 pub(crate) struct Redis {
@@ -103,7 +103,7 @@ impl Call {
     }
 
     /// Runs a script: its reply, flat.
-    pub(crate) fn run(&self, script: &str, at: &mut Connection) -> redis::RedisResult<Vec<String>> {
+    pub(crate) fn run(&self, script: &str, at: &mut Connection) -> RedisResult<Vec<String>> {
         let script = redis::Script::new(script);
         let mut invocation = script.prepare_invoke();
         for key in &self.keys {

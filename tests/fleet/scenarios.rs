@@ -18,7 +18,8 @@ pub(crate) struct Bounds {
     /// Where the first version stands already: nowhere, in `l1`, in the `shared` level and on its
     /// replica, or in `both`. `lost`: a write came after the replica, and one node knows of it;
     /// `short`: not even that one, any more; `cut`: and the log was cut behind it;
-    /// `forgotten`: and a node joined after that; `flying`: and the first put is still under way.
+    /// `forgotten`: and a node joined after that; `flying`: and the first put is still under way;
+    /// `booted`: one node has yet to join; `swept`: a fence is about to be taken away.
     pub(crate) warm: &'static str,
     /// Which servers fail, and what is left of them.
     pub(crate) fails: &'static [&'static str],
@@ -143,7 +144,7 @@ pub(crate) const ONE_SERVER: Bounds = Bounds {
     tick: 8,
     fail: 1,
     trim: 1,
-    sweep: 2,
+    sweep: 3,
     degrade: 1,
     ..Bounds::NONE
 };
@@ -164,7 +165,7 @@ pub(crate) const SMALL: Bounds = Bounds {
     poll: 3,
     drop: 1,
     tick: 4,
-    sweep: 1,
+    sweep: 3,
     degrade: 1,
     cut: 1,
     ..Bounds::NONE
@@ -179,7 +180,7 @@ pub(crate) const LIVES: Bounds = Bounds {
     leave: 1,
     tick: 6,
     trim: 1,
-    sweep: 2,
+    sweep: 3,
     ..Bounds::NONE
 };
 /// A server is replaced, and what it held comes back older.
@@ -284,7 +285,7 @@ pub(crate) fn few_events() -> Vec<(&'static str, Bounds, bool)> {
         ("two nodes, more", Bounds { read: 2, write: 1, ..none.clone() }, false),
         (
             "a tag, swept",
-            Bounds { read: 2, write: 1, selectors: tag, sweep: 1, ..none.clone() },
+            Bounds { read: 2, write: 1, selectors: tag, sweep: 3, ..none.clone() },
             false,
         ),
         ("a lost message", Bounds { drop: 1, poll: 1, tick: 3, ..warm.clone() }, false),

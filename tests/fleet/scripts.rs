@@ -271,7 +271,7 @@ fn only_puts_fail_when_memory_is_full() {
         token: "one".to_owned(),
     };
     let call = pair.put_call(&key, &put);
-    let failed = call.run(scripts::PUT, &mut pair.at).unwrap_err();
+    let failed = call.run(scripts::PUT.text(), &mut pair.at).unwrap_err();
     assert_eq!(failed.code(), Some("OOM"), "{failed}");
     pair.erase("a", number, &[]);
     pair.look(&key, "two");

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use cistern::base::ids::Tick;
+use cistern::base::ids::{Number, Tick};
 use cistern::entry::order::Selector;
 
 use crate::guards::{Guard, Guards};
@@ -39,7 +39,8 @@ pub(crate) struct Acked {
     /// The version that each key must not fall short of.
     pub(crate) promised: [u64; 2],
     pub(crate) count: Option<u64>,
-    pub(crate) asked: Vec<u64>,
+    /// Who were members when it got its number.
+    pub(crate) members: Vec<u64>,
     /// Given by a life that the server lost and that nobody speaks for until it is back.
     pub(crate) suspended: bool,
 }
@@ -47,9 +48,20 @@ pub(crate) struct Acked {
 impl Acked {
     /// Of a write.
     pub(crate) fn of(life: u64, level: Level, at: u64, write: &Write) -> Self {
-        let (count, asked) = (write.count, write.asked.clone());
-        Self { life, level, at, promised: write.promised, count, asked, suspended: false }
+        let (count, members) = (write.count, write.members.clone());
+        Self { life, level, at, promised: write.promised, count, members, suspended: false }
     }
+}
+
+/// A fence that is being swept behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Swept {
+    text: Vec<u8>,
+    number: Number,
+    /// When it was seen first.
+    at: u64,
+    /// The turn in which what it covers was taken out.
+    turn: Option<u32>,
 }
 
 /// Everything.
@@ -74,8 +86,7 @@ pub(crate) struct World {
     /// The clock of the server that took over is far behind.
     pub(crate) slow_clock: bool,
     pub(crate) intents: u64,
-    /// When a fence was set that may be swept.
-    pub(crate) swept: Vec<(Vec<u8>, u64)>,
+    pub(crate) swept: Vec<Swept>,
     /// What programs published and no node has heard.
     pub(crate) unheard: Vec<String>,
     /// An order died that only one node knew of: at rest, nothing is promised.
@@ -164,6 +175,19 @@ impl World {
                     self.nodes[0].member.skip_to(head.last);
                 }
             }
+            "booted" => self.boot(1),
+            "swept" => {
+                self.write_through("tag:t");
+                self.write_through("key:b");
+                (0..self.nodes.len()).for_each(|n| (0..4).for_each(|_| self.link_step(n)));
+                let log = &mut self.servers[0].data.log;
+                log.drain(..log.len() - 1);
+                let data = self.servers.iter().map(|server| server.data.clone());
+                self.replicas = Some(data.collect());
+                self.sweep(b"t1:t");
+                self.now += FLY + 1;
+                self.sweep(b"t1:t");
+            }
             "cut" | "forgotten" | "flying" => {
                 self.write_through(self.bounds.selectors[0]);
                 self.write_through("key:b");
@@ -224,7 +248,7 @@ impl World {
             let is_shared = acked.level != Level::Local && !acked.suspended;
             let by_all = acked.level == Level::Nodes
                 && !acked.suspended
-                && (acked.asked.contains(&node.life()) || came_later);
+                && (acked.members.contains(&node.life()) || came_later);
             let in_time = is_shared && (self.now >= acked.at + LAG || came_later);
             if is_own || by_all || in_time {
                 low = low.max(version);
@@ -317,27 +341,39 @@ impl World {
         }
     }
 
-    /// A fence is swept: what it covers goes, then the fence, when no put can come late.
+    /// The next step of sweeping behind a fence: it is seen; what it covers goes, when no put can
+    /// come late any more; it goes itself.
     pub(crate) fn sweep(&mut self, text: &[u8]) {
-        let Some(number) = self.servers[0].data.fences.get(text).copied() else { return };
+        let (g, now) = (self.guards, self.now);
+        let data = &self.servers[0].data;
+        let number = data.fences.get(text).copied().unwrap_or_default();
+        let turn = data.head.as_ref().map(|head| head.turn);
+        let turn = turn.filter(|_| self.servers[0].is_adopted(g));
+        let known = self.swept.iter().position(|one| one.text == text && one.number == number);
+        let Some(at) = known else {
+            self.swept.push(Swept { text: text.to_vec(), number, at: now, turn: None });
+            return;
+        };
+        if self.swept[at].turn.is_some() {
+            let swept = self.swept.remove(at);
+            if swept.turn == turn || !g.has(Guard::RetireTurn) {
+                let data = &mut self.servers[0].data;
+                data.fences.remove(text);
+                data.retired = data.retired.max(number);
+            }
+            return;
+        }
+        if now <= self.swept[at].at + FLY && g.has(Guard::Retire) {
+            return;
+        }
+        self.swept[at].turn = turn;
         let covered = cistern::store::coherence::decode_order(text).expect("a fence");
-        let guards = self.guards;
         let Some(server) = self.servers.last_mut() else { return };
         for (key, slot) in &mut server.data.slots {
             for standing in slot.standing.values_mut() {
                 let is_named = crate::node::covers(&covered, key);
                 standing.frame.take_if(|frame| is_named && frame.number < number);
             }
-        }
-        match self.swept.iter().find(|(one, _)| one == text) {
-            Some((_, at)) if self.now > at + FLY || !guards.has(Guard::Retire) => {
-                let data = &mut self.servers[0].data;
-                data.fences.remove(text);
-                data.retired = data.retired.max(number);
-                self.swept.retain(|(one, _)| one != text);
-            }
-            Some(_) => {}
-            None => self.swept.push((text.to_vec(), self.now)),
         }
     }
 

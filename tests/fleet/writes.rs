@@ -37,6 +37,8 @@ pub(crate) struct Write {
     pub(crate) promised: [u64; 2],
     /// Who is asked to confirm, and when the number was given.
     pub(crate) asked: Vec<u64>,
+    /// Who were members then, for the checker.
+    pub(crate) members: Vec<u64>,
     pub(crate) numbered_at: Option<u64>,
 }
 
@@ -64,9 +66,11 @@ impl World {
             self.servers[0].data.open.insert(id.clone(), value);
             intent = Some(id);
         }
-        let (stage, promised, asked) = (Stage::Sent, [0; 2], Vec::new());
+        let (stage, promised) = (Stage::Sent, [0; 2]);
+        let (asked, members) = (Vec::new(), Vec::new());
         let (count, numbered_at) = (None, None);
-        let write = Write { order, level, stage, count, intent, promised, asked, numbered_at };
+        let write =
+            Write { order, level, stage, count, intent, promised, asked, members, numbered_at };
         node.writes.push(write);
     }
 
@@ -186,7 +190,9 @@ impl World {
         };
         let orders: Vec<_> = waiting.iter().map(with_id).collect();
         let Some(numbers) = self.submit(n, (turn, is_member), &orders) else { return false };
-        let asked: Vec<u64> = self.servers[0].data.members.keys().copied().collect();
+        let members: Vec<u64> = self.servers[0].data.members.keys().copied().collect();
+        let known = self.nodes[n].member.known().collect();
+        let asked = if self.guards.has(Guard::Asked) { members.clone() } else { known };
         let now = self.now;
         let node = &mut self.nodes[n];
         for (waiting, number) in waiting.into_iter().zip(numbers) {
@@ -195,7 +201,8 @@ impl World {
             node.confirmed.insert(OrderId { life, count });
             let mut ends = vec![OrderId { life, count }.to_string()];
             if let Some(write) = node.writes.iter_mut().find(|one| one.count == Some(count)) {
-                (write.asked, write.numbered_at) = (asked.clone(), Some(now));
+                (write.asked, write.members) = (asked.clone(), members.clone());
+                write.numbered_at = Some(now);
                 ends.extend(write.intent.take());
             }
             let taken = node.taken.iter().filter(|(by, _)| *by == count);

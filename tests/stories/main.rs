@@ -2,8 +2,10 @@
 //! ordered run fails at the simplest broken thing first.
 //!
 //! - `a_*`: one behaviour at a time, the origin answers from a script
-//! - `e_*`, `g_*`: whole systems, whose origins keep state, so that a missed purge shows as wrong
-//!   data
+//! - `b_*`: what happens at the same time, at the limits, and at the ends
+//! - `c_*`, `e_*`, `f_*`, `g_*`: whole systems, whose origins keep state, so that a missed purge
+//!   shows as wrong data
+//! - `l_*`: several nodes and the level they share, on real Redis servers that are hurt on purpose
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,6 +22,7 @@
 mod support;
 
 mod a_basic;
+mod a_config;
 mod a_explain;
 mod a_flights;
 mod a_host;
@@ -41,5 +44,14 @@ mod b_sharing;
 mod b_transfer;
 mod b_unmodified;
 mod b_writes;
+mod c_central_cache;
 mod e_electro_isla;
+mod f_fmgo;
 mod g_gad;
+mod l_cluster;
+mod l_coalescing;
+mod l_events;
+mod l_faults;
+mod l_journal;
+mod l_shared;
+mod l_values;

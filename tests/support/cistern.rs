@@ -10,6 +10,7 @@ use crate::support::client::{Answer, Ask, Asked, get};
 use crate::support::program::Program;
 
 /// How the binary will be started.
+#[derive(Clone)]
 pub(crate) struct Setup {
     folder: PathBuf,
     arguments: Vec<String>,
@@ -21,6 +22,8 @@ pub(crate) struct Cistern {
     program: Option<Program>,
     address: String,
     folder: PathBuf,
+    /// How to start it again; taken by who will.
+    setup: Option<Setup>,
 }
 
 /// cistern without any file, in front of `origin` (an address).
@@ -112,8 +115,9 @@ impl Setup {
     /// Starts it.
     pub(crate) fn start(self) -> Cistern {
         let folder = self.folder.clone();
+        let setup = Some(self.clone());
         match self.run() {
-            Ok((program, address)) => Cistern { program: Some(program), address, folder },
+            Ok((program, address)) => Cistern { program: Some(program), address, folder, setup },
             Err((status, words)) => panic!("cistern left with {status}: {words}"),
         }
     }
@@ -201,6 +205,20 @@ impl Cistern {
         self.program.take().expect("it runs").wait()
     }
 
+    /// It stops in the middle of whatever it does. How to start it again, in the same folder.
+    pub(crate) fn crashes(mut self) -> Setup {
+        let mut program = self.program.take().expect("it runs");
+        program.signal("KILL");
+        program.wait();
+        self.setup.take().expect("nobody took it")
+    }
+
+    /// Stops it in order. How to start it again, in the same folder.
+    pub(crate) fn leaves(mut self) -> Setup {
+        self.stop();
+        self.setup.take().expect("nobody took it")
+    }
+
     /// Stops it and gives what it wrote into its event log.
     pub(crate) fn log(mut self) -> String {
         self.stop();
@@ -226,7 +244,9 @@ impl Drop for Cistern {
             return;
         }
         self.stop();
-        // What a story that went well leaves behind is of no use to anybody.
-        fs::remove_dir_all(&self.folder).ok();
+        // What a story that went well leaves behind is of no use to anybody, unless it goes on.
+        if self.setup.is_some() {
+            fs::remove_dir_all(&self.folder).ok();
+        }
     }
 }

@@ -3,14 +3,22 @@
 //!
 //! Everything blocks, nothing sleeps: what must wait for something waits at a gate, with a limit.
 
+pub(crate) mod caller;
 pub(crate) mod cistern;
 pub(crate) mod client;
+pub(crate) mod fleet;
+pub(crate) mod history;
 pub(crate) mod origin;
 pub(crate) mod patience;
 pub(crate) mod program;
+pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod resident;
 pub(crate) mod stage;
 pub(crate) mod system;
+pub(crate) mod traffic;
+pub(crate) mod trial;
+pub(crate) mod versions;
 pub(crate) mod wire;
 
 use std::time::Duration;

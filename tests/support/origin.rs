@@ -42,7 +42,7 @@ impl Reply {
 #[derive(Default)]
 struct Script {
     replies: HashMap<String, Reply>,
-    gates: HashMap<String, (Sender<()>, Receiver<()>)>,
+    gates: HashMap<String, Latch>,
     asked: Vec<String>,
     heads: HashMap<String, String>,
 }
@@ -59,7 +59,27 @@ pub(crate) struct Gate {
     open: Sender<()>,
 }
 
+/// The origin's side of a gate.
+pub(crate) struct Latch {
+    arrive: Sender<()>,
+    opened: Receiver<()>,
+}
+
+impl Latch {
+    /// Stands at the gate until it opens; whether it did.
+    pub(crate) fn passes(self) -> bool {
+        self.arrive.send(()).is_ok() && self.opened.recv_timeout(PATIENCE).is_ok()
+    }
+}
+
 impl Gate {
+    /// A gate and its latch.
+    pub(crate) fn with_latch() -> (Self, Latch) {
+        let (arrive, arrived) = channel();
+        let (open, opened) = channel();
+        (Self { arrived, open }, Latch { arrive, opened })
+    }
+
     /// Waits until the request stands at the gate.
     pub(crate) fn reached(&self) {
         self.arrived.recv_timeout(PATIENCE).expect("the request never reached the origin");
@@ -99,10 +119,9 @@ impl Origin {
     /// The next `what` waits at the gate. Its answer is taken before it waits: what a slow origin
     /// read from its tables before somebody changed them.
     pub(crate) fn holds(&self, what: &str) -> Gate {
-        let (arrive, arrived) = channel();
-        let (open, opened) = channel();
-        self.lock().gates.insert(what.to_owned(), (arrive, opened));
-        Gate { arrived, open }
+        let (gate, latch) = Gate::with_latch();
+        self.lock().gates.insert(what.to_owned(), latch);
+        gate
     }
 
     /// How often it was asked this.
@@ -131,9 +150,7 @@ fn serve(stream: TcpStream, script: &Mutex<Script>) {
             let reply = script.replies.get(&request.what).cloned().unwrap_or_else(|| status(404));
             (reply, script.gates.remove(&request.what))
         };
-        let passed = gate.is_none_or(|(arrive, opened)| {
-            arrive.send(()).is_ok() && opened.recv_timeout(PATIENCE).is_ok()
-        });
+        let passed = gate.is_none_or(Latch::passes);
         let head_only = request.what.starts_with("HEAD ");
         if !passed || writer.write_all(&bytes_of(&reply, head_only)).is_err() || request.last {
             return;
@@ -142,16 +159,16 @@ fn serve(stream: TcpStream, script: &Mutex<Script>) {
 }
 
 /// What of a request an answer depends on.
-struct Request {
+pub(crate) struct Request {
     /// Method and target.
-    what: String,
+    pub(crate) what: String,
     /// Its field lines, in lower case.
-    head: String,
+    pub(crate) head: String,
     /// Whether the client wants the connection closed afterwards.
-    last: bool,
+    pub(crate) last: bool,
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+pub(crate) fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let first = read_line(reader)?;
     let (what, _) = first.rsplit_once(' ')?;
     let (mut length, mut last, mut head) = (0, false, String::new());

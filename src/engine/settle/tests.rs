@@ -131,9 +131,9 @@ fn doubted(engine: &Engine, text: &str) -> bool {
 async fn shorter_doubts_end_first_and_longer_ones_stay() {
     let (_origin, worker) = stalled(&Arc::default(), "").await;
     let engine = &worker.engine;
-    unknown(engine, order("long"), None, false, Span::from_secs(60));
+    unknown(engine, order("long"), None, false, Span::from_secs(60)).await;
     later(1_000).await;
-    unknown(engine, order("none"), None, false, Span::ZERO);
+    unknown(engine, order("none"), None, false, Span::ZERO).await;
     assert_eq!(waiting(engine), 4);
     assert!(doubted(engine, "long") && doubted(engine, "none") && !doubted(engine, "other"));
     later(2_500).await;
@@ -142,7 +142,7 @@ async fn shorter_doubts_end_first_and_longer_ones_stay() {
     later(60_000).await;
     assert!(!doubted(engine, "long") && engine.settling.is_settled());
     // And the next begins anew.
-    unknown(engine, order("next"), None, false, Span::FOREVER);
+    unknown(engine, order("next"), None, false, Span::FOREVER).await;
     assert!(doubted(engine, "next"));
     later(limits::SETTLE_LAST_MAX.as_millis() + 10).await;
     assert!(engine.settling.is_settled());
@@ -156,7 +156,8 @@ async fn beyond_the_bounds_everything_is_purged_instead() {
     let by_bytes = limits::UNSETTLED_BYTES_MAX / limits::KEY_BYTES_MAX;
     for (count, pad) in [(limits::UNSETTLED_MAX, ""), (by_bytes, long.as_str())] {
         for number in 0..count {
-            unknown(engine, order(&format!("{number}{pad}")), None, false, Span::from_secs(60));
+            unknown(engine, order(&format!("{number}{pad}")), None, false, Span::from_secs(60))
+                .await;
             assert!(waiting(engine) <= limits::UNSETTLED_MAX);
             assert!(engine.settling.queue().text_bytes <= limits::UNSETTLED_BYTES_MAX);
         }

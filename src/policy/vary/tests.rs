@@ -182,3 +182,71 @@ proptest! {
         prop_assert_eq!(names, Err(Reason::VaryStar));
     }
 }
+
+#[test]
+fn what_was_taken_apart_goes_together_again() {
+    let long = "x".repeat(TEXT_BYTES_MAX + 1);
+    let said = map(&[("accept", "a/b"), ("x-long", &long), ("cookie", "a=1"), ("x-empty", "")]);
+    let names = ["accept", "x-long", "cookie", "x-empty", "x-absent"];
+    let selecting = Selecting::of(&names.map(HeaderName::from_static), &said);
+    let parts = || selecting.parts().map(|(name, said)| (name.clone(), said));
+    assert_eq!(Selecting::of_parts(parts()), Some(selecting.clone()));
+    assert!(Selecting::of_parts(parts()).unwrap().matches(&said));
+    assert_eq!(Selecting::of_parts([]), Some(Selecting::default()));
+}
+
+#[test]
+fn parts_that_no_request_makes_are_refused() {
+    let accept = header::ACCEPT;
+    let long = [b'x'; TEXT_BYTES_MAX + 1];
+    let of = |name: &HeaderName, said| Selecting::of_parts([(name.clone(), said)]);
+    assert!(of(&accept, Said::Text(&long[1..])).is_some());
+    assert!(of(&accept, Said::Text(&long)).is_none());
+    assert!(of(&header::COOKIE, Said::Text(b"a=1")).is_none());
+    assert!(of(&HeaderName::from_static("*"), Said::Absent).is_none());
+    let absent = |name: &HeaderName| (name.clone(), Said::Absent);
+    assert!(Selecting::of_parts([absent(&accept), absent(&accept)]).is_none());
+    let many = (0..=VARY_NAMES_MAX).map(|at| format!("x-{at}").parse().unwrap());
+    let many: Vec<HeaderName> = many.collect();
+    assert!(Selecting::of_parts(many.iter().skip(1).map(absent)).is_some());
+    assert!(Selecting::of_parts(many.iter().map(absent)).is_none());
+}
+
+#[test]
+fn only_said_secrets_are_secrets() {
+    let holds = |name: &'static str, said: &[(&str, &str)]| {
+        Selecting::of(&[HeaderName::from_static(name)], &map(said)).holds_secret()
+    };
+    for name in ["cookie", "authorization", "x-api-key", "x-amz-security-token"] {
+        assert!(holds(name, &[(name, "1")]) && !holds(name, &[]), "{name}");
+    }
+    assert!(!holds("accept", &[("accept", &"x".repeat(500))]));
+}
+
+#[test]
+fn a_variant_has_one_name_and_no_other_has_it() {
+    let id = |names: &[&'static str], said: &[(&str, &str)]| {
+        let names: Vec<_> = names.iter().map(|name| HeaderName::from_static(name)).collect();
+        Selecting::of(&names, &map(said)).id()
+    };
+    assert_eq!(id(&[], &[("accept", "a")]), None);
+    let one = id(&["accept-language"], &[("accept-language", "es, en;q=0.5")]).unwrap();
+    assert!(one.len() == 16 && one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
+    // It is written into Redis: another program must find it under the same name.
+    assert_eq!(one, "a6f86c40a646ed98");
+    assert_eq!(id(&["accept-language"], &[("accept-language", "EN;q=0.50,es")]).unwrap(), one);
+    let both = [("x-a", "1"), ("x-b", "2")];
+    assert_eq!(id(&["x-a", "x-b"], &both), id(&["x-b", "x-a"], &both));
+    let all = [
+        id(&["x-a"], &both),
+        id(&["x-b"], &both),
+        id(&["x-a", "x-b"], &both),
+        id(&["x-a", "x-b"], &both[..1]),
+        id(&["x-a", "x-b"], &both[1..]),
+        id(&["x-a", "x-b"], &[("x-a", "2"), ("x-b", "1")]),
+        id(&["x-a"], &[("x-a", "")]),
+        id(&["x-a"], &[]),
+    ];
+    let distinct: std::collections::HashSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len());
+}

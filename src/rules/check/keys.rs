@@ -192,11 +192,17 @@ fn check_collisions(texts: &[(&Made, Spot, Vec<Step>)], found: &mut Findings) {
     for (at, (later, spot, steps)) in texts.iter().enumerate() {
         let earlier = texts.get(..at).unwrap_or_default();
         let other = earlier.iter().find(|(earlier, _, other)| {
-            place(&earlier.route) != place(&later.route) && can_be_equal(steps, other)
+            let differ = place(&earlier.route) != place(&later.route)
+                || shard(&earlier.route) != shard(&later.route);
+            differ && can_be_equal(steps, other)
         });
         if let Some((earlier, other_spot, _)) = other {
             let (a, b) = (&later.route, &earlier.route);
-            let what = if a.kind == b.kind { "origin" } else { "type" };
+            let what = match () {
+                () if a.kind != b.kind => "type",
+                () if shard(a) != shard(b) => "shard",
+                () => "origin",
+            };
             let message = format!(
                 "keys of `{}` and `{}` can be equal, and they have not the same {what}",
                 a.name, b.name
@@ -214,4 +220,9 @@ fn check_collisions(texts: &[(&Made, Spot, Vec<Step>)], found: &mut Findings) {
 fn place(route: &Route) -> (u16, Option<usize>, Option<usize>) {
     let by_default = route.default_origin.filter(|_| route.origin.is_none());
     (route.kind.0, route.origin, by_default)
+}
+
+/// The shard as written: entries of one key lie in one slot.
+fn shard(route: &Route) -> Option<String> {
+    route.shard.as_ref().map(ToString::to_string)
 }

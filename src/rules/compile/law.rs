@@ -1,9 +1,10 @@
 //! What a route says over the origin's head, gathered from route, type and defaults.
 
 use super::super::diagnostic::{Code, Findings, Spot};
-use super::super::document::{Defaults, OverrideWord, RouteTable, TtlModeWord, TypeTable};
+use super::super::document::{Defaults, RouteTable, TypeTable};
 use super::super::read::{At, Maybe, OneOrMany, Text};
 use super::super::values::{Statuses, TtlText};
+use super::super::words::{OverrideWord, TtlModeWord};
 use super::{Scope, inherited};
 use crate::base::limits::DELTA_SECONDS_MAX;
 use crate::base::units::Span;
@@ -50,7 +51,7 @@ pub(super) fn law(levels: &Levels<'_>, scope: &Scope<'_>, found: &mut Findings) 
         // A class that does not exist is told once, where it is named.
         Some(text) if levels.route.ttl.is_some() => read_ttl(text, scope, found),
         Some(text) => ttl_of(&text.value, scope).unwrap_or(Ttl::Origin),
-        None => Ttl::Origin,
+        None => default_ttl(levels, scope),
     };
     let status_ttl = level!(levels, status_ttl);
     let stale_if_error = level!(levels, stale_if_error).map(|span| span.value.0);
@@ -89,6 +90,13 @@ pub(super) fn law(levels: &Levels<'_>, scope: &Scope<'_>, found: &mut Findings) 
     );
     check_windows(levels, &law, found);
     law
+}
+
+/// The settings' lifetime, for what rules speak of: a route with a key or a type. One that only
+/// routes leaves everything to the origin.
+fn default_ttl(levels: &Levels<'_>, scope: &Scope<'_>) -> Ttl {
+    let spoken_of = levels.route.key.is_some() || levels.kind.is_some();
+    scope.ctx.default_ttl.filter(|_| spoken_of).map_or(Ttl::Origin, Ttl::For)
 }
 
 /// A lifetime with its class looked up; `None` when there is no such class.

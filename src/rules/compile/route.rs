@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use super::super::charset::CharSet;
 use super::super::condition::{Condition, whole_regex};
 use super::super::diagnostic::{Code, Findings, Spot};
-use super::super::document::{
-    Defaults, MissingWord, QueryTable, RouteTable, RulesDocument, ShareWord,
-};
+use super::super::document::{Defaults, QueryTable, RouteTable, RulesDocument};
 use super::super::expr::{Expr, Step};
 use super::super::extract::ValueOf;
 use super::super::matcher::{Match, Matcher, PathMatch};
@@ -19,6 +17,8 @@ use super::super::scan::Slip;
 use super::super::selector::SelectorTemplate;
 use super::super::template::{Purpose, Template};
 use super::super::values::{OriginName, StatusPattern};
+use super::super::words::{MissingWord, ShareWord};
+use super::keeping::{keeping, shard, shard_text};
 use super::law::{Levels, check_defaults, law, level, level_without_type};
 use super::origin::hosts;
 use super::{Scope, claim, inherited};
@@ -36,6 +36,7 @@ pub(in crate::rules) struct Made {
     pub(in crate::rules) key: Option<Text>,
     pub(in crate::rules) query_spot: Option<Spot>,
     pub(in crate::rules) sort_spot: Option<Spot>,
+    pub(in crate::rules) shard_spot: Option<Spot>,
     pub(in crate::rules) matches: Vec<Spot>,
 }
 
@@ -92,17 +93,8 @@ fn route(
     };
     let bypass =
         level_without_type!(levels, bypass).and_then(|text| Condition::read(text, &names, found));
-    let prefix = kind_table.and_then(|kind| kind.prefix.as_ref()).map(|text| text.value.as_str());
-    let key = written.key.as_ref().and_then(|text| {
-        let template = Template::read(text, &names, Purpose::Key, found)?;
-        Some(template.behind(prefix.unwrap_or_default()))
-    });
-    let tags: Vec<_> = written
-        .tags
-        .iter()
-        .flat_map(|list| &list.0)
-        .filter_map(|text| Template::read(text, &names, Purpose::Tag, found))
-        .collect();
+    let key = key(&levels, &names, scope, found);
+    let tags = tags(written, &names, found);
     let query = query_rule(&levels, key.as_ref(), &tags, &[&matcher.when, &bypass]);
     let first_match = matcher.matches.first().map_or("", |one| &one.written);
     let name = written.name.as_ref().map_or(first_match, |name| name.value.as_str());
@@ -114,6 +106,7 @@ fn route(
         origin: origin(written.origin.as_ref(), scope, found),
         default_origin: file_origin(defaults, scope),
         law: law(&levels, scope, found),
+        keeping: keeping(&levels, scope, found),
         share: level_without_type!(levels, share).copied().unwrap_or(ShareWord::Auto),
         mode: level_without_type!(levels, mode).copied().unwrap_or(Mode::On),
         inject: level_without_type!(levels, inject).map(|text| text.value.clone()),
@@ -121,6 +114,7 @@ fn route(
         on_write: on_write(&levels, &names, found),
         identity: key.as_ref().map_or_else(KeyIdentity::default, |key| identity(key, scope)),
         credentials: scope.credentials.clone(),
+        shard: shard(&levels, &names, scope, found),
         matcher,
         names,
         bypass,
@@ -135,8 +129,29 @@ fn route(
         key: written.key.clone(),
         query_spot: written.query.as_ref().and_then(query_spot),
         sort_spot: written.query.as_ref().and_then(|q| q.sort.as_ref()).map(|sort| sort.spot),
+        shard_spot: shard_text(&levels).map(|text| text.spot),
         matches: match_spots,
     }
+}
+
+/// The key behind the prefix of its type.
+fn key(
+    levels: &Levels<'_>,
+    names: &Names,
+    scope: &Scope<'_>,
+    found: &mut Findings,
+) -> Option<Template> {
+    let template = Template::read(levels.route.key.as_ref()?, names, Purpose::Key, found)?;
+    let prefix = levels.kind.and_then(|kind| {
+        let own = kind.prefix.as_ref().map(|text| text.value.as_str());
+        own.or(scope.ctx.default_prefix.as_deref())
+    });
+    Some(template.behind(prefix.unwrap_or_default()))
+}
+
+fn tags(written: &RouteTable, names: &Names, found: &mut Findings) -> Vec<Template> {
+    let all = written.tags.iter().flat_map(|list| &list.0);
+    all.filter_map(|text| Template::read(text, names, Purpose::Tag, found)).collect()
 }
 
 /// The name, and the number of tags.

@@ -73,6 +73,9 @@ pub enum Verdict {
     Unsettled,
 }
 
+/// How far back an own record looks for itself: more than are numbered before they come back.
+const RECENT: usize = 1_024;
+
 impl Member {
     /// A node at the beginning of its life. `life` is never 0.
     pub fn new(life: u64) -> Self {
@@ -215,9 +218,10 @@ impl Member {
     /// The record's effect in this process has been had.
     pub fn apply(&mut self, record: &Record, now_ms: u64) {
         self.mirror.learn(&record.order, record.number);
-        // Own ones are remembered when they are numbered, unless they became part of another.
-        let is_remembered = record.id.life == self.life && record.id.count <= self.numbered;
-        if !is_remembered && !record.order.is_empty() {
+        // An own order is remembered when it is numbered; one that was repeated has a new number.
+        let known = record.id.life == self.life
+            && self.heard.iter().rev().take(RECENT).any(|heard| heard.number == record.number);
+        if !known && !record.order.is_empty() {
             let order = Arc::new(record.order.clone());
             self.remember(Heard { number: record.number, id: record.id, order, at_ms: now_ms });
         }
@@ -280,6 +284,11 @@ impl Member {
     /// is not to be used: whether an order names it, nobody may know.
     pub fn recent(&self) -> (Vec<Heard>, Number) {
         (self.heard.iter().cloned().collect(), self.reaches)
+    }
+
+    /// The number after which it remembers every order.
+    pub const fn reaches(&self) -> Number {
+        self.reaches
     }
 
     /// It has checked in to a turn whose server knows nothing of earlier turns after `base`.

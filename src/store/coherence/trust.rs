@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::time::Instant;
+
 use crate::base::ids::Tick;
 use crate::base::units::Span;
 
@@ -15,6 +17,8 @@ pub struct Trust {
     from_tick: AtomicU64,
     /// Zero: trust never ends.
     lag_ms: u64,
+    /// When the steady clock began.
+    began: Instant,
 }
 
 impl Default for Trust {
@@ -25,15 +29,20 @@ impl Default for Trust {
 
 impl Trust {
     /// Of a node that shares with nobody, or that serves on when it hears nothing.
-    pub const fn alone() -> Self {
+    pub fn alone() -> Self {
         let (until_ms, from_tick) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-        Self { until_ms, from_tick, lag_ms: 0 }
+        Self { until_ms, from_tick, lag_ms: 0, began: Instant::now() }
     }
 
     /// Of a node that may be `lag_max` behind its fleet. It has heard nothing yet.
-    pub const fn within(lag_max: Span) -> Self {
+    pub fn within(lag_max: Span) -> Self {
         let (until_ms, from_tick) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { until_ms, from_tick, lag_ms: lag_max.as_millis() }
+        Self { until_ms, from_tick, lag_ms: lag_max.as_millis(), began: Instant::now() }
+    }
+
+    /// A moment in milliseconds of the steady clock.
+    pub fn at(&self, moment: Instant) -> u64 {
+        moment.saturating_duration_since(self.began).as_millis() as u64
     }
 
     /// Whether something may be used at `now_ms` that was born under `born` and known to be current

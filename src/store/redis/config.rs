@@ -108,3 +108,73 @@ pub struct Config {
     /// The folder of the journal; none keeps waiting purges in memory only.
     pub journal: Option<PathBuf>,
 }
+
+/// Why settings cannot be used, told at start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// There is nobody to ask.
+    #[error("no server is named")]
+    NoServers,
+    /// An address without a name or with port 0.
+    #[error("{0} is not the address of a server")]
+    Address(Address),
+    /// A cluster has database 0 only.
+    #[error("a Redis Cluster has no database {0}, only 0")]
+    Database(i64),
+    /// A user logs in with a password.
+    #[error("the user {0} has no password")]
+    NoPassword(String),
+    /// A number that must be at least one.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// Certificates that cannot be read, or that do not fit together.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+impl Config {
+    /// Whether these settings make sense, as far as that shows without asking anybody.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let addresses = self.layout.addresses();
+        if addresses.is_empty() {
+            return Err(ConfigError::NoServers);
+        }
+        if let Some(wrong) = addresses.iter().find(|at| at.host.is_empty() || at.port == 0) {
+            return Err(ConfigError::Address(wrong.clone()));
+        }
+        if matches!(self.layout, Layout::Cluster(_)) && self.db != 0 {
+            return Err(ConfigError::Database(self.db));
+        }
+        for login in [&self.login, &self.sentinel_login] {
+            if let (Some(user), None) = (&login.user, &login.password) {
+                return Err(ConfigError::NoPassword(user.clone()));
+            }
+        }
+        let zero =
+            |name, is_zero: bool| if is_zero { Err(ConfigError::Zero(name)) } else { Ok(()) };
+        zero("connections", self.connections == 0)?;
+        zero("calls_max", self.calls_max == 0)?;
+        zero("budget", self.budget == Span::ZERO)?;
+        zero("connect_timeout", self.connect_timeout == Span::ZERO)
+    }
+}
+
+impl Layout {
+    /// The addresses that the settings name: servers, sentinels, or nodes of a cluster.
+    pub fn addresses(&self) -> &[Address] {
+        match self {
+            Self::Single(address) => std::slice::from_ref(address),
+            Self::Sentinel { sentinels: addresses, .. } | Self::Cluster(addresses) => addresses,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}

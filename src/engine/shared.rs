@@ -1,0 +1,331 @@
+//! The shared level in the story of a request: a fetch looks there before it asks the origin, waits
+//! for another node's fetch of the same, and puts there what it stores; an order goes to all nodes.
+//! Whatever happens to Redis, the request goes on without it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::{Instant, timeout_at};
+
+use crate::base::clock::Timestamp;
+use crate::base::ids::Tick;
+use crate::base::tasks;
+use crate::engine::admit::Plan;
+use crate::engine::fetch::Errand;
+use crate::engine::flight::{Flight, Landing};
+use crate::engine::{Engine, Worker, outbound, purge};
+use crate::entry::Entry;
+use crate::entry::order::{Order, Selector};
+use crate::entry::pack::Packing;
+use crate::policy::{self, Verdict};
+use crate::store::fence::{Birth, Facts};
+use crate::store::l1::Landed;
+use crate::store::redis::fleet::{
+    Effects, Fleet, Found, Keeping, Lease, News, Receipt, Renewal, Standing, Wanted,
+};
+use crate::telemetry::Telemetry;
+use crate::telemetry::event::Event;
+
+/// What a fetch holds in the shared level: the number it may put under, and the lease that others
+/// wait for. Dropped without a put, it gives the lease back.
+#[derive(Debug)]
+pub struct Holding {
+    fleet: Arc<Fleet>,
+    plan: Plan,
+    standing: Option<Standing>,
+    lease: Lease,
+    /// Nobody else should wait for this one's answer either.
+    alone: bool,
+    /// Says that the fetch goes on, until this is dropped.
+    _renewal: Option<Renewal>,
+}
+
+impl Holding {
+    fn new(fleet: &Arc<Fleet>, plan: &Plan, standing: Option<Standing>, lease: Lease) -> Self {
+        let renewal = fleet.keep_lease(&plan.key, plan.shard.as_deref(), &lease);
+        Self {
+            fleet: Arc::clone(fleet),
+            plan: plan.clone(),
+            standing,
+            lease,
+            alone: false,
+            _renewal: renewal,
+        }
+    }
+
+    /// Its answer is not shared: who waits for it asks for himself.
+    pub(super) fn is_alone(&mut self) {
+        self.alone = true;
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        let lease = std::mem::take(&mut self.lease);
+        self.fleet.give_back(&self.plan.key, self.plan.shard.as_deref(), &lease, self.alone);
+    }
+}
+
+/// What came of a look into the shared level.
+pub(super) enum Seen {
+    /// The flight has landed with what was found.
+    Landed,
+    /// The origin must be asked.
+    Ask,
+}
+
+impl Engine {
+    /// The fleet, if answers of this plan are shared in it. What the digest of a credential
+    /// identifies is found again by nodes that know the key of these digests, and by no others.
+    pub(super) fn shares(&self, plan: &Plan) -> Option<&Arc<Fleet>> {
+        let shared = plan.keeping.l2 && (plan.identity.is_none() || self.shares_identities);
+        self.fleet.as_ref().filter(|_| shared)
+    }
+
+    /// Whether an entry may be used without asking anybody, as far as orders go.
+    pub(super) fn is_trusted(&self, entry: &Entry, at: Instant) -> bool {
+        self.trust.holds(entry.stamp.born, entry.known_ms, self.trust.at(at))
+    }
+}
+
+/// Looks into the shared level for a fetch that is about to ask the origin. What is fresh there
+/// lands; what another node is fetching is waited for, no longer than the origin would have.
+pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Errand) -> Seen {
+    let engine = &worker.engine;
+    let Some(fleet) = engine.shares(&errand.plan).cloned() else { return Seen::Ask };
+    let origin = &errand.plan.routed.origin;
+    let until = Instant::now() + origin.timeout.to_duration();
+    // What was not shareable a moment ago is not worth a wait.
+    let lately = engine.unshareable.is_marked(&errand.plan.key, engine.clock.now());
+    let lease = !lately && errand.may_lead_others();
+    let mut waited = false;
+    loop {
+        // Taken before the look, so that no end of a lease is missed.
+        let mut place = fleet.wait_for(&errand.plan.key);
+        let plan = &errand.plan;
+        let found = find(engine, &fleet, plan, &errand.gist.fields, &flight.birth, lease).await;
+        let Some(found) = found else { return Seen::Ask };
+        let Found { entries, standing, lease: held } = found;
+        let theirs = if let Lease::Theirs(left) = held { Some(left) } else { None };
+        let holding = Holding::new(&fleet, plan, standing, held);
+        let best = newest(entries);
+        let usable = best.filter(|entry| errand.is_news(entry));
+        if let Some(entry) = usable {
+            if land(engine, flight, errand, entry, waited) {
+                return Seen::Landed;
+            }
+        } else {
+            fleet.stats().misses.count();
+        }
+        let now = Instant::now();
+        let Some(left) = theirs.filter(|_| now < until) else {
+            flight.hold(holding);
+            return Seen::Ask;
+        };
+        drop(holding);
+        let end = until.min(now + Duration::from_millis(left.max(1)));
+        waited = true;
+        fleet.stats().waited.count();
+        match timeout_at(end, place.ended()).await {
+            // Whoever fetched it cannot share it.
+            Ok(true) => return Seen::Ask,
+            Ok(false) => {}
+            Err(_) => fleet.stats().leases_expired.count(),
+        }
+    }
+}
+
+/// What the shared level has for a request that leads no fetch: HEAD, and parts of what is whole
+/// there. Whether L1 has it now.
+pub(super) async fn bring(engine: &Engine, plan: &Plan, fields: &HeaderMap, birth: &Birth) -> bool {
+    let Some(fleet) = engine.shares(plan).filter(|_| plan.keeping.l1) else { return false };
+    let Some(found) = find(engine, fleet, plan, fields, birth, false).await else { return false };
+    let Some(mut entry) = newest(found.entries) else { return false };
+    entry.known_ms = engine.trust.at(birth.began());
+    let entry = entry.counted_in(&engine.transit);
+    let landed = engine.l1.land(birth, plan.key.clone(), Arc::new(entry));
+    fleet.stats().hits.count();
+    landed == Landed::Stored
+}
+
+async fn find(
+    engine: &Engine,
+    fleet: &Fleet,
+    plan: &Plan,
+    fields: &HeaderMap,
+    birth: &Birth,
+    lease: bool,
+) -> Option<Found> {
+    let route = plan.routed.route.as_deref();
+    let wanted = Wanted {
+        key: &plan.key,
+        shard: plan.shard.as_deref(),
+        fields,
+        kind: route.map_or("", |route| &route.kind_name),
+        sealed: plan.keeping.encrypt,
+        replica: plan.keeping.replica,
+        lease,
+        birth: birth.tick(),
+        shapes: engine.l1.shapes(),
+    };
+    let found = fleet.find(&wanted, engine).await;
+    if found.is_err() {
+        fleet.stats().faults.count();
+    }
+    found.ok()
+}
+
+/// Of several that answer a request the one with the newest `Date` (RFC 9111, 4.1).
+fn newest(entries: Vec<Entry>) -> Option<Entry> {
+    entries.into_iter().max_by_key(|entry| (entry.stamp.date, entry.stamp.stored_at))
+}
+
+/// What was found is served if it may be, and else asked about. Whether the flight has landed.
+fn land(
+    engine: &Engine,
+    flight: &Arc<Flight>,
+    errand: &mut Errand,
+    mut entry: Entry,
+    waited: bool,
+) -> bool {
+    entry.known_ms = engine.trust.at(flight.birth.began());
+    let verdict = policy::judge(&entry.stamp, &errand.plan.wishes, engine.clock.now());
+    let facts_admit = flight.birth.admits(&Facts::of(&errand.plan.key, &entry.labels));
+    let entry = Arc::new(entry.counted_in(&engine.transit));
+    let stands = errand.plan.keeping.l1
+        && engine.l1.land(&flight.birth, errand.plan.key.clone(), Arc::clone(&entry))
+            == Landed::Stored;
+    let lands = match verdict {
+        Verdict::Fresh => Some(Landing::Found { entry: Arc::clone(&entry), waited }),
+        // Whoever waits finds it in L1, is served, and has it renewed behind.
+        Verdict::WhileRevalidate if stands && errand.stale.is_none() => Some(Landing::Stored),
+        Verdict::WhileRevalidate | Verdict::Validate(_) => None,
+    };
+    if let Some(lands) = lands {
+        if let Some(fleet) = &engine.fleet {
+            fleet.stats().hits.count();
+        }
+        flight.fate.decide(None);
+        engine.flights.unlist(flight);
+        flight.land(lands);
+        return true;
+    }
+    if facts_admit && !errand.asks_as_client() {
+        let stored = entry.head.to_header_map();
+        errand.plain_head = Some(errand.head.clone());
+        errand.head = outbound::for_cache(errand.head.clone(), policy::conditions(&stored));
+        flight.fall_back_on(Arc::clone(&entry));
+        errand.stale = Some(entry);
+    }
+    false
+}
+
+/// Puts what a flight stored where all nodes find it; nobody waits for that.
+pub(super) fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
+    let Some(mut holding) = flight.take_holding() else { return };
+    let Some(standing) = holding.standing.take() else { return };
+    let facts = Facts::of(&plan.key, &entry.labels);
+    // An answer that an order came before, or that a late write may change, is nobody's.
+    if !flight.birth.admits(&facts) || engine.settling.doubts(&facts) {
+        return;
+    }
+    let keeping = Keeping {
+        shard: plan.shard.clone(),
+        packing: plan.keeping.compress.map(|(level, min)| Packing { level, min }),
+        sealed: plan.keeping.encrypt,
+    };
+    let (engine, key, entry) = (Arc::clone(engine), plan.key.clone(), Arc::clone(entry));
+    tasks::tend(async move {
+        let lease = std::mem::take(&mut holding.lease);
+        let fleet = Arc::clone(&holding.fleet);
+        fleet.put(&key, &entry, &keeping, &standing, &lease, engine.as_ref()).await;
+    });
+}
+
+/// What came of an order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Carried {
+    /// Its last tick.
+    pub tick: Tick,
+    /// Entries of L1 that went.
+    pub entries: u64,
+    /// How far it has got.
+    pub receipt: Receipt,
+}
+
+/// Carries an order out on all nodes, as far as they can be reached in time. Without a shared level
+/// nothing is waited for.
+pub async fn order_all(
+    engine: &Engine,
+    order: &Order,
+    by: &'static str,
+    rule: Option<&str>,
+    widened: bool,
+    confirm: Option<Duration>,
+) -> Carried {
+    // The node refuses frames that the order names before it acts on anything.
+    let count = engine.fleet.as_ref().map(|fleet| fleet.give(order));
+    let (tick, entries) = purge::carry_out(engine, order, by, rule, widened);
+    let receipt = match (&engine.fleet, count) {
+        (Some(fleet), Some(count)) => fleet.settled(count, confirm).await,
+        _ => Receipt::default(),
+    };
+    Carried { tick, entries, receipt }
+}
+
+impl Effects for Engine {
+    fn carry_out(&self, order: &Order, by: &'static str) {
+        purge::carry_out(self, order, by, None, false);
+    }
+
+    fn distrust(&self) {
+        let tick = self.fences.raise(&Order::of([Selector::All]));
+        self.trust.distrust_before(tick);
+    }
+
+    fn let_go(&self, identity: &str) {
+        self.l1.remove_identity(identity);
+    }
+
+    fn tell(&self, news: &News) {
+        tell(&self.telemetry, self.clock.now(), news);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Writes a line about the shared level.
+pub fn tell(telemetry: &Telemetry, now: Timestamp, news: &News) {
+    let (what, detail) = told(news);
+    telemetry.tell(now, &Event::Redis { what, detail: &detail });
+}
+
+/// A word and a detail for the log.
+fn told(news: &News) -> (&'static str, String) {
+    use crate::store::redis::Told;
+    match news {
+        News::Servers(Told::Down { server, why }) => ("down", format!("{server}: {why}")),
+        News::Servers(Told::Up { server, after }) => ("up", format!("{server} after {after}")),
+        News::Servers(Told::Topology { masters, replicas }) => {
+            let list = |all: &[crate::store::redis::config::Address]| {
+                all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            };
+            ("topology", format!("masters {} replicas {}", list(masters), list(replicas)))
+        }
+        News::Servers(Told::Unfound { why }) => ("unfound", why.clone()),
+        News::Joined { turn, repeated } => ("joined", format!("turn {turn} repeated={repeated}")),
+        News::Adopted { turn } => ("adopted", format!("turn {turn}")),
+        News::Gap { why } => ("gap", (*why).to_owned()),
+        News::Floor { why } => ("floor", (*why).to_owned()),
+        News::Replayed { orders } => ("replayed", format!("orders={orders}")),
+        News::Waiting { why } => ("waiting", format!("orders wait: {why}")),
+        News::BadFrame { why, key } => ("bad-frame", format!("{why} key={key}")),
+        News::BadEvent { why } => ("bad-event", why.clone()),
+        News::Refused { why } => ("refused", why.clone()),
+        News::Swept { seen, gone, ms } => ("swept", format!("seen={seen} gone={gone} ms={ms}")),
+        News::Journal { why } => ("journal", why.clone()),
+    }
+}

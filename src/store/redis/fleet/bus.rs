@@ -1,0 +1,265 @@
+//! Messages: numbered orders, confirmations, leases that end, orders of other programs, and what
+//! Redis lets go of. They make things fast, and no promise rests on them: what is lost here the
+//! poll brings, or nobody needs it.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use redis::Msg;
+use redis::aio::PubSub;
+use tokio::time::{sleep, timeout};
+
+use super::lease::ALONE;
+use super::{Effects, Fleet, News};
+use crate::base::limits;
+use crate::base::tasks;
+use crate::entry::order::{Order, Selector};
+use crate::store::coherence::{Due, OrderId, Record};
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::server::Server;
+
+/// A message of another program, as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Event {
+    purge: Vec<String>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    by: Option<String>,
+}
+
+/// Hears one server until its connection ends.
+type Listening<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+impl Fleet {
+    /// Hears the messages of the server that orders the fleet, over and over.
+    pub(super) async fn listen(&self, effects: &Arc<dyn Effects>) {
+        loop {
+            // Whatever ended it, the poll knows what was missed.
+            let _ = self.listen_once(effects.as_ref()).await;
+            self.waits.wake_all();
+            self.mend.notify_one();
+            sleep(limits::LISTEN_PAUSE.to_duration()).await;
+        }
+    }
+
+    async fn listen_once(&self, effects: &dyn Effects) -> Result<(), TierFault> {
+        let mut ordering = self.head_server()?;
+        let mut hears = ordering.pubsub().await?;
+        let mut rules = self.events.subscribe();
+        let channels = ["orders", "heard", "wake"].map(|what| self.names.channel(what));
+        hears.subscribe(&channels[..]).await?;
+        let events = rules.borrow_and_update().clone();
+        if let Some(channel) = &events {
+            hears.subscribe(channel).await?;
+        }
+        // What was said before this moment the poll brings.
+        self.mend.notify_one();
+        let [orders, heard, wake] = &channels;
+        loop {
+            let message = tokio::select! {
+                message = next(&mut hears) => message,
+                _ = rules.changed() => return Ok(()),
+                () = sleep(limits::LISTEN_CHECK.to_duration()) => {
+                    // Another master may order the fleet by now.
+                    let now = self.head_server()?;
+                    if !Arc::ptr_eq(&now, &ordering) || !now.is_up() {
+                        return Ok(());
+                    }
+                    ordering = now;
+                    continue;
+                }
+            };
+            let Some(message) = message else { return Ok(()) };
+            let (channel, said) = (message.get_channel_name(), message.get_payload_bytes());
+            if channel == orders {
+                self.hear_order(said, effects).await;
+            } else if channel == heard {
+                self.hear_confirmation(said);
+            } else if channel == wake {
+                let text = std::str::from_utf8(said).unwrap_or_default();
+                if let Some(name) = from_hex(text.trim_end_matches(ALONE)) {
+                    self.waits.wake(name, text.ends_with(ALONE));
+                }
+            } else if Some(channel) == events.as_deref() {
+                self.hear_event(said, effects);
+            }
+        }
+    }
+
+    async fn hear_order(&self, said: &[u8], effects: &dyn Effects) {
+        let Ok(record) = Record::parse(said) else {
+            // Whoever wrote it, the log says what was ordered.
+            return self.mend.notify_one();
+        };
+        if self.hear(&record, effects).await.is_err() {
+            return self.mend.notify_one();
+        }
+        let own = self.member().life();
+        if record.id.life != own && record.id.life != 0 {
+            self.confirm(record.id, own);
+        }
+    }
+
+    /// Tells the giver of an order that it has been applied here.
+    fn confirm(&self, id: OrderId, own: u64) {
+        let Ok(server) = self.head_server() else { return };
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(self.names.channel("heard")).arg(format!("{own:016x} {id}"));
+        tasks::tend(async move {
+            // Who is not told waits out the lag.
+            let _ = server.call::<redis::Value>(&publish, limits::L2_BACKGROUND_DEADLINE).await;
+        });
+    }
+
+    fn hear_confirmation(&self, said: &[u8]) {
+        let parts = std::str::from_utf8(said).ok().and_then(|text| text.split_once(' '));
+        let Some((life, id)) = parts else { return };
+        let (Some(life), Ok(id)) = (from_hex(life), id.parse::<OrderId>()) else { return };
+        if id.life == self.member().life() {
+            self.confirmations.confirm(id.count, life);
+        }
+    }
+
+    /// Another program's order: it has its effect here at once, and one node puts it into the log.
+    fn hear_event(&self, said: &[u8], effects: &dyn Effects) {
+        let order = match event(said) {
+            Ok(order) => Arc::new(order),
+            Err(why) => {
+                self.stats.bad_events.count();
+                return effects.tell(&News::BadEvent { why });
+            }
+        };
+        effects.carry_out(&order, "event");
+        let digest = blake3::hash(said).to_hex();
+        let event = digest.get(..32).unwrap_or_default().to_owned();
+        let lowest = {
+            let member = self.member();
+            member.known().min() == Some(member.life())
+        };
+        if lowest {
+            self.give_event(order, event);
+            return;
+        }
+        let now_ms = self.steady_ms();
+        let due = Due { event, order, at_ms: now_ms + self.config.lag_max.as_millis() };
+        if let Some(due) = self.obligations().hear(due, now_ms) {
+            self.give_event(due.order, due.event);
+        }
+    }
+
+    /// Messages that nobody has put into the log in time.
+    pub(super) fn submit_due_events(&self) {
+        let due = self.obligations().due(self.steady_ms());
+        for due in due {
+            self.give_event(due.order, due.event);
+        }
+    }
+
+    /// Hears from each master what it lets go of. Keyspace notifications do not travel between
+    /// nodes of a cluster, so each has a connection.
+    pub(super) async fn listen_to_keys(&self, effects: &dyn Effects) {
+        let mut heard: Vec<(Arc<Server>, Listening<'_>)> = Vec::new();
+        loop {
+            let masters = self.servers.masters();
+            heard.retain(|(server, _)| masters.iter().any(|one| Arc::ptr_eq(one, server)));
+            for server in masters {
+                if server.is_up() && !heard.iter().any(|(one, _)| Arc::ptr_eq(one, &server)) {
+                    let listens = self.listen_to(Arc::clone(&server), effects);
+                    heard.push((server, Box::pin(listens)));
+                }
+            }
+            let ended = poll_fn(|context| {
+                heard.retain_mut(|(_, one)| one.as_mut().poll(context).is_pending());
+                std::task::Poll::<()>::Pending
+            });
+            let _ = timeout(limits::LISTEN_CHECK.to_duration(), ended).await;
+        }
+    }
+
+    async fn listen_to(&self, server: Arc<Server>, effects: &dyn Effects) {
+        let Ok(mut hears) = server.pubsub().await else { return };
+        let db = self.config.db;
+        let channels = ["expired", "evicted"].map(|what| format!("__keyevent@{db}__:{what}"));
+        if hears.subscribe(&channels[..]).await.is_err() {
+            return;
+        }
+        while let Some(message) = next(&mut hears).await {
+            if let Some(identity) = self.names.identity(message.get_payload_bytes()) {
+                self.stats.let_go.count();
+                effects.let_go(&identity);
+            }
+        }
+    }
+}
+
+async fn next(hears: &mut PubSub) -> Option<Msg> {
+    let mut messages = hears.on_message();
+    poll_fn(|context| Pin::new(&mut messages).poll_next(context)).await
+}
+
+fn from_hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok()
+}
+
+/// Reads `{"purge": ["key:…", …], "id": "…", "by": "…"}`.
+fn event(said: &[u8]) -> Result<Order, String> {
+    if said.len() > limits::EVENT_BYTES_MAX {
+        return Err(format!("a message is at most {} bytes long", limits::EVENT_BYTES_MAX));
+    }
+    let event: Event = serde_json::from_slice(said).map_err(|error| {
+        format!(r#"{error}; write {{"purge":["key:…"]}}, optionally with "id" and "by""#)
+    })?;
+    let long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > 256);
+    if long(&event.id) || long(&event.by) {
+        return Err("`id` and `by` are at most 256 bytes long".to_owned());
+    }
+    if event.purge.is_empty() {
+        return Err("`purge` names nothing; everything is [\"all\"]".to_owned());
+    }
+    if event.purge.len() > limits::SELECTORS_PER_ORDER_MAX {
+        return Err(format!("`purge` has at most {} selectors", limits::SELECTORS_PER_ORDER_MAX));
+    }
+    let mut selectors = Vec::with_capacity(event.purge.len());
+    for text in &event.purge {
+        match Selector::parse(text) {
+            Ok(Selector::Url(target)) if target.starts_with('/') => {
+                return Err(format!(
+                    "`url:{target}` names no site; write https://shop.example{target}"
+                ));
+            }
+            Ok(selector) => selectors.push(selector),
+            Err(error) => return Err(format!("`{text}`: {error}")),
+        }
+    }
+    Ok(Order::of(selectors))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_followed_or_said_to_be_wrong() {
+        let order = event(br#"{"purge":["key:status:1","tag:rut:*"],"by":"worker","id":"7"}"#);
+        assert_eq!(order.unwrap().selectors.len(), 2);
+        for (wrong, why) in [
+            (r#"{"purge":[]}"#, "names nothing"),
+            (r#"{"purge":["tag:"]}"#, "names nothing"),
+            (r#"{"purge":["a b"]}"#, "printable"),
+            (r#"{"purge":["url:/a"]}"#, "names no site"),
+            (r#"{"purge":"key:a"}"#, "write {"),
+            (r#"{"refresh":["key:a"],"purge":["key:a"]}"#, "unknown field"),
+            ("purge", "write {"),
+            ("", "write {"),
+        ] {
+            let said = event(wrong.as_bytes()).unwrap_err();
+            assert!(said.contains(why), "{wrong}: {said}");
+        }
+        let long = format!(r#"{{"purge":["key:{}"]}}"#, "x".repeat(limits::EVENT_BYTES_MAX));
+        assert!(event(long.as_bytes()).unwrap_err().contains("at most"));
+    }
+}

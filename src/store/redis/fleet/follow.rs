@@ -1,0 +1,261 @@
+//! Following the log: by the poll of every fifth of a second, by the head that comes with each
+//! look, and by messages, which only make it faster. Trust is renewed by the poll alone, and from
+//! the moment it was sent.
+
+use std::sync::atomic::Ordering;
+
+use redis::Value;
+use tokio::time::{Instant, timeout};
+
+use super::reply::{Head, Heading, array, bytes, log_id, number, pairs, text};
+use super::{Effects, Fleet, News};
+use crate::base::ids::Number;
+use crate::base::limits;
+use crate::base::units::Span;
+use crate::entry::order::{Order, Selector};
+use crate::store::coherence::{Gap, Record, decode_order};
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::scripts;
+
+impl Fleet {
+    /// Asks the head over and over, and mends what is not as it should be.
+    pub(super) async fn follow(&self, effects: &dyn Effects) {
+        let mut unsettled_since: Option<Instant> = None;
+        let mut tended = Instant::now();
+        loop {
+            match self.poll(effects).await {
+                Ok(Some(heading)) if heading.clean => {
+                    unsettled_since = None;
+                    self.flush.notify_one();
+                }
+                Ok(Some(_)) => {
+                    self.flush.notify_one();
+                    let since = *unsettled_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= limits::SETTLE_PATIENCE.to_duration()
+                        && self.settle(effects).await.is_ok()
+                    {
+                        unsettled_since = None;
+                    }
+                }
+                Ok(None) => {
+                    // It did not belong to the fleet a moment ago: once more, at once.
+                    let _ = self.poll(effects).await.map(|_| self.flush.notify_one());
+                }
+                Err(_) => {}
+            }
+            self.submit_due_events();
+            if tended.elapsed() >= limits::FLEET_TENDED_EVERY.to_duration() {
+                tended = Instant::now();
+                self.tend_fleet(effects).await;
+            }
+            let _ = timeout(limits::POLL_EVERY.to_duration(), self.mend.notified()).await;
+        }
+    }
+
+    /// One question to the head. `None`: this node has just joined, or tried to.
+    async fn poll(&self, effects: &dyn Effects) -> Result<Option<Heading>, TierFault> {
+        let sent_ms = self.steady_ms();
+        let wall = effects.now();
+        let head = self.head_now(limits::POLL_DEADLINE).await?;
+        match head {
+            Head::Known(heading) | Head::Stranger(heading)
+                if heading.turn < self.member().turn_seen() =>
+            {
+                // Another machine with another clock: its numbers would be taken for old ones.
+                self.adopt(effects).await?;
+                Ok(None)
+            }
+            Head::Known(heading) if heading.turn == self.member().turn() => {
+                let took = self.steady_ms().saturating_sub(sent_ms);
+                self.set_skew(&heading, wall.as_millis() + took / 2);
+                self.catch_up(heading.last, limits::POLL_DEADLINE, effects).await?;
+                if !self.member().has_reached(heading.turn, heading.last) {
+                    // Between head and log the server changed.
+                    return Ok(None);
+                }
+                self.clean.store(heading.clean, Ordering::Release);
+                if heading.clean {
+                    self.trust.renew(sent_ms);
+                    self.member().only(heading.members.iter().copied());
+                    self.mend_servers().await;
+                }
+                Ok(Some(heading))
+            }
+            Head::Known(heading) | Head::Stranger(heading) => {
+                self.join(&heading, effects).await?;
+                Ok(None)
+            }
+            Head::Unknown => {
+                self.adopt(effects).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) async fn head_now(&self, deadline: Span) -> Result<Head, TierFault> {
+        let (life, applied) = self.said();
+        let args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), b"1"];
+        let keys = ["head", "log", "fences", "members"];
+        Head::read(&self.order_script(&scripts::HEAD, &keys, &args, deadline).await?)
+    }
+
+    fn set_skew(&self, heading: &Heading, own_ms: u64) {
+        let skew = heading.now_ms.cast_signed().saturating_sub(own_ms.cast_signed());
+        self.skew_ms.store(skew, Ordering::Relaxed);
+    }
+
+    /// Applies everything up to a number. Who comes while it runs waits for it, and finds that it
+    /// has been done.
+    pub(super) async fn catch_up(
+        &self,
+        until: Number,
+        deadline: Span,
+        effects: &dyn Effects,
+    ) -> Result<(), TierFault> {
+        if self.member().applied() >= until {
+            return Ok(());
+        }
+        let _one = self.catching.lock().await;
+        loop {
+            let from = self.member().applied();
+            if from >= until {
+                return Ok(());
+            }
+            let mut records = self.records_after(Some(from), deadline).await?;
+            let linked = |records: &[Record]| {
+                records.first().is_some_and(|first| self.member().next(first).is_ok())
+            };
+            if !linked(&records) {
+                records = self.resync(from, until, deadline, effects).await?;
+            }
+            for record in &records {
+                self.apply(record, effects);
+            }
+            if self.member().applied() == from {
+                // Of a server that this node has not checked in to.
+                self.mend.notify_one();
+                return Err(TierFault::Unserved);
+            }
+        }
+    }
+
+    /// A record that is the next one has its effect here; another one has none.
+    fn apply(&self, record: &Record, effects: &dyn Effects) {
+        let next = self.member().next(record);
+        let Ok(Some(foreign)) = next else { return };
+        if !record.event.is_empty() {
+            let until = self.steady_ms() + self.config.lag_max.as_millis();
+            self.obligations().see(&record.event, until);
+        }
+        if foreign && !record.order.is_empty() {
+            self.stats.heard.count();
+            effects.carry_out(&record.order, "fleet");
+        }
+        let now = self.steady_ms();
+        self.member().apply(record, now);
+    }
+
+    /// A record came as a message. Whether others are missing before it.
+    pub(super) async fn hear(&self, record: &Record, effects: &dyn Effects) -> Result<(), Gap> {
+        let _one = self.catching.lock().await;
+        self.member().next(record)?;
+        self.apply(record, effects);
+        Ok(())
+    }
+
+    /// What was ordered after `from` is not known in full: nothing that stands in L1 is trusted,
+    /// and fences are loaded anew. The log is read again after that: what it says then is what the
+    /// same server says, or the gap shows again.
+    async fn resync(
+        &self,
+        from: Number,
+        until: Number,
+        deadline: Span,
+        effects: &dyn Effects,
+    ) -> Result<Vec<Record>, TierFault> {
+        effects.distrust();
+        self.stats.gaps.count();
+        effects.tell(&News::Gap { why: "the log does not reach back to what was heard" });
+        self.load_fences().await?;
+        let records = self.records_after(Some(from), deadline).await?;
+        self.member().skip_to(records.first().map_or(until, |first| first.previous));
+        Ok(records)
+    }
+
+    /// The fences that stand beside the log.
+    pub(super) async fn load_fences(&self) -> Result<(), TierFault> {
+        let server = self.head_server()?;
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut scan = redis::cmd("HSCAN");
+            scan.arg(self.names.order("fences")).arg(&cursor).arg("COUNT").arg(500);
+            let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
+            let parts = array(&reply).unwrap_or_default();
+            let fences = parts.get(1).and_then(array).unwrap_or_default();
+            let mut member = self.member();
+            for pair in fences.chunks(2) {
+                let order = pair.first().and_then(bytes).and_then(decode_order);
+                if let (Some(order), Some(at)) = (order, pair.get(1).and_then(number)) {
+                    member.learn_fence(&order, at);
+                }
+            }
+            drop(member);
+            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
+            if cursor == "0" {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next records of the log after a number, or its first ones.
+    pub(super) async fn records_after(
+        &self,
+        from: Option<Number>,
+        deadline: Span,
+    ) -> Result<Vec<Record>, TierFault> {
+        let start = from.map_or_else(|| "-".to_owned(), |from| format!("({}", log_id(from)));
+        let mut range = redis::cmd("XRANGE");
+        range.arg(self.names.order("log")).arg(start).arg("+").arg("COUNT").arg(1_000);
+        let reply: Value = self.head_server()?.call(&range, deadline).await?;
+        let mut records = Vec::new();
+        for item in array(&reply).unwrap_or_default() {
+            let parts = array(item).unwrap_or_default();
+            let at = parts.first().and_then(number);
+            let record = at.zip(parts.get(1)).and_then(|(at, fields)| record(at, fields));
+            // One that cannot be read may have named anything.
+            let unread = at.map(|at| Record {
+                number: at,
+                previous: records
+                    .last()
+                    .map_or(from.unwrap_or_default(), |one: &Record| one.number),
+                id: crate::store::coherence::OrderId::default(),
+                order: Order::of([Selector::All]),
+                event: String::new(),
+            });
+            records.extend(record.or(unread));
+        }
+        Ok(records)
+    }
+}
+
+fn record(number_of: Number, fields: &Value) -> Option<Record> {
+    let raw = array(fields)?;
+    let field = |name: &str| {
+        raw.chunks(2)
+            .find(|pair| pair.first().and_then(text) == Some(name))
+            .and_then(|pair| pair.get(1))
+    };
+    let event = text(field("e")?)?.trim_matches('-').to_owned();
+    Some(Record {
+        number: number_of,
+        previous: number(field("p")?)?,
+        id: text(field("i")?)?.parse().ok()?,
+        order: decode_order(bytes(field("s")?)?)?,
+        event,
+    })
+}
+
+/// The names and values of a hash, for who needs text.
+pub(super) fn fields(value: &Value) -> Vec<(String, String)> {
+    pairs(value)
+}

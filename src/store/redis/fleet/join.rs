@@ -1,0 +1,318 @@
+//! Belonging to the fleet: adopting a server that nobody knows, checking in to its turn, and what
+//! the members do for each other when one of them or a server is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::follow::fields;
+use super::reply::{Heading, array, log_id, number_of, text};
+use super::{Effects, Fleet, News, lives};
+use crate::base::ids::Number;
+use crate::base::limits;
+use crate::base::units::Span;
+use crate::entry::order::{Order, Selector};
+use crate::store::coherence::{Heard, OrderId, decode_order, encode_order};
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::scripts;
+
+/// An order of this node that is noted before its write is sent: if the node dies, another carries
+/// it out.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    name: String,
+}
+
+impl Fleet {
+    /// Makes the server the fleet's own: a new turn begins.
+    pub(super) async fn adopt(&self, effects: &dyn Effects) -> Result<(), TierFault> {
+        let (turn, known) = {
+            let member = self.member();
+            (member.turn_seen().to_string(), lives(&member))
+        };
+        let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
+        args.extend(known.iter().map(String::as_bytes));
+        let keys = ["head", "log", "fences", "members", "expect", "runs"];
+        let reply = self.order_script(&scripts::ADOPT, &keys, &args, limits::POLL_DEADLINE).await?;
+        let parts = array(&reply).unwrap_or_default();
+        let word = parts.first().and_then(text).unwrap_or_default();
+        let turn = parts.get(1).and_then(super::reply::int).unwrap_or_default();
+        if word == "adopted" {
+            effects.tell(&News::Adopted { turn: u32::try_from(turn).unwrap_or_default() });
+        }
+        Ok(())
+    }
+
+    /// Checks in to the turn of a server.
+    pub(super) async fn join(
+        &self,
+        heading: &Heading,
+        effects: &dyn Effects,
+    ) -> Result<(), TierFault> {
+        self.clean.store(false, Ordering::Release);
+        // Until the first check-in was answered, nothing that was loaded counts.
+        let begins = self.member().turn() == 0;
+        let repeated = if begins {
+            self.load_all(heading, effects).await?;
+            0
+        } else {
+            self.repeat_lost(heading, effects).await?
+        };
+        self.number_what_waits(heading.turn).await?;
+        let (life, applied) = self.said();
+        let known = lives(&self.member());
+        let turn = heading.turn.to_string();
+        let mut args: Vec<&[u8]> = vec![life.as_bytes(), turn.as_bytes(), applied.as_bytes()];
+        args.extend(known.iter().map(String::as_bytes));
+        let keys = ["head", "log", "fences", "members", "expect"];
+        let reply =
+            self.order_script(&scripts::CHECK_IN, &keys, &args, limits::POLL_DEADLINE).await?;
+        let word = array(&reply).and_then(|all| all.first()).and_then(text);
+        if !matches!(word, Some("clean" | "waits")) {
+            return Err(TierFault::Unserved);
+        }
+        self.member().check_in(heading.turn, heading.base);
+        self.learn_servers().await?;
+        self.waits.wake_all();
+        effects.tell(&News::Joined { turn: heading.turn, repeated });
+        Ok(())
+    }
+
+    /// A fresh life learns what was ordered before it. What it cached while it belonged to nobody
+    /// is not trusted. Fences first: one that is set later stands in the log.
+    async fn load_all(&self, heading: &Heading, effects: &dyn Effects) -> Result<(), TierFault> {
+        effects.distrust();
+        self.load_fences().await?;
+        let mut all = Vec::new();
+        let mut from = None;
+        loop {
+            let some = self.records_after(from, limits::L2_BACKGROUND_DEADLINE).await?;
+            let Some(last) = some.last() else { break };
+            from = Some(last.number);
+            all.extend(some);
+        }
+        let reaches = all.first().map_or(heading.last, |first| first.previous);
+        let last = all.last().map_or(heading.last, |last| last.number);
+        let now = self.steady_ms();
+        self.member().join(&all, reaches, last, now);
+        Ok(())
+    }
+
+    /// Tells a server again what it may have lost: every order that this node has heard since the
+    /// last one that the server knows.
+    async fn repeat_lost(
+        &self,
+        heading: &Heading,
+        effects: &dyn Effects,
+    ) -> Result<usize, TierFault> {
+        let (lost, whole) = self.member().lost_since(heading.base, heading.turn);
+        if !whole {
+            self.order_everything("orders that the server lost are not all known", effects);
+        }
+        for some in lost.chunks(limits::ORDERS_PER_BATCH) {
+            let (own, given): (Vec<&Heard>, Vec<&Heard>) =
+                some.iter().partition(|heard| heard.id.life == 0);
+            for heard in own {
+                self.give_event(Arc::clone(&heard.order), String::new());
+            }
+            let given: Vec<_> = given
+                .iter()
+                .map(|heard| (heard.id, Arc::clone(&heard.order), String::new()))
+                .collect();
+            if given.is_empty() {
+                continue;
+            }
+            let numbers = self.number_as(&given, heading.turn, false).await?;
+            let mut erased = Vec::new();
+            for ((id, order, _), number) in given.into_iter().zip(numbers) {
+                self.member().learn_fence(&order, number);
+                erased.push((id, order, number));
+            }
+            self.erase(&erased, limits::L2_BACKGROUND_DEADLINE).await;
+        }
+        Ok(lost.len())
+    }
+
+    /// Own orders that wait get their numbers before this node counts as having reported.
+    async fn number_what_waits(&self, turn: u32) -> Result<(), TierFault> {
+        loop {
+            let batch = self.member().waiting(limits::ORDERS_PER_BATCH);
+            let Some(last) = batch.last().map(|last| last.count) else { return Ok(()) };
+            let numbers = self.number_all(&batch, turn, false).await?;
+            self.numbered(&batch, &numbers).await;
+            self.settled.send_if_modified(|done| {
+                let more = *done < last;
+                *done = last.max(*done);
+                more
+            });
+        }
+    }
+
+    /// Somebody who may have known more did not come back: everything counts as purged, and then
+    /// the turn as clean.
+    pub(super) async fn settle(&self, effects: &dyn Effects) -> Result<(), TierFault> {
+        let turn = self.member().turn();
+        let count = self.order_everything("a member did not report in time", effects);
+        let reached = self.settled(count, None).await.level >= super::Level::Shared;
+        // The order must stand in the turn that is to be clean.
+        if !reached || self.member().turn() != turn {
+            return Err(TierFault::Deadline);
+        }
+        let turn = turn.to_string();
+        let (life, _) = self.said();
+        let patience = limits::SETTLE_PATIENCE.as_millis().to_string();
+        let args: [&[u8]; 3] = [life.as_bytes(), turn.as_bytes(), patience.as_bytes()];
+        let keys = ["head", "log", "fences", "members", "expect"];
+        self.order_script(&scripts::SETTLE, &keys, &args, limits::POLL_DEADLINE).await.map(drop)
+    }
+
+    /// An order on everything that the fleet has, and what stands here is asked for again: nobody
+    /// knows what was missed.
+    pub(super) fn order_everything(&self, why: &'static str, effects: &dyn Effects) -> u64 {
+        self.stats.floors.count();
+        effects.tell(&News::Floor { why });
+        effects.distrust();
+        self.give(&Order::of([Selector::All]))
+    }
+
+    /// Servers that are known to the fleet.
+    async fn learn_servers(&self) -> Result<(), TierFault> {
+        let mut all = redis::cmd("HGETALL");
+        all.arg(self.names.order("runs"));
+        let runs = self.head_server()?.call(&all, limits::L2_BACKGROUND_DEADLINE).await?;
+        let mut seen = self.servers_seen();
+        for (run, floor) in fields(&runs) {
+            if let Some(floor) = number_of(&floor) {
+                seen.learn(run.as_bytes(), floor);
+            }
+        }
+        Ok(())
+    }
+
+    /// Servers that may have lost what orders did to their keys are told again.
+    pub(super) async fn mend_servers(&self) {
+        let unsound: Vec<Vec<u8>> = self.servers_seen().unsound.iter().cloned().collect();
+        for run in unsound {
+            if let Ok(floor) = self.mend_server(&run).await {
+                self.servers_seen().learn(&run, floor);
+            }
+        }
+    }
+
+    /// Repeats to all servers every order on a key that this node remembers, unless one of them has
+    /// done so for this run. What was fetched before this memory begins is not used any more. The
+    /// head has been asked since the run was seen.
+    async fn mend_server(&self, run: &[u8]) -> Result<Number, TierFault> {
+        let ordering = self.head_server()?;
+        let deadline = limits::L2_BACKGROUND_DEADLINE;
+        let mut known = redis::cmd("HGET");
+        known.arg(self.names.order("runs")).arg(run);
+        let known: Option<String> = ordering.call(&known, deadline).await?;
+        if let Some(floor) = known.as_deref().and_then(number_of) {
+            return Ok(floor);
+        }
+        let (recent, reaches) = self.member().recent();
+        for some in recent.chunks(limits::ORDERS_PER_BATCH) {
+            let number = self.member().applied();
+            let orders: Vec<_> =
+                some.iter().map(|one| (one.id, Arc::clone(&one.order), number)).collect();
+            self.erase(&orders, deadline).await;
+        }
+        let mut retired = redis::cmd("HGET");
+        retired.arg(self.names.order("head")).arg("retired");
+        let retired: Option<String> = ordering.call(&retired, deadline).await?;
+        let floor = reaches.max(retired.as_deref().and_then(number_of).unwrap_or_default());
+        let mut note = redis::cmd("HSETNX");
+        note.arg(self.names.order("runs")).arg(run).arg(log_id(floor));
+        ordering.call::<redis::Value>(&note, deadline).await?;
+        Ok(floor)
+    }
+
+    /// What members do for each other now and then: orders that a dead node left open are carried
+    /// out, and who has been silent for long is a member no more.
+    pub(super) async fn tend_fleet(&self, effects: &dyn Effects) {
+        let (life, _) = self.said();
+        let silent = limits::MEMBER_SILENT_MAX.as_millis().to_string();
+        let args: [&[u8]; 2] = [silent.as_bytes(), life.as_bytes()];
+        let keys = ["head", "log", "fences", "members", "expect"];
+        // Another time will do as well.
+        let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
+        let _ = self.take_over(effects).await;
+    }
+
+    /// Carries out what stands open for longer than its node should have needed.
+    async fn take_over(&self, effects: &dyn Effects) -> Result<(), TierFault> {
+        let server = self.head_server()?;
+        let mut all = redis::cmd("HGETALL");
+        all.arg(self.names.order("open"));
+        let open: redis::Value = server.call(&all, limits::L2_BACKGROUND_DEADLINE).await?;
+        let now = self.redis_now_ms(effects);
+        let members = lives(&self.member());
+        let (own, _) = self.said();
+        for (name, said) in fields(&open) {
+            let Some((due, order)) = said.split_once(' ') else { continue };
+            let due: u64 = due.parse().unwrap_or_default();
+            let Some(order) = decode_order(order.as_bytes()) else { continue };
+            let owner = name.trim_start_matches("i:").split('-').next().unwrap_or_default();
+            let overdue = if due > 0 { now > due } else { !members.iter().any(|one| one == owner) };
+            if due == 0 && owner == own {
+                // Some of its keys could not be reached.
+                if let Ok(id) = name.parse::<OrderId>() {
+                    let number = self.member().applied();
+                    let again = [(id, Arc::new(order), number)];
+                    self.erase(&again, limits::L2_BACKGROUND_DEADLINE).await;
+                }
+            } else if overdue {
+                let count = self.give(&order);
+                effects.carry_out(&order, "fleet");
+                if self.settled(count, None).await.level < super::Level::Shared {
+                    return Err(TierFault::Deadline);
+                }
+                let mut delete = redis::cmd("HDEL");
+                delete.arg(self.names.order("open")).arg(&name);
+                let _: redis::Value = server.call(&delete, limits::L2_BACKGROUND_DEADLINE).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what a write may change before it is sent, and until when it should have been
+    /// ordered. Nobody waits for that.
+    pub fn intend(&self, order: &Order, patience: Span, effects: &dyn Effects) -> Option<Intent> {
+        let server = self.head_server().ok().filter(|server| server.is_up())?;
+        let token = self.tokens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let life = self.member().life();
+        let name = format!("i:{life:016x}-{token}");
+        let mut note = redis::cmd("HSET");
+        let due = self.redis_now_ms(effects).saturating_add(patience.as_millis());
+        let mut said = format!("{due} ").into_bytes();
+        said.extend(encode_order(order));
+        note.arg(self.names.order("open")).arg(&name).arg(said);
+        crate::base::tasks::tend(async move {
+            // Without it the order is this node's alone until it is numbered.
+            let _ = server.call::<redis::Value>(&note, limits::L2_BACKGROUND_DEADLINE).await;
+        });
+        Some(Intent { name })
+    }
+
+    /// The write has been answered, and what it changed is ordered.
+    pub fn fulfil(&self, intent: Intent) {
+        let Ok(server) = self.head_server() else { return };
+        let mut delete = redis::cmd("HDEL");
+        delete.arg(self.names.order("open")).arg(intent.name);
+        crate::base::tasks::tend(async move {
+            // What stays is carried out once more by another node.
+            let _ = server.call::<redis::Value>(&delete, limits::L2_BACKGROUND_DEADLINE).await;
+        });
+    }
+
+    /// Leaves in good order: nobody waits for this node any more.
+    pub async fn leave(&self) {
+        if self.member().waiting_len() > 0 {
+            return;
+        }
+        let (life, _) = self.said();
+        let args: [&[u8]; 2] = [b"0", life.as_bytes()];
+        let keys = ["head", "log", "fences", "members", "expect"];
+        let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
+    }
+}

@@ -1,0 +1,273 @@
+//! Orders that were acknowledged while Redis was away, on disk: so that they outlive the process.
+//! One line each, with a checksum; written and synced before the acknowledgement, emptied when all
+//! have their numbers.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Effects, Fleet, News};
+use crate::base::limits;
+use crate::base::tasks;
+use crate::entry::order::{Order, Selector};
+use crate::store::coherence::{decode_order, encode_order};
+
+/// The file, and up to which own order it holds what waits.
+#[derive(Clone, Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Own orders up to this count are in it or numbered.
+    holds: u64,
+    bytes: u64,
+}
+
+impl Journal {
+    /// In a folder that is there or can be made.
+    pub(super) fn at(folder: &Path) -> Self {
+        Self { path: folder.join("orders.journal"), state: Arc::default() }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds orders, and does not come back before they are on disk.
+    fn append(&self, orders: &[(u64, Arc<Order>)]) -> io::Result<()> {
+        let mut state = self.state();
+        let mut text = Vec::new();
+        let mut last = state.holds;
+        for (count, order) in orders.iter().filter(|(count, _)| *count > state.holds) {
+            line(order, &mut text);
+            last = last.max(*count);
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        if state.bytes + text.len() as u64 > limits::JOURNAL_BYTES_MAX {
+            // What it cannot hold in full it holds as one order on everything.
+            text.clear();
+            line(&Order::of([Selector::All]), &mut text);
+            self.replace(&text)?;
+            state.bytes = text.len() as u64;
+            state.holds = last;
+            return Ok(());
+        }
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let is_new = !self.path.exists();
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        file.write_all(&text)?;
+        file.sync_data()?;
+        if is_new {
+            self.sync_folder()?;
+        }
+        state.bytes += text.len() as u64;
+        state.holds = last;
+        Ok(())
+    }
+
+    /// All that it holds. A line that is damaged could have named anything.
+    fn read(&self) -> io::Result<Vec<Order>> {
+        let mut text = Vec::new();
+        match File::open(&self.path) {
+            Ok(file) => {
+                let most = limits::JOURNAL_BYTES_MAX + 1_024;
+                file.take(most).read_to_end(&mut text)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        }
+        self.state().bytes = text.len() as u64;
+        let mut orders = Vec::new();
+        let mut rest = text.as_slice();
+        while !rest.is_empty() {
+            let Some((order, after)) = unline(rest) else {
+                // The last line may have been cut off before it was acknowledged; a damaged one
+                // before it may have been.
+                orders.push(Order::of([Selector::All]));
+                break;
+            };
+            orders.push(order);
+            rest = after;
+        }
+        Ok(orders)
+    }
+
+    /// Empties it if all its orders have numbers: those up to the count `numbered`.
+    fn clear(&self, numbered: u64) -> io::Result<()> {
+        let mut state = self.state();
+        if state.bytes == 0 || state.holds > numbered {
+            return Ok(());
+        }
+        self.replace(b"")?;
+        state.bytes = 0;
+        Ok(())
+    }
+
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let fresh = self.path.with_extension("new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(text)?;
+        file.sync_data()?;
+        fs::rename(&fresh, &self.path)?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        match self.path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `length checksum order`, ended by a line feed.
+fn line(order: &Order, text: &mut Vec<u8>) {
+    let bytes = encode_order(order);
+    text.extend_from_slice(format!("{} {} ", bytes.len(), checksum(&bytes)).as_bytes());
+    text.extend_from_slice(&bytes);
+    text.push(b'\n');
+}
+
+fn unline(text: &[u8]) -> Option<(Order, &[u8])> {
+    let mut parts = text.splitn(3, |byte| *byte == b' ');
+    let len: usize = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    let sum = parts.next()?;
+    let (bytes, rest) = parts.next()?.split_at_checked(len)?;
+    let rest = rest.strip_prefix(b"\n")?;
+    if checksum(bytes).as_bytes() != sum {
+        return None;
+    }
+    Some((decode_order(bytes)?, rest))
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().get(..16).unwrap_or_default().to_owned()
+}
+
+impl Fleet {
+    /// Keeps what waits, so that it outlives the process. Whether it does.
+    pub(super) async fn keep_in_journal(&self) -> bool {
+        let Some(journal) = self.journal.clone() else { return false };
+        let waiting: Vec<_> = self
+            .member()
+            .waiting(usize::MAX)
+            .into_iter()
+            .map(|one| (one.count, one.order))
+            .collect();
+        let kept = tasks::aside(move || journal.append(&waiting)).await;
+        matches!(kept, Some(Ok(())))
+    }
+
+    /// Gives the orders of an earlier life again.
+    pub(super) async fn replay_journal(&self, effects: &dyn Effects) {
+        let Some(journal) = self.journal.clone() else { return };
+        match tasks::aside(move || journal.read()).await {
+            Some(Ok(orders)) => {
+                let mut last = 0;
+                for order in orders {
+                    last = self.give(&order);
+                }
+                if let Some(journal) = &self.journal {
+                    let mut state = journal.state();
+                    state.holds = state.holds.max(last);
+                }
+            }
+            Some(Err(error)) => {
+                effects.tell(&News::Journal { why: error.to_string() });
+                // Whatever it held, it counts.
+                self.order_everything("the journal cannot be read", effects);
+            }
+            None => {}
+        }
+    }
+
+    /// All own orders have their numbers.
+    pub(super) async fn forget_journal(&self, effects: &dyn Effects) {
+        let Some(journal) = self.journal.clone() else { return };
+        if journal.state().bytes == 0 {
+            return;
+        }
+        let numbered = self.member().numbered();
+        let cleared = tasks::aside(move || journal.clear(numbered)).await;
+        if let Some(Err(error)) = cleared {
+            effects.tell(&News::Journal { why: error.to_string() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("cistern-journal-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn order(text: &str) -> Arc<Order> {
+        Arc::new(Order::of([Selector::parse(text).unwrap()]))
+    }
+
+    #[test]
+    fn what_was_kept_is_read_again_and_once() {
+        let folder = folder("kept");
+        let journal = Journal::at(&folder);
+        assert!(journal.read().unwrap().is_empty(), "none was there");
+        journal.append(&[(1, order("key:a")), (2, order("tag:b"))]).unwrap();
+        journal.append(&[(1, order("key:a")), (2, order("tag:b")), (3, order("all"))]).unwrap();
+        let again = Journal::at(&folder);
+        let texts: Vec<_> =
+            again.read().unwrap().iter().map(|one| one.selectors[0].to_string()).collect();
+        assert_eq!(texts, ["key:a", "tag:b", "all"]);
+        journal.clear(2).unwrap();
+        assert_eq!(Journal::at(&folder).read().unwrap().len(), 3, "one still waits");
+        journal.clear(3).unwrap();
+        assert!(Journal::at(&folder).read().unwrap().is_empty());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn damage_counts_as_an_order_on_everything() {
+        let folder = folder("damaged");
+        let journal = Journal::at(&folder);
+        journal.append(&[(1, order("key:a")), (2, order("key:b"))]).unwrap();
+        let text = fs::read(&journal.path).unwrap();
+        for (at, _) in text.iter().enumerate() {
+            let mut damaged = text.clone();
+            damaged[at] ^= 1;
+            fs::write(&journal.path, &damaged).unwrap();
+            let orders = Journal::at(&folder).read().unwrap();
+            assert!(orders.iter().any(|one| one.selectors == [Selector::All]), "{at}");
+        }
+        for end in 1..text.len() {
+            fs::write(&journal.path, &text[..end]).unwrap();
+            let orders = Journal::at(&folder).read().unwrap();
+            let all = orders.iter().any(|one| one.selectors == [Selector::All]);
+            assert!(all || orders.len() == 1, "{end}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_too_much_becomes_one_order_on_everything() {
+        let folder = folder("full");
+        let journal = Journal::at(&folder);
+        journal.append(&[(1, order("key:a"))]).unwrap();
+        journal.state().bytes = limits::JOURNAL_BYTES_MAX;
+        journal.append(&[(2, order("key:b"))]).unwrap();
+        let orders = Journal::at(&folder).read().unwrap();
+        assert_eq!(orders.len(), 1);
+        assert_eq!(orders[0].selectors, [Selector::All]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,136 @@
+//! One fetch per key in the whole fleet: a lease in Redis with a token and an expiry. It only saves
+//! work. Whoever waits looks again when it ends, and takes no data from a message or a lease.
+
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Fleet, waits};
+use crate::base::limits;
+use crate::base::tasks;
+use crate::entry::Key;
+use crate::store::redis::keys::Place;
+use crate::store::redis::scripts;
+use crate::store::redis::slot::Slot;
+
+/// Stands behind the word of a lease whose answer is nobody else's.
+pub(super) const ALONE: char = '!';
+
+/// Who fetches what is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Lease {
+    /// Nobody was asked.
+    #[default]
+    None,
+    /// This node; the token ends it.
+    Ours(String),
+    /// Another node, for so many milliseconds at most.
+    Theirs(u64),
+}
+
+/// A lease that is renewed for as long as its fetch runs: until this is dropped.
+#[derive(Debug)]
+pub struct Renewal {
+    _runs: oneshot::Sender<()>,
+}
+
+impl Fleet {
+    /// Renews a lease of this node's while its fetch runs. A node that dies is waited for no longer
+    /// than the lease has left.
+    pub fn keep_lease(&self, key: &Key, shard: Option<&str>, lease: &Lease) -> Option<Renewal> {
+        let Lease::Ours(token) = lease else { return None };
+        let name = self.names.lease(&Place::of(key, shard));
+        let (token, servers) = (token.clone(), self.servers.clone());
+        let (runs, mut ended) = oneshot::channel();
+        tasks::tend(async move {
+            let ms = limits::LEASE_FOR.as_millis().to_string();
+            let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
+            let every = limits::LEASE_FOR.to_duration() / 3;
+            while timeout(every, &mut ended).await.is_err() {
+                let Ok(server) = servers.master(Slot::of(&name)) else { continue };
+                // One that fails leaves two thirds of the time for the next.
+                let _ = server
+                    .script::<redis::Value>(&scripts::RENEW, &[&name], &args, limits::LEASE_FOR)
+                    .await;
+            }
+        });
+        Some(Renewal { _runs: runs })
+    }
+
+    /// A place among those who wait for a fetch of this identity; to be taken before the look.
+    pub fn wait_for(&self, key: &Key) -> waits::Place {
+        self.waits.enter(key.identity())
+    }
+
+    /// The lease where something stands that is of no use.
+    pub(super) async fn take_lease(&self, place: &Place<'_>, token: &str) -> Lease {
+        let name = self.names.lease(place);
+        let Ok(server) = self.servers.master(Slot::of(&name)) else { return Lease::None };
+        let (keys, ms) = ([name.as_slice()], limits::LEASE_FOR.as_millis().to_string());
+        let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
+        let taken: Result<(String, i64), _> =
+            server.script(&scripts::LEASE, &keys, &args, self.config.budget).await;
+        match taken {
+            Ok((held, left)) => lease_of(&held, u64::try_from(left).unwrap_or_default(), token),
+            Err(_) => Lease::None,
+        }
+    }
+
+    pub(super) fn token(&self) -> String {
+        let count = self.tokens.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}{count:x}", self.member().life())
+    }
+
+    /// Ends a lease of this node's, unless a put does so; nobody waits for that. `alone`: what was
+    /// fetched is nobody else's.
+    pub fn give_back(&self, key: &Key, shard: Option<&str>, lease: &Lease, alone: bool) {
+        self.release(&Place::of(key, shard), lease, alone);
+    }
+
+    pub(super) fn release(&self, place: &Place<'_>, lease: &Lease, alone: bool) {
+        let Lease::Ours(token) = lease else { return };
+        let name = self.names.lease(place);
+        let Ok(server) = self.servers.master(Slot::of(&name)) else { return };
+        let (token, channel) = (token.clone(), self.names.channel("wake"));
+        let mut wake = self.wake_word(&name);
+        if alone {
+            wake.push(ALONE);
+        }
+        tasks::tend(async move {
+            let args: [&[u8]; 3] = [token.as_bytes(), channel.as_bytes(), wake.as_bytes()];
+            let patience = limits::L2_BACKGROUND_DEADLINE;
+            // A lease that stays ends by itself.
+            let _ =
+                server.script::<redis::Value>(&scripts::RELEASE, &[&name], &args, patience).await;
+        });
+    }
+
+    /// What is said of an identity whose lease ends.
+    pub(super) fn wake_word(&self, lease: &[u8]) -> String {
+        let frame = String::from_utf8_lossy(lease).replacen("l:{", "e:{", 1);
+        let identity = self.names.identity(frame.as_bytes()).unwrap_or_default();
+        format!("{:016x}", waits::name(&identity))
+    }
+}
+
+pub(super) fn lease_of(held: &str, left_ms: u64, token: &str) -> Lease {
+    match held.trim_end_matches('w') {
+        "" => Lease::None,
+        held if held == token => Lease::Ours(token.to_owned()),
+        _ => Lease::Theirs(left_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_ours_by_its_token() {
+        assert_eq!(lease_of("", 0, "a1"), Lease::None);
+        assert_eq!(lease_of("a1", 0, "a1"), Lease::Ours("a1".into()));
+        assert_eq!(lease_of("a1w", 0, "a1"), Lease::Ours("a1".into()));
+        assert_eq!(lease_of("b2w", 7, "a1"), Lease::Theirs(7));
+    }
+}

@@ -1,0 +1,345 @@
+//! The fleet: this node's part in the cache of many nodes. It reads and writes frames, gives orders
+//! and hears those of others, and keeps the node's state ([`crate::store::coherence`]) in step with
+//! Redis. What its news mean for this process is the engine's business ([`Effects`]).
+//!
+//! What must never happen: that a request waits longer than its budget for anything here, that a
+//! frame is used which an acknowledged order names, or that an order is lost without a word.
+
+mod bus;
+mod follow;
+mod join;
+mod journal;
+mod lease;
+mod orders;
+mod put;
+mod read;
+mod reply;
+mod stats;
+mod sweep;
+mod waits;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::base::clock::Timestamp;
+use crate::base::ids::Number;
+use crate::entry::frame::Skew;
+use crate::entry::order::Order;
+use crate::entry::seal::KeyRing;
+use crate::store::coherence::{Member, Obligations, Trust};
+use crate::store::redis::config::{Config, ConfigError, WhenDeaf};
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::keys::Names;
+use crate::store::redis::script::Script;
+use crate::store::redis::server::Server;
+use crate::store::redis::servers::Servers;
+use crate::store::redis::slot::Slot;
+use crate::store::redis::watch::Told;
+
+pub use join::Intent;
+pub use lease::{Lease, Renewal};
+pub use orders::{Level, Receipt};
+pub use put::Keeping;
+pub use read::{Found, Standing, Wanted};
+pub use stats::{Stats, Tally};
+pub use waits::Place as WaitingPlace;
+
+use orders::Confirmations;
+use waits::Waits;
+
+/// What the fleet's news do to this process.
+pub trait Effects: Send + Sync {
+    /// An order that another node or program gave: fences rise, and what it names goes.
+    fn carry_out(&self, order: &Order, by: &'static str);
+    /// Orders may have been missed: what is being fetched may not be stored, and what stands is
+    /// asked for again before its next use.
+    fn distrust(&self);
+    /// Redis let go of an identity, by expiry or eviction.
+    fn let_go(&self, identity: &str);
+    /// Something worth a line.
+    fn tell(&self, news: &News);
+    /// The node's wall clock.
+    fn now(&self) -> Timestamp;
+}
+
+/// Something that happened to the shared level.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Of the servers themselves.
+    Servers(Told),
+    /// This node follows the log, and uses the level.
+    Joined {
+        /// The turn it has checked in to.
+        turn: u32,
+        /// Own orders and those of others that it has repeated to the server.
+        repeated: usize,
+    },
+    /// A server that the fleet did not know has become its own.
+    Adopted {
+        /// The turn that begins.
+        turn: u32,
+    },
+    /// Orders may have been missed.
+    Gap {
+        /// How it showed.
+        why: &'static str,
+    },
+    /// Everything in the shared level counts as purged.
+    Floor {
+        /// Why nothing less would do.
+        why: &'static str,
+    },
+    /// Own orders that had to wait have their numbers.
+    Replayed {
+        /// How many.
+        orders: u64,
+    },
+    /// Orders cannot be numbered for now.
+    Waiting {
+        /// What stands in the way.
+        why: String,
+    },
+    /// A value that no frame can be; it was deleted.
+    BadFrame {
+        /// What is wrong with it.
+        why: &'static str,
+        /// The key that it stood under.
+        key: String,
+    },
+    /// A message of another program that could not be followed.
+    BadEvent {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A call was refused by the server's own limits.
+    Refused {
+        /// The server's word.
+        why: String,
+    },
+    /// Frames that orders had named were taken out of Redis.
+    Swept {
+        /// Frames looked at.
+        seen: u64,
+        /// Frames taken out.
+        gone: u64,
+        /// Milliseconds it took.
+        ms: u64,
+    },
+    /// The journal cannot be used.
+    Journal {
+        /// Why.
+        why: String,
+    },
+}
+
+/// This node in its fleet.
+pub struct Fleet {
+    config: Config,
+    names: Names,
+    servers: Servers,
+    ring: Option<Arc<KeyRing>>,
+    trust: Arc<Trust>,
+    member: Mutex<Member>,
+    obligations: Mutex<Obligations>,
+    confirmations: Confirmations,
+    waits: Waits,
+    journal: Option<journal::Journal>,
+    /// One at a time reads the log.
+    catching: tokio::sync::Mutex<()>,
+    /// Own orders up to this count have their number, and their keys are erased.
+    settled: watch::Sender<u64>,
+    /// Orders wait.
+    flush: Notify,
+    /// Something is not as it was believed: ask the head at once.
+    mend: Notify,
+    /// Somebody purged what a sweep could take out.
+    sweep: Notify,
+    /// Whether all members have reported in the present turn.
+    clean: AtomicBool,
+    /// Whether rules put keys elsewhere than their text says.
+    sharded: AtomicBool,
+    /// Redis' wall clock minus ours, in milliseconds.
+    skew_ms: AtomicI64,
+    /// Servers, and whether their keys lack anything that was ordered.
+    seen: Mutex<ServersSeen>,
+    tokens: AtomicU64,
+    stats: Stats,
+    /// The channel on which other programs give orders.
+    events: watch::Sender<Option<String>>,
+}
+
+/// Servers by their run ids.
+#[derive(Debug, Default)]
+struct ServersSeen {
+    /// What they may be asked for: frames from this number on. Known since an epoch.
+    sound: HashMap<Vec<u8>, (Number, u64)>,
+    /// Nobody knows yet what these may have lost.
+    unsound: HashSet<Vec<u8>>,
+    /// Moves with everything that is learned.
+    epoch: u64,
+}
+
+impl ServersSeen {
+    fn learn(&mut self, run: &[u8], floor: Number) {
+        self.epoch += 1;
+        self.sound.insert(run.to_vec(), (floor, self.epoch));
+        self.unsound.remove(run);
+    }
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fleet").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Fleet {
+    /// A node that belongs to no fleet yet. `life` is a random number, never 0; `told` hears of the
+    /// servers, and must not block.
+    ///
+    /// # Errors
+    /// Where the settings make no sense.
+    pub fn new(
+        config: Config,
+        ring: Option<KeyRing>,
+        life: u64,
+        told: impl Fn(Told) + Send + Sync + 'static,
+    ) -> Result<Self, ConfigError> {
+        let trust = match config.when_deaf {
+            WhenDeaf::Revalidate => Trust::within(config.lag_max),
+            WhenDeaf::Serve => Trust::alone(),
+        };
+        Ok(Self {
+            servers: Servers::new(&config, told)?,
+            names: Names::new(&config.prefix),
+            trust: Arc::new(trust),
+            journal: config.journal.as_deref().map(journal::Journal::at),
+            config,
+            ring: ring.map(Arc::new),
+            member: Mutex::new(Member::new(life.max(1))),
+            obligations: Mutex::default(),
+            confirmations: Confirmations::default(),
+            waits: Waits::default(),
+            catching: tokio::sync::Mutex::default(),
+            settled: watch::Sender::new(0),
+            flush: Notify::new(),
+            mend: Notify::new(),
+            sweep: Notify::new(),
+            clean: AtomicBool::new(false),
+            sharded: AtomicBool::new(false),
+            skew_ms: AtomicI64::new(0),
+            seen: Mutex::default(),
+            tokens: AtomicU64::new(0),
+            stats: Stats::default(),
+            events: watch::Sender::new(None),
+        })
+    }
+
+    /// How long this node may go on without news.
+    pub const fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
+    /// Its settings.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The servers.
+    pub const fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// What was counted.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// New rules: whether they put keys elsewhere than their text says, and the channel on which
+    /// other programs give orders.
+    pub fn follow_rules(&self, sharded: bool, events: Option<String>) {
+        // Once rules had a shard, frames may stand by it until they expire.
+        self.sharded.fetch_or(sharded, Ordering::Relaxed);
+        self.events.send_if_modified(|now| {
+            let changed = *now != events;
+            *now = events;
+            changed
+        });
+    }
+
+    /// Runs the node's part in the fleet; ends never. On a runtime of its own: the connections
+    /// live there.
+    pub async fn run(&self, effects: &Arc<dyn Effects>) {
+        self.replay_journal(effects.as_ref()).await;
+        tokio::join!(
+            self.servers.tend(),
+            self.follow(effects.as_ref()),
+            self.flush_orders(effects.as_ref()),
+            self.listen(effects),
+            self.listen_to_keys(effects.as_ref()),
+            self.sweep_behind(effects.as_ref()),
+        );
+    }
+
+    /// Lives of the other members, as far as is known.
+    pub fn others(&self) -> usize {
+        let member = self.member();
+        member.known().filter(|life| *life != member.life()).count()
+    }
+
+    fn member(&self) -> MutexGuard<'_, Member> {
+        self.member.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn obligations(&self) -> MutexGuard<'_, Obligations> {
+        self.obligations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn servers_seen(&self) -> MutexGuard<'_, ServersSeen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wall clock of the server that orders the fleet.
+    fn redis_now_ms(&self, effects: &dyn Effects) -> u64 {
+        self.skew().to_redis(effects.now()).as_millis()
+    }
+
+    fn is_located(&self) -> bool {
+        !self.sharded.load(Ordering::Relaxed)
+    }
+
+    fn skew(&self) -> Skew {
+        Skew::from_millis(self.skew_ms.load(Ordering::Relaxed))
+    }
+
+    /// The node's steady clock.
+    fn steady_ms(&self) -> u64 {
+        self.trust.at(Instant::now())
+    }
+
+    /// The server that orders the fleet.
+    fn head_server(&self) -> Result<Arc<Server>, TierFault> {
+        self.servers.master(Slot::of(&self.names.order("head")))
+    }
+
+    /// One script on the server that orders the fleet.
+    async fn order_script(
+        &self,
+        script: &'static Script,
+        keys: &[&str],
+        args: &[&[u8]],
+        deadline: crate::base::units::Span,
+    ) -> Result<redis::Value, TierFault> {
+        let names: Vec<Vec<u8>> = keys.iter().map(|key| self.names.order(key)).collect();
+        let keys: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        self.head_server()?.script(script, &keys, args, deadline).await
+    }
+}
+
+fn lives(member: &Member) -> Vec<String> {
+    member.known().map(|life| format!("{life:016x}")).collect()
+}

@@ -1,0 +1,183 @@
+//! Into the shared level: a frame under the number that was known before its origin was asked, with
+//! its expiry in the same command, on the very server that was asked then. Nobody waits for it.
+
+use std::sync::Arc;
+
+use super::reply::hex;
+use super::{Effects, Fleet, Lease, News, Standing};
+use crate::base::clock::Timestamp;
+use crate::base::limits;
+use crate::base::units::Span;
+use crate::entry::frame::{self, FrameError, NUMBER_AT, Treatment};
+use crate::entry::pack::Packing;
+use crate::entry::seal::KeyRing;
+use crate::entry::{Entry, Key};
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::keys::Place;
+use crate::store::redis::scripts;
+use crate::store::redis::slot::Slot;
+
+/// How a rule wants its entries kept here.
+#[derive(Clone, Debug, Default)]
+pub struct Keeping {
+    /// What the rule's `shard` gave.
+    pub shard: Option<String>,
+    /// How bodies are packed.
+    pub packing: Option<Packing>,
+    /// Whether frames are sealed.
+    pub sealed: bool,
+}
+
+impl Fleet {
+    /// Puts an entry that stands in L1, or that no order forbade to stand there. Ends the lease
+    /// that it was fetched under, whatever comes of it.
+    pub async fn put(
+        &self,
+        key: &Key,
+        entry: &Arc<Entry>,
+        keeping: &Keeping,
+        standing: &Standing,
+        lease: &Lease,
+        effects: &dyn Effects,
+    ) {
+        let place = Place::of(key, keeping.shard.as_deref());
+        let kept = kept_for(entry, effects.now());
+        let framed = match kept {
+            Some(_) => self.frame(key, entry, keeping, standing).await,
+            None => Err(FrameError::TooLong),
+        };
+        let (Ok(frame), Some(kept)) = (framed, kept) else {
+            self.stats.unframed.count();
+            return self.release(&place, lease, false);
+        };
+        match self.send(entry, &place, standing, lease, &frame, kept).await {
+            Ok(word) if word == "stored" => self.stats.puts.count(),
+            Ok(_) => self.stats.puts_refused.count(),
+            Err(fault) => {
+                self.stats.put_faults.count();
+                if let TierFault::Refused(why) = fault {
+                    self.stats.tell_refusal(&why, self.steady_ms(), |why| {
+                        effects.tell(&News::Refused { why });
+                    });
+                }
+                self.release(&place, lease, false);
+            }
+        }
+    }
+
+    /// The bytes; those of a large body are made beside the requests of this thread.
+    async fn frame(
+        &self,
+        key: &Key,
+        entry: &Arc<Entry>,
+        keeping: &Keeping,
+        standing: &Standing,
+    ) -> Result<bytes::Bytes, FrameError> {
+        if entry.body.len() > self.config.max_object {
+            return Err(FrameError::TooLong);
+        }
+        let seal: Option<Arc<KeyRing>> = if keeping.sealed {
+            // Without a key nothing that must be sealed leaves the process.
+            Some(self.ring.clone().ok_or(FrameError::Sealed)?)
+        } else {
+            None
+        };
+        let (packing, skew, number) = (keeping.packing, self.skew(), standing.number);
+        let make = move |key: &Key, entry: &Entry| {
+            let how = Treatment { packing, seal: seal.as_deref() };
+            frame::encode(key, entry, number, skew, &how)
+        };
+        let frame = if entry.body.len() < limits::FRAMED_AT_ONCE_BYTES {
+            make(key, entry)?
+        } else {
+            let (key, entry) = (key.clone(), Arc::clone(entry));
+            crate::base::tasks::aside(move || make(&key, &entry))
+                .await
+                .unwrap_or(Err(FrameError::TooLong))?
+        };
+        let fits = frame.len() as u64 <= self.config.max_object.saturating_add(FRAME_SPARE);
+        if fits { Ok(frame) } else { Err(FrameError::TooLong) }
+    }
+
+    async fn send(
+        &self,
+        entry: &Entry,
+        place: &Place<'_>,
+        standing: &Standing,
+        lease: &Lease,
+        frame: &[u8],
+        kept: Span,
+    ) -> Result<String, TierFault> {
+        let variant = entry.selecting.id().unwrap_or_default();
+        let names: Vec<&str> =
+            entry.selecting.names().iter().map(http::HeaderName::as_str).collect();
+        let lease_name = self.names.lease(place);
+        let frame_name = self.names.frame(place, &variant);
+        let keys = [
+            frame_name.clone(),
+            self.names.directory(place),
+            self.names.tombstone(place),
+            lease_name.clone(),
+            self.names.registry(place),
+        ];
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let usual = keys_usual(place);
+        let rest = if usual { "" } else { place.rest() };
+        let token = if let Lease::Ours(token) = lease { token.as_str() } else { "" };
+        let number = |value: u64| value.to_string().into_bytes();
+        let args: [Vec<u8>; 12] = [
+            hex(standing.number).into_bytes(),
+            number(kept.as_millis()),
+            standing.run.clone(),
+            number(standing.at_ms),
+            number(limits::ORDER_MEMORY.as_millis()),
+            variant.into_bytes(),
+            names.join(",").into_bytes(),
+            rest.as_bytes().to_vec(),
+            token.as_bytes().to_vec(),
+            self.names.channel("wake").into_bytes(),
+            self.wake_word(&lease_name).into_bytes(),
+            number(NUMBER_AT.start as u64),
+        ];
+        let mut args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        args.insert(1, frame);
+        let server = self.servers.master(Slot::of(&frame_name))?;
+        server.script(&scripts::PUT, &keys, &args, limits::L2_BACKGROUND_DEADLINE).await
+    }
+}
+
+/// What a frame may have beside its body.
+const FRAME_SPARE: u64 = 1 << 20;
+
+/// Whether an order on the key's text finds this identity without asking the registry.
+fn keys_usual(place: &Place<'_>) -> bool {
+    place.usual_rests().iter().any(|usual| usual == place.rest())
+}
+
+/// How long Redis keeps it: its lifetime and the windows after it, and never for ever. `None`: it
+/// is of no use to others.
+fn kept_for(entry: &Entry, now: Timestamp) -> Option<Span> {
+    let stamp = &entry.stamp;
+    let until = stamp.fresh_until.max(stamp.revalidate_until).max(stamp.error_until);
+    let left = until.since(now).min(limits::L2_KEPT_MAX);
+    (left > Span::default()).then_some(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::samples;
+
+    #[test]
+    fn nothing_is_kept_for_ever_and_nothing_useless_at_all() {
+        let at = Timestamp::from_secs(1_000);
+        let entry = |stamp| samples::full("x", crate::entry::Labels::default(), &[], stamp);
+        let hour = entry(samples::stamp(at, 3_600));
+        let kept = kept_for(&hour, at.plus(Span::from_secs(600)));
+        assert_eq!(kept, Some(Span::from_secs(3_000)));
+        assert_eq!(kept_for(&hour, at.plus(Span::from_secs(3_600))), None);
+        let mut forever = samples::stamp(at, 1);
+        forever.fresh_until = Timestamp::NEVER;
+        assert_eq!(kept_for(&entry(forever), at), Some(limits::L2_KEPT_MAX));
+    }
+}

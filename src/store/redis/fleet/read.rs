@@ -1,0 +1,372 @@
+//! A look into the shared level: the frame, judged against everything that was ordered until now.
+//! The head is asked together with the frame, so whatever was acknowledged before the look began is
+//! known before the frame is judged, whatever messages were lost.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+use super::lease::{Lease, lease_of};
+use super::reply::{Head, Heading, Looked};
+use super::{Effects, Fleet, News};
+use crate::base::ids::{Number, Tick};
+use crate::base::limits;
+use crate::base::tasks;
+use crate::entry::frame::{self, FrameError};
+use crate::entry::{Entry, Key, Shapes};
+use crate::policy::Selecting;
+use crate::store::coherence::Verdict;
+use crate::store::fence::Facts;
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::keys::Place;
+use crate::store::redis::script::ScriptCall;
+use crate::store::redis::scripts;
+use crate::store::redis::slot::Slot;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The identity.
+    pub key: &'a Key,
+    /// What the rule's `shard` gave.
+    pub shard: Option<&'a str>,
+    /// The request's fields, which select a variant.
+    pub fields: &'a HeaderMap,
+    /// The type that the route stores under.
+    pub kind: &'a str,
+    /// Whether only sealed frames count.
+    pub sealed: bool,
+    /// Whether a replica may answer.
+    pub replica: bool,
+    /// Whether the fetch is to be this node's if nothing stands there.
+    pub lease: bool,
+    /// The tick under which the look begins.
+    pub birth: Tick,
+    /// Lists of names to share.
+    pub shapes: &'a Shapes,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Variants that answer the request and that no order names. Fresh or not.
+    pub entries: Vec<Entry>,
+    /// Under what an answer of the origin may be put there.
+    pub standing: Option<Standing>,
+    /// Who fetches.
+    pub lease: Lease,
+}
+
+/// What was known when the look was taken; a put is bound to it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Every order up to this number was known.
+    pub(super) number: Number,
+    /// When, by the server's clock.
+    pub(super) at_ms: u64,
+    /// The server that was asked.
+    pub(super) run: Vec<u8>,
+}
+
+struct Judged {
+    entries: Vec<Entry>,
+    /// Frames stand there that are of no use.
+    useless: bool,
+}
+
+impl Fleet {
+    /// Looks.
+    ///
+    /// # Errors
+    /// Why the level has no answer. The request goes on without it.
+    pub async fn find(
+        &self,
+        wanted: &Wanted<'_>,
+        effects: &dyn Effects,
+    ) -> Result<Found, TierFault> {
+        let place = Place::of(wanted.key, wanted.shard);
+        if wanted.replica
+            && let Some(found) = self.find_on_replica(wanted, &place, effects).await
+        {
+            return Ok(found);
+        }
+        let epoch = self.servers_seen().epoch;
+        let token = if wanted.lease { self.token() } else { String::new() };
+        let names = [self.names.frame(&place, "")];
+        let (heading, looked) = self.ask_both(wanted, &place, &token, &names[0]).await?;
+        let number = self.known_up_to(&heading, effects).await?;
+        let floor = self.floor_of(&looked.run, epoch).await;
+        let standing = Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
+        let mut judged = Judged { entries: Vec::new(), useless: false };
+        if let Some(bytes) = &looked.frame {
+            self.open(wanted, &names[0], bytes, &looked, floor, &mut judged, effects);
+        }
+        if !looked.variants.is_empty() {
+            self.find_variants(wanted, &place, &looked, floor, &mut judged, effects).await?;
+        }
+        let mut lease = lease_of(&looked.lease, looked.left_ms, &token);
+        let stands = looked.frame.is_some() || !looked.variants.is_empty();
+        let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
+        if wanted.lease && stands && !fresh {
+            lease = self.take_lease(&place, &token).await;
+        }
+        Ok(Found { entries: judged.entries, standing: Some(standing), lease })
+    }
+
+    /// The head and the frame: in one round trip where one server has both.
+    async fn ask_both(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        token: &str,
+        frame: &[u8],
+    ) -> Result<(Heading, Looked), TierFault> {
+        let budget = self.config.budget;
+        let order = ["head", "log", "fences", "members"].map(|what| self.names.order(what));
+        let order: Vec<&[u8]> = order.iter().map(Vec::as_slice).collect();
+        let (life, applied) = self.said();
+        let head_args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), b"0"];
+        let names =
+            [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
+        let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
+        let lease = if wanted.lease { limits::LEASE_FOR.as_millis() } else { 0 }.to_string();
+        let look_args: [&[u8]; 2] = [token.as_bytes(), lease.as_bytes()];
+        let head = ScriptCall { script: &scripts::HEAD, keys: &order, args: &head_args };
+        let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &look_args };
+        let ordering = self.head_server()?;
+        let storing = self.servers.master(Slot::of(frame))?;
+        let (headed, looked) = if Arc::ptr_eq(&ordering, &storing) {
+            let both = ordering.scripts(&[head, look], budget).await?;
+            let [headed, looked] = <[_; 2]>::try_from(both)
+                .map_err(|_| TierFault::Garbage("two answers were due".to_owned()))?;
+            (headed, looked)
+        } else {
+            tokio::join!(
+                ordering.script(head.script, head.keys, head.args, budget),
+                storing.script(look.script, look.keys, look.args, budget),
+            )
+        };
+        let looked = Looked::read(looked?)?;
+        match Head::read(&headed?)? {
+            Head::Known(heading) => Ok((heading, looked)),
+            Head::Stranger(_) | Head::Unknown => {
+                self.clean.store(false, Ordering::Release);
+                self.mend.notify_one();
+                self.release(place, &lease_of(&looked.lease, 0, token), false);
+                Err(TierFault::Unserved)
+            }
+        }
+    }
+
+    /// The life and the last applied order, as the head hears them.
+    pub(super) fn said(&self) -> (String, String) {
+        let member = self.member();
+        (format!("{:016x}", member.life()), super::reply::log_id(member.applied()))
+    }
+
+    /// Applies what the head knows, and says how far this node's knowledge reaches.
+    async fn known_up_to(
+        &self,
+        heading: &Heading,
+        effects: &dyn Effects,
+    ) -> Result<Number, TierFault> {
+        self.catch_up(heading.last, self.config.budget, effects).await?;
+        let member = self.member();
+        if !member.has_reached(heading.turn, heading.last) {
+            // The head was another server's than the log, or this node must check in first.
+            drop(member);
+            self.mend.notify_one();
+            return Err(TierFault::Unserved);
+        }
+        self.clean.store(heading.clean, Ordering::Release);
+        Ok(member.applied())
+    }
+
+    async fn find_variants(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        looked: &Looked,
+        floor: Option<Number>,
+        judged: &mut Judged,
+        effects: &dyn Effects,
+    ) -> Result<(), TierFault> {
+        let names = self.asked_variants(wanted, place, &looked.variants);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut get = redis::cmd("MGET");
+        get.arg(&names);
+        let server = self.servers.master(Slot::of(&names[0]))?;
+        let frames: Vec<Option<Vec<u8>>> = server.call(&get, self.config.budget).await?;
+        for (name, bytes) in names.iter().zip(frames) {
+            if let Some(bytes) = bytes {
+                self.open(wanted, name, &bytes.into(), looked, floor, judged, effects);
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of those variants that a request with these fields selects.
+    fn asked_variants(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        variants: &[(String, String)],
+    ) -> Vec<Vec<u8>> {
+        let mut asked = Vec::new();
+        for (id, names) in variants.iter().take(limits::VARIANTS_PER_KEY_MAX) {
+            let names: Option<Vec<HeaderName>> =
+                names.split(',').map(|name| name.parse().ok()).collect();
+            let Some(names) = names else { continue };
+            let selecting = Selecting::of(&names, wanted.fields);
+            // Nothing that a credential selects is ever put here.
+            if !selecting.holds_secret() && selecting.id().as_deref() == Some(id) {
+                asked.push(self.names.frame(place, id));
+            }
+        }
+        asked
+    }
+
+    /// Reads a frame and judges it. One that cannot be read, or that an order names, goes.
+    #[expect(clippy::too_many_arguments, reason = "one frame and everything it is judged by")]
+    fn open(
+        &self,
+        wanted: &Wanted<'_>,
+        name: &[u8],
+        bytes: &Bytes,
+        looked: &Looked,
+        floor: Option<Number>,
+        judged: &mut Judged,
+        effects: &dyn Effects,
+    ) {
+        let ring = self.ring.as_deref();
+        let opened =
+            frame::decode(wanted.key, bytes, self.skew(), ring, wanted.birth, wanted.shapes);
+        let opened = match opened {
+            Ok(opened) if wanted.sealed && !opened.sealed => Err(FrameError::Sealed),
+            other => other,
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                judged.useless = true;
+                self.stats.bad_frame(error.as_str());
+                let key = wanted.key.text().to_owned();
+                effects.tell(&News::BadFrame { why: error.as_str(), key });
+                // Its key may be on its way to this node.
+                if !matches!(error, FrameError::NoKey(_)) {
+                    self.take_out(name, bytes);
+                }
+                return;
+            }
+        };
+        let facts = Facts::of(wanted.key, &opened.entry.labels);
+        let clean = self.clean.load(Ordering::Acquire);
+        let verdict = self.member().judge(&facts, opened.number, clean);
+        let fenced = looked.tombstone > opened.number;
+        if fenced || verdict == Verdict::Purged {
+            self.stats.refused.count();
+            judged.useless = true;
+            return self.take_out(name, bytes);
+        }
+        let of_kind = *opened.entry.labels.place.kind == *wanted.kind;
+        let selects = opened.entry.selecting.matches(wanted.fields);
+        let sound = floor.is_some_and(|floor| opened.number >= floor);
+        if !sound || verdict == Verdict::Unsettled || !of_kind || !selects {
+            judged.useless = true;
+            return;
+        }
+        judged.entries.push(opened.entry);
+    }
+
+    /// Deletes a frame that is of no use, if it still stands; nobody waits for that.
+    fn take_out(&self, name: &[u8], bytes: &Bytes) {
+        let Ok(server) = self.servers.master(Slot::of(name)) else { return };
+        let (name, beginning) = (name.to_vec(), bytes.slice(..bytes.len().min(24)));
+        tasks::tend(async move {
+            let patience = limits::L2_BACKGROUND_DEADLINE;
+            // What stays is refused again, or expires.
+            let _ = server
+                .script::<redis::Value>(&scripts::UNLINK, &[&name], &[&beginning], patience)
+                .await;
+        });
+    }
+
+    /// A replica's frame, where no order names it. A replica may lag: what it has not lost yet the
+    /// mirror refuses. Whatever is missing there is asked for at the master.
+    async fn find_on_replica(
+        &self,
+        wanted: &Wanted<'_>,
+        place: &Place<'_>,
+        effects: &dyn Effects,
+    ) -> Option<Found> {
+        // A young node does not know of all orders that a replica may have missed.
+        let young = self.steady_ms() < limits::ORDER_MEMORY.as_millis();
+        if young && self.member().reaches() != Number::default() {
+            return None;
+        }
+        let name = self.names.frame(place, "");
+        let replica = self.servers.replica(Slot::of(&name))?;
+        let mut get = redis::cmd("GET");
+        get.arg(&name);
+        let head = self.head_now(self.config.budget);
+        let frame = replica.call::<Option<Vec<u8>>>(&get, self.config.budget);
+        let (head, frame) = tokio::join!(head, frame);
+        let (Head::Known(heading), Some(bytes)) = (head.ok()?, frame.ok()?) else { return None };
+        self.known_up_to(&heading, effects).await.ok()?;
+        if !heading.clean {
+            return None;
+        }
+        let looked = Looked {
+            frame: None,
+            variants: Vec::new(),
+            tombstone: Number::default(),
+            lease: String::new(),
+            left_ms: 0,
+            now_ms: heading.now_ms,
+            run: Vec::new(),
+        };
+        let mut judged = Judged { entries: Vec::new(), useless: false };
+        self.open(
+            wanted,
+            &name,
+            &bytes.into(),
+            &looked,
+            Some(Number::default()),
+            &mut judged,
+            effects,
+        );
+        let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
+        fresh.then(|| {
+            self.stats.replica_hits.count();
+            Found { entries: judged.entries, ..Found::default() }
+        })
+    }
+
+    /// The least number of a frame that may be used of a server: it has been with the fleet all
+    /// along, or somebody has repeated to it what it may have lost, and knew so much. What was
+    /// learned only after a look was sent (`epoch`) does not count for it: the frame may have been
+    /// erased in between.
+    async fn floor_of(&self, run: &[u8], epoch: u64) -> Option<Number> {
+        if let Some((floor, since)) = self.servers_seen().sound.get(run) {
+            return (*since <= epoch).then_some(*floor);
+        }
+        let mut ask = redis::cmd("HGET");
+        ask.arg(self.names.order("runs")).arg(run);
+        let server = self.head_server().ok()?;
+        let floor: Option<String> = server.call(&ask, self.config.budget).await.ok()?;
+        let floor = floor.as_deref().and_then(super::reply::number_of);
+        let mut seen = self.servers_seen();
+        if let Some(floor) = floor {
+            seen.learn(run, floor);
+        } else {
+            seen.unsound.insert(run.to_vec());
+            drop(seen);
+            self.mend.notify_one();
+        }
+        None
+    }
+}

@@ -1,0 +1,226 @@
+//! Replies of the scripts, taken apart. A reply of another shape is garbage, never a panic.
+
+use redis::Value;
+
+use crate::base::ids::Number;
+use crate::store::redis::fault::TierFault;
+
+/// What `head` says.
+#[derive(Debug)]
+pub(super) enum Head {
+    /// The fleet's server, and this node has checked in.
+    Known(Heading),
+    /// The fleet's server, but this node has not checked in to its turn.
+    Stranger(Heading),
+    /// Not the server that the fleet knows.
+    Unknown,
+}
+
+/// The state of the order of things.
+#[derive(Clone, Debug)]
+pub(super) struct Heading {
+    pub(super) turn: u32,
+    pub(super) last: Number,
+    pub(super) base: Number,
+    pub(super) clean: bool,
+    /// The server's clock, in milliseconds since 1970.
+    pub(super) now_ms: u64,
+    /// Lives of all members, where they were asked for.
+    pub(super) members: Vec<u64>,
+}
+
+/// What `look` says.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub(super) frame: Option<bytes::Bytes>,
+    /// Variants: their ids, and the names that select them.
+    pub(super) variants: Vec<(String, String)>,
+    pub(super) tombstone: Number,
+    /// Who holds the lease now; empty if nobody.
+    pub(super) lease: String,
+    pub(super) left_ms: u64,
+    pub(super) now_ms: u64,
+    pub(super) run: Vec<u8>,
+}
+
+fn garbage(what: &str) -> TierFault {
+    TierFault::Garbage(format!("a reply of another shape: {what}"))
+}
+
+pub(super) fn text(value: &Value) -> Option<&str> {
+    std::str::from_utf8(bytes(value)?).ok()
+}
+
+pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
+pub(super) fn int(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        other => text(other)?.parse().ok(),
+    }
+}
+
+pub(super) fn array(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Array(all) | Value::Set(all) => Some(all),
+        _ => None,
+    }
+}
+
+/// `turn-count`.
+pub(super) fn number(value: &Value) -> Option<Number> {
+    number_of(text(value)?)
+}
+
+/// The same of a text.
+pub(super) fn number_of(text: &str) -> Option<Number> {
+    let (turn, count) = text.split_once('-')?;
+    Some(Number::new(turn.parse().ok()?, count.parse().ok()?))
+}
+
+/// The id of a number in the log.
+pub(super) fn log_id(number: Number) -> String {
+    format!("{}-{}", number.turn(), number.count())
+}
+
+/// The form in which scripts compare numbers.
+pub(super) fn hex(number: Number) -> String {
+    format!("{:016x}", number.0)
+}
+
+impl Head {
+    pub(super) fn read(value: &Value) -> Result<Self, TierFault> {
+        Self::parse(value).ok_or_else(|| garbage("head"))
+    }
+
+    fn parse(value: &Value) -> Option<Self> {
+        let all = array(value)?;
+        let word = text(all.first()?)?;
+        if word == "unknown" {
+            return Some(Self::Unknown);
+        }
+        let lives = |value: &Value| {
+            let all = array(value).unwrap_or_default().iter();
+            all.filter_map(|life| u64::from_str_radix(text(life)?, 16).ok()).collect()
+        };
+        let heading = Heading {
+            turn: u32::try_from(int(all.get(1)?)?).ok()?,
+            last: number(all.get(2)?)?,
+            base: number(all.get(3)?)?,
+            clean: text(all.get(4)?)? == "1",
+            now_ms: int(all.get(5)?)?,
+            members: if word == "ok" { lives(all.get(6)?) } else { Vec::new() },
+        };
+        match word {
+            "ok" => Some(Self::Known(heading)),
+            "stranger" => Some(Self::Stranger(heading)),
+            _ => None,
+        }
+    }
+}
+
+impl Looked {
+    pub(super) fn read(value: Value) -> Result<Self, TierFault> {
+        Self::parse(value).ok_or_else(|| garbage("look"))
+    }
+
+    fn parse(value: Value) -> Option<Self> {
+        let Value::Array(all) = value else { return None };
+        let [frame, variants, tombstone, lease, left, now, run] =
+            <[Value; 7]>::try_from(all).ok()?;
+        let frame = match frame {
+            Value::BulkString(bytes) => Some(bytes::Bytes::from(bytes)),
+            Value::Nil => None,
+            _ => return None,
+        };
+        let tombstone = match text(&tombstone) {
+            Some(digits) => Number(u64::from_str_radix(digits, 16).ok()?),
+            None => Number::default(),
+        };
+        Some(Self {
+            frame,
+            variants: pairs(&variants),
+            tombstone,
+            lease: text(&lease)?.to_owned(),
+            left_ms: int(&left).unwrap_or_default(),
+            now_ms: int(&now)?,
+            run: bytes(&run)?.to_vec(),
+        })
+    }
+}
+
+/// The fields of a hash, as RESP2 and RESP3 give them.
+pub(super) fn pairs(value: &Value) -> Vec<(String, String)> {
+    let owned = |value: &Value| text(value).map(str::to_owned);
+    match value {
+        Value::Map(all) => {
+            all.iter().filter_map(|(one, two)| Some((owned(one)?, owned(two)?))).collect()
+        }
+        other => {
+            let all = array(other).unwrap_or_default();
+            let pair = |two: &[Value]| Some((owned(two.first()?)?, owned(two.get(1)?)?));
+            all.chunks(2).filter_map(pair).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_head_is_read_or_refused() {
+        let all = |word: &str, last: Value| {
+            Value::Array(vec![
+                bulk(word),
+                bulk("7"),
+                bulk("7-12"),
+                bulk("6-3"),
+                bulk("1"),
+                Value::Int(5_000),
+                last,
+            ])
+        };
+        let members = Value::Array(vec![bulk("00000000000000ff"), bulk("zz")]);
+        let Ok(Head::Known(heading)) = Head::read(&all("ok", members)) else { panic!("not known") };
+        assert_eq!((heading.turn, heading.last), (7, Number::new(7, 12)));
+        assert_eq!((heading.base, heading.clean), (Number::new(6, 3), true));
+        assert_eq!((heading.now_ms, heading.members), (5_000, vec![255]));
+        assert!(matches!(Head::read(&all("stranger", Value::Int(1))), Ok(Head::Stranger(_))));
+        assert!(matches!(Head::read(&Value::Array(vec![bulk("unknown")])), Ok(Head::Unknown)));
+        for wrong in [Value::Nil, Value::Array(vec![]), all("what", Value::Int(1)), bulk("ok")] {
+            assert!(matches!(Head::read(&wrong), Err(TierFault::Garbage(_))));
+        }
+    }
+
+    #[test]
+    fn a_look_is_read_or_refused() {
+        let variants = Value::Array(vec![bulk("0f"), bulk("accept"), bulk("alone")]);
+        let parts = vec![
+            bulk("frame"),
+            variants,
+            bulk("000000070000000c"),
+            bulk(""),
+            Value::Int(-2),
+            Value::Int(9),
+            bulk("run"),
+        ];
+        let looked = Looked::read(Value::Array(parts.clone())).unwrap();
+        assert_eq!(looked.frame.as_deref(), Some(&b"frame"[..]));
+        assert_eq!(looked.variants, [("0f".to_owned(), "accept".to_owned())]);
+        assert_eq!((looked.tombstone, looked.left_ms), (Number::new(7, 12), 0));
+        assert!(Looked::read(Value::Array(parts[..6].to_vec())).is_err());
+        assert_eq!(hex(Number::new(7, 12)), "000000070000000c");
+        assert_eq!(log_id(Number::new(7, 12)), "7-12");
+    }
+}

@@ -1,0 +1,237 @@
+//! Behind orders that name more than keys: their frames are refused from the moment of the order,
+//! and here they are taken out of memory, a few at a time, by one node for all. Redis is never held
+//! up: each step asks little, and between steps it has four times as long for others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redis::{Pipeline, Value};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::reply::{array, bytes, number, text};
+use super::{Effects, Fleet, News};
+use crate::base::ids::Number;
+use crate::base::limits;
+use crate::entry::frame;
+use crate::store::coherence::Verdict;
+use crate::store::fence::Facts;
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::script::ScriptCall;
+use crate::store::redis::scripts;
+use crate::store::redis::server::Server;
+
+/// What of each frame is read: enough for its labels, as a rule.
+const BEGINNING: usize = 1_024;
+
+/// Fences, with their numbers and when this node saw them first.
+type Fences = HashMap<Vec<u8>, (Number, u64)>;
+
+#[derive(Default)]
+struct Swept {
+    seen: u64,
+    gone: u64,
+}
+
+impl Fleet {
+    pub(super) async fn sweep_behind(&self, effects: &dyn Effects) {
+        let mut known = Fences::new();
+        loop {
+            let every = limits::SWEEP_EVERY.to_duration();
+            let asked = timeout(every, self.sweep.notified()).await.is_ok();
+            if asked {
+                // Orders come in bursts.
+                sleep(limits::SWEEP_PAUSE.to_duration()).await;
+            }
+            // What fails is tried again when the next order comes, or by the clock.
+            let _ = self.sweep_once(&mut known, effects).await;
+        }
+    }
+
+    async fn sweep_once(&self, known: &mut Fences, effects: &dyn Effects) -> Result<(), TierFault> {
+        self.note_fences(known).await?;
+        if known.is_empty() || !self.take_broom().await? {
+            return Ok(());
+        }
+        let (began, began_ms) = (Instant::now(), self.steady_ms());
+        let mut swept = Swept::default();
+        let mut whole = true;
+        for server in self.servers.masters() {
+            whole &= self.sweep_server(&server, &mut swept).await.is_ok();
+        }
+        if whole {
+            self.retire(known, began_ms).await?;
+        }
+        if swept.gone > 0 {
+            let ms = began.elapsed().as_millis() as u64;
+            effects.tell(&News::Swept { seen: swept.seen, gone: swept.gone, ms });
+        }
+        Ok(())
+    }
+
+    /// The fences there are. When one was raised nobody knows here; since when it is seen will do.
+    async fn note_fences(&self, known: &mut Fences) -> Result<(), TierFault> {
+        let now = self.steady_ms();
+        let mut all = Fences::new();
+        let server = self.head_server()?;
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut scan = redis::cmd("HSCAN");
+            scan.arg(self.names.order("fences")).arg(&cursor).arg("COUNT").arg(500);
+            let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
+            let parts = array(&reply).unwrap_or_default();
+            for pair in parts.get(1).and_then(array).unwrap_or_default().chunks(2) {
+                let name = pair.first().and_then(bytes);
+                if let Some((name, at)) = name.zip(pair.get(1).and_then(number)) {
+                    let since = known.get(name).filter(|(was, _)| *was == at);
+                    all.insert(name.to_vec(), (at, since.map_or(now, |(_, since)| *since)));
+                }
+            }
+            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
+            if cursor == "0" {
+                *known = all;
+                return Ok(());
+            }
+        }
+    }
+
+    /// One node sweeps for all. Who dies at it is followed by another when the broom has expired.
+    async fn take_broom(&self) -> Result<bool, TierFault> {
+        let (life, _) = self.said();
+        let name = self.names.order("broom");
+        let mut take = redis::cmd("SET");
+        take.arg(&name).arg(&life).arg("NX").arg("PX").arg(limits::BROOM_FOR.as_millis());
+        let server = self.head_server()?;
+        let taken: Option<String> = server.call(&take, limits::L2_BACKGROUND_DEADLINE).await?;
+        if taken.is_some() {
+            return Ok(true);
+        }
+        let mut who = redis::cmd("GET");
+        who.arg(&name);
+        let who: Option<String> = server.call(&who, limits::L2_BACKGROUND_DEADLINE).await?;
+        Ok(who.as_deref() == Some(&life))
+    }
+
+    async fn keep_broom(&self) {
+        let mut keep = redis::cmd("PEXPIRE");
+        keep.arg(self.names.order("broom")).arg(limits::BROOM_FOR.as_millis());
+        if let Ok(server) = self.head_server() {
+            // Without it another node begins as well, which costs time and harms nobody.
+            let _ = server.call::<Value>(&keep, limits::L2_BACKGROUND_DEADLINE).await;
+        }
+    }
+
+    async fn sweep_server(&self, server: &Arc<Server>, swept: &mut Swept) -> Result<(), TierFault> {
+        let pattern = self.names.all_frames();
+        let mut cursor = "0".to_owned();
+        let mut kept = Instant::now();
+        loop {
+            let began = Instant::now();
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(limits::SWEEP_STEP);
+            let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
+            let parts = array(&reply).unwrap_or_default();
+            let names: Vec<&[u8]> =
+                parts.get(1).and_then(array).unwrap_or_default().iter().filter_map(bytes).collect();
+            if !names.is_empty() {
+                swept.seen += names.len() as u64;
+                swept.gone += self.sweep_some(server, &names).await?;
+            }
+            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
+            if cursor == "0" {
+                return Ok(());
+            }
+            if kept.elapsed() >= limits::BROOM_FOR.to_duration() / 4 {
+                kept = Instant::now();
+                self.keep_broom().await;
+            }
+            sleep(began.elapsed() * 4).await;
+        }
+    }
+
+    /// Takes those of some frames out that orders have named.
+    async fn sweep_some(&self, server: &Server, names: &[&[u8]]) -> Result<u64, TierFault> {
+        let mut get = Pipeline::with_capacity(names.len());
+        for name in names {
+            get.cmd("GETRANGE").arg(*name).arg(0).arg(BEGINNING - 1);
+        }
+        let beginnings: Vec<Vec<u8>> = server.pipe(&get, limits::L2_BACKGROUND_DEADLINE).await?;
+        let mut gone: Vec<(&[u8], Vec<u8>)> = Vec::new();
+        for (name, beginning) in names.iter().zip(beginnings) {
+            if self.is_named(server, name, &beginning).await? {
+                let upto = beginning.len().min(24);
+                gone.push((name, beginning.get(..upto).unwrap_or_default().to_vec()));
+            }
+        }
+        let keys: Vec<[&[u8]; 1]> = gone.iter().map(|(name, _)| [*name]).collect();
+        let args: Vec<[&[u8]; 1]> = gone.iter().map(|(_, begins)| [begins.as_slice()]).collect();
+        let calls: Vec<ScriptCall<'_>> = keys
+            .iter()
+            .zip(&args)
+            .map(|(keys, args)| ScriptCall { script: &scripts::UNLINK, keys, args })
+            .collect();
+        let outcomes = server.scripts(&calls, limits::L2_BACKGROUND_DEADLINE).await?;
+        let taken = |one: &Result<Value, _>| matches!(one, Ok(Value::Int(1)));
+        Ok(outcomes.iter().filter(|one| taken(one)).count() as u64)
+    }
+
+    /// Whether an order names the frame that begins so, or it is no frame at all.
+    async fn is_named(
+        &self,
+        server: &Server,
+        name: &[u8],
+        beginning: &[u8],
+    ) -> Result<bool, TierFault> {
+        if beginning.is_empty() {
+            return Ok(false);
+        }
+        let Some(identity) = self.names.identity(name) else { return Ok(false) };
+        let whole;
+        let mut beginning = beginning;
+        match frame::outline_bytes(beginning) {
+            Ok(needed) if needed > beginning.len() => {
+                let mut get = redis::cmd("GETRANGE");
+                get.arg(name).arg(0).arg(needed);
+                whole = server.call::<Vec<u8>>(&get, limits::L2_BACKGROUND_DEADLINE).await?;
+                beginning = &whole;
+            }
+            Ok(_) => {}
+            // A newer cistern's frame is none of this one's business.
+            Err(_) => return Ok(false),
+        }
+        let Ok(outline) = frame::outline(beginning) else { return Ok(false) };
+        let key = crate::entry::Key::of_identity(&identity);
+        let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
+        let facts = Facts {
+            key: key.text(),
+            target: outline.target.unwrap_or_else(|| key.text()),
+            tags: Some(&tags),
+            kind: outline.kind,
+            rule: outline.rule.unwrap_or_default(),
+        };
+        Ok(self.member().judge(&facts, outline.number, true) == Verdict::Purged)
+    }
+
+    /// Fences that were there long before a sweep began which has ended: no frame is behind them,
+    /// and none can come.
+    async fn retire(&self, known: &mut Fences, began_ms: u64) -> Result<(), TierFault> {
+        let memory = limits::ORDER_MEMORY.as_millis();
+        let over: Vec<(Vec<u8>, Number)> = known
+            .iter()
+            .filter(|(_, (_, since))| since.saturating_add(memory) < began_ms)
+            .map(|(name, (at, _))| (name.clone(), *at))
+            .collect();
+        for some in over.chunks(limits::ORDERS_PER_BATCH) {
+            let ids: Vec<String> = some.iter().map(|(_, at)| super::reply::log_id(*at)).collect();
+            let mut args: Vec<&[u8]> = Vec::new();
+            for ((name, _), id) in some.iter().zip(&ids) {
+                args.extend([name.as_slice(), id.as_bytes()]);
+            }
+            let deadline = limits::L2_BACKGROUND_DEADLINE;
+            self.order_script(&scripts::RETIRE, &["head", "fences"], &args, deadline).await?;
+            for (name, _) in some {
+                known.remove(name);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Purges of a time in which Redis was away: they hold here at once, elsewhere after it is back,
+//! and with a journal not even the death of their node loses them.
+
+use crate::support::cistern::{Setup, in_front_of};
+use crate::support::client::{Answer, ask};
+use crate::support::fleet::{Fleet, settings, stored};
+use crate::support::redis::{Server, until};
+use crate::support::versions::Versions;
+
+/// A node that writes down what waits.
+fn keeping(origin: &Versions, redis: &Server) -> Setup {
+    let settings = format!("{}journal = \"journal\"\n", settings(&redis.url()));
+    in_front_of(origin.address()).config(&settings)
+}
+
+#[track_caller]
+fn is_local(answer: Answer) {
+    let told = answer.with_status(202).json();
+    assert_eq!(told["level"], "local", "{told}");
+}
+
+#[test]
+fn a_purge_without_redis_is_local_and_says_so() {
+    let (mut redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &redis.url());
+    for path in ["/a", "/b"] {
+        fleet.each(&crate::support::client::get(path));
+        stored(&redis, &format!("{path}}}"), 1);
+    }
+    redis.save();
+    redis.kill();
+    let version = origin.commit("/a");
+    // Redis may be found dead by this very question.
+    is_local(fleet.nodes[0].send(&ask("PURGE", "/a")));
+    assert_eq!(fleet.nodes[0].get("/a").json()["version"], version);
+    // A writer does not wait, nor is it told of any trouble.
+    fleet.nodes[0].send(&ask("PUT", "/b")).with_status(200);
+    assert_eq!(fleet.nodes[0].get("/b").json()["version"], 2);
+    // The other hears nothing either, and soon trusts nothing.
+    fleet.all_tell("/a", version);
+    fleet.all_tell("/b", 2);
+    // What comes back is older than the purge.
+    redis.restart();
+    fleet.is_one();
+    fleet.all_tell("/a", version);
+    fleet.all_tell("/b", 2);
+    let told = fleet.nodes[0].send(&ask("PURGE", "/a")).json();
+    assert_ne!(told["level"], "local", "{told}");
+}
+
+#[test]
+fn a_journal_outlives_its_node() {
+    let (mut redis, origin) = (Server::start(), Versions::start());
+    let mut fleet = Fleet::start([keeping(&origin, &redis), keeping(&origin, &redis)]);
+    let (by_key, by_tag) = ("/a", "/b");
+    for path in [by_key, by_tag] {
+        fleet.nodes[0].get(path).with_status(200);
+        stored(&redis, &format!("{path}}}"), 1);
+    }
+    redis.save();
+    redis.kill();
+    let versions = [by_key, by_tag].map(|path| origin.commit(path));
+    is_local(fleet.nodes[0].send(&ask("PURGE", by_key)));
+    let prefix = "prefix:http://api.example/b";
+    is_local(fleet.nodes[0].send(&ask("PURGE", "/").header("X-Purge-Selector", prefix)));
+    // The one that knows dies; what it did not know of comes back in Redis.
+    let dead = fleet.nodes.remove(0).crashes();
+    redis.restart();
+    fleet.nodes.insert(0, dead.start());
+    fleet.is_one();
+    for (path, version) in [by_key, by_tag].into_iter().zip(versions) {
+        fleet.all_tell(path, version);
+        for node in &fleet.nodes {
+            assert!((0..20).all(|_| node.get(path).json()["version"] == version), "{path}");
+        }
+        let new = Fleet::of(1, origin.address(), &redis.url());
+        assert_eq!(new.nodes[0].get(path).json()["version"], version, "{path} on a new node");
+    }
+}
+
+#[test]
+fn what_was_replayed_is_forgotten() {
+    let (mut redis, origin) = (Server::start(), Versions::start());
+    let mut fleet = Fleet::start([keeping(&origin, &redis)]);
+    redis.kill();
+    is_local(fleet.nodes[0].send(&ask("PURGE", "/a")));
+    redis.restart();
+    fleet.is_one();
+    // Another life finds nothing to say again: what is fetched now stays.
+    fleet.nodes[0].get("/a").with_status(200);
+    stored(&redis, "/a}", 1);
+    let again = fleet.nodes.remove(0).crashes();
+    let fleet = Fleet::start([again]);
+    until("it is found where it was", || fleet.nodes[0].get("/a").is_hit());
+    assert_eq!(origin.asked("GET /a"), 1);
+}
+
+#[test]
+fn a_broken_journal_never_keeps_a_node_from_starting() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let mut fleet = Fleet::start([keeping(&origin, &redis)]);
+    let folder = fleet.nodes[0].file("journal");
+    let again = fleet.nodes.remove(0).crashes();
+    for file in std::fs::read_dir(&folder).expect("a folder for the journal") {
+        let path = file.expect("a readable folder").path();
+        if path.is_file() {
+            std::fs::write(&path, b"\x00\xffnot a journal\n").expect("a file that can be written");
+        }
+    }
+    let fleet = Fleet::start([again]);
+    fleet.nodes[0].get("/a").with_status(200);
+}
