@@ -254,6 +254,17 @@ impl Pair {
             .and([self.names.channel("leases"), put.token.clone(), OFFSET.to_string()])
     }
 
+    /// `lease.lua`, then `renew.lua`.
+    pub(crate) fn lease(&mut self, key: &Key, token: &str) {
+        let place = Place::of(key, None);
+        let call = || Call::keys(vec![self.names.lease(&place)]).with(token).with(KEPT.to_string());
+        let taken = call().run(scripts::LEASE.text(), &mut self.at).unwrap();
+        assert_eq!(taken[1], self.sim.lease(key.text(), place.rest(), token), "lease");
+        let renewed = call().run(scripts::RENEW.text(), &mut self.at).unwrap();
+        let held = self.sim.renew(key.text(), place.rest(), token);
+        assert_eq!(renewed, [u8::from(held).to_string()], "renew");
+    }
+
     /// `release.lua`.
     pub(crate) fn release(&mut self, key: &Key, token: &str) {
         let place = Place::of(key, None);

@@ -60,7 +60,8 @@ impl Pair {
         let key = key(dice.pick(&TEXTS), dice.pick(&CALLERS));
         let token = dice.pick(&TOKENS);
         let frame = Frame { number, version: dice.below(2) };
-        match dice.below(11) {
+        match dice.below(12) {
+            11 if !token.is_empty() => self.lease(&key, token),
             0..=2 => self.look(&key, token),
             3..=6 => {
                 let place = Place::of(&key, None);
@@ -94,7 +95,12 @@ impl Pair {
         let order = |what: &str| self.names.order(what);
         let (head, log, fences, members) =
             (order("head"), order("log"), order("fences"), order("members"));
-        match dice.below(6) {
+        match dice.below(7) {
+            6 if self.sim.data.head.is_some() => {
+                // Whatever waits has waited for long.
+                let _: Value = self.ask(&[b"HSET", &head, b"at", b"1"]);
+                self.sim.data.head.iter_mut().for_each(|head| head.at = 1);
+            }
             0 => {
                 let _: Value = self.ask(&[b"FLUSHALL"]);
                 self.sim.data = crate::server::Data::default();
@@ -171,6 +177,7 @@ impl Pair {
     fn compare_head(&self, real: &BTreeMap<String, String>, said: &Head) {
         let run = if said.run == 1 { self.run.as_str() } else { "another" };
         let flag = |is: bool| u8::from(is).to_string();
+        assert_eq!(real["at"] == "1", said.at == 1, "since when the turn waits");
         for (field, value) in [
             ("run", run.to_owned()),
             ("turn", said.turn.to_string()),

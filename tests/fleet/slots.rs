@@ -24,6 +24,19 @@ pub(crate) struct Standing {
     pub(crate) lease: Option<(String, bool)>,
 }
 
+impl Standing {
+    /// Takes the lease, or tells who holds it, as it stood before this call.
+    fn take_lease(&mut self, token: &str) -> String {
+        let Some((held, waits)) = &mut self.lease else {
+            self.lease = Some((token.to_owned(), false));
+            return token.to_owned();
+        };
+        let before = if *waits { format!("{held}w") } else { held.clone() };
+        *waits = true;
+        before
+    }
+}
+
 /// Everything of one key text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
@@ -77,14 +90,7 @@ impl Server {
         let standing = self.slot(key).standing.entry(identity.to_owned()).or_default();
         let mut lease = String::new();
         if standing.frame.is_none() && standing.variants.is_empty() && !token.is_empty() {
-            if let Some((held, waits)) = &mut standing.lease {
-                // As it stood before this call.
-                lease = if *waits { format!("{held}w") } else { held.clone() };
-                *waits = true;
-            } else {
-                token.clone_into(&mut lease);
-                standing.lease = Some((token.to_owned(), false));
-            }
+            lease = standing.take_lease(token);
         }
         let variants = standing.variants.iter().map(|(id, (names, _))| (id.clone(), names.clone()));
         let (frame, variants) = (standing.frame.clone(), variants.collect());
@@ -130,6 +136,17 @@ impl Server {
             }
         }
         (why, self.release(&put.key, &put.identity, &put.token).unwrap_or(false))
+    }
+
+    /// `lease.lua`.
+    pub(crate) fn lease(&mut self, key: &str, identity: &str, token: &str) -> String {
+        self.slot(key).standing.entry(identity.to_owned()).or_default().take_lease(token)
+    }
+
+    /// `renew.lua`: whether the lease is still held.
+    pub(crate) fn renew(&mut self, key: &str, identity: &str, token: &str) -> bool {
+        let standing = self.slot(key).standing.get(identity);
+        standing.and_then(|one| one.lease.as_ref()).is_some_and(|(held, _)| held == token)
     }
 
     /// `release.lua`: none, if the lease is another's; else whether somebody was told.
