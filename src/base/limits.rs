@@ -201,8 +201,8 @@ pub const ORDERS_RETRY: Span = Span::from_millis(50);
 /// Orders that the log keeps at least; about 100 bytes each.
 pub const ORDERS_LOGGED: u64 = 65_536;
 
-/// How long a tombstone stands: longer than any put may be late, with a minute for the clocks of two
-/// servers.
+/// How long a tombstone stands: longer than any put may be late, with a minute for the clocks of
+/// two servers.
 pub const TOMBSTONE_FOR: Span = Span::from_secs(660);
 
 /// How often a node asks the head of the log. Five small scripts a second; the bound on what a node

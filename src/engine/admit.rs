@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, header};
+use http::{HeaderName, Method, header};
 
 use crate::base::fault::Fault;
 use crate::base::forwarded;
@@ -178,22 +178,9 @@ pub fn read(
     routed: Routed,
     body: Option<&RequestBody>,
 ) -> Admission {
-    let options = &engine.options;
     let fields = &transit.parts.headers;
-    let peer = transit.caller.peer.ip();
-    if transit.marks.has(Marks::OVERRIDE)
-        && !options.trusts_peer(peer)
-        && let Some(name) = fields.keys().find(|name| overrides(name))
-    {
+    if let Some(name) = unkeyed(engine, transit) {
         return pass(routed, Reason::UnkeyedInput, name.as_str());
-    }
-    // What a trusted peer says of the host goes to the origin: it must be in the key.
-    if transit.marks.has(Marks::FORWARDED)
-        && options.trusts_peer(peer)
-        && let Some(told) = fields.get(names::X_FORWARDED_HOST)
-        && !told.as_bytes().eq_ignore_ascii_case(transit.authority.as_bytes())
-    {
-        return pass(routed, Reason::UnkeyedInput, names::X_FORWARDED_HOST.as_str());
     }
     let route = routed.route.as_deref();
     if route.is_some_and(|route| route.mode == Mode::Pass) {
@@ -227,7 +214,7 @@ pub fn read(
         None => Key::of_target(transit.scheme, &transit.authority, transit.target(), caller),
     };
     let wishes = if transit.marks.has(Marks::DIRECTIVES) {
-        RequestDirectives::of(fields, options.obeys(peer))
+        RequestDirectives::of(fields, engine.options.obeys(transit.caller.peer.ip()))
     } else {
         RequestDirectives::default()
     };
@@ -248,6 +235,24 @@ pub fn read(
         identity,
         routed,
     })
+}
+
+/// A field that is in no key and could change the answer.
+fn unkeyed(engine: &Engine, transit: &Transit) -> Option<HeaderName> {
+    let fields = &transit.parts.headers;
+    let trusted = || engine.options.trusts_peer(transit.caller.peer.ip());
+    if transit.marks.has(Marks::OVERRIDE) && !trusted() {
+        return fields.keys().find(|name| overrides(name)).cloned();
+    }
+    // What a trusted peer says of the host goes to the origin: it must be in the key.
+    if transit.marks.has(Marks::FORWARDED)
+        && trusted()
+        && let Some(told) = fields.get(names::X_FORWARDED_HOST)
+        && !told.as_bytes().eq_ignore_ascii_case(transit.authority.as_bytes())
+    {
+        return Some(names::X_FORWARDED_HOST);
+    }
+    None
 }
 
 /// Scheme and authority, unless they cannot matter: the origin gets a fixed host, or the authority

@@ -16,11 +16,11 @@ use crate::base::names;
 use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
+use crate::engine::fleet::{self, Seen};
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat};
 use crate::engine::lookup::{self, Look};
 use crate::engine::miss;
 use crate::engine::pass::OutBody;
-use crate::engine::shared::{self, Seen};
 use crate::engine::stream::Broken;
 use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, fill};
@@ -28,7 +28,6 @@ use crate::entry::{Entry, Head, Labels};
 use crate::origin::{InBody, OriginFault};
 use crate::policy::{self, Exchange, Renewal, Selecting};
 use crate::rules::header_tags;
-use crate::store::l1::Landed;
 
 /// What a fetch needs to know, free of the client that caused it.
 #[derive(Debug)]
@@ -160,7 +159,7 @@ pub(super) fn refresh_behind(worker: &Worker, transit: &Transit, plan: &Plan, en
 
 async fn fly(worker: &Worker, flight: &Arc<Flight>, mut errand: Errand) {
     let engine = &worker.engine;
-    if let Seen::Landed = shared::look(worker, flight, &mut errand).await {
+    if let Seen::Landed = fleet::look(worker, flight, &mut errand).await {
         return;
     }
     let mut again = false;
@@ -274,10 +273,7 @@ fn renew(
     );
     match judged {
         Ok(keep) => {
-            let (landed, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
-            if landed == Landed::Stored {
-                shared::put(engine, flight, &errand.plan, &entry);
-            }
+            let (landed, entry) = fleet::keep(engine, flight, &errand.plan, entry, keep);
             flight.fate.decide(landed.refusal());
             engine.flights.unlist(flight);
             flight.land(Landing::Renewed(entry));

@@ -11,10 +11,10 @@ use http_body_util::BodyExt;
 use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::fetch::{Ending, Errand, Times, declared_len, mark};
+use crate::engine::fleet;
 use crate::engine::flight::{Flight, Landing, SharedHead};
 use crate::engine::json;
 use crate::engine::senders::{Room, SMALL_BYTES};
-use crate::engine::shared;
 use crate::engine::stream::Broken;
 use crate::engine::{Engine, Worker};
 use crate::entry::{Body, Entry, Head, Labels};
@@ -118,11 +118,7 @@ pub(super) async fn fill(
             let labels = Labels { tags, ..errand.labels.clone() };
             let head = Head::shaped(head.status, &fields, engine.l1.shapes());
             let entry = Entry::new(head, body, keep.stamp, selecting, labels);
-            let (landed, entry) = engine.land(&errand.plan, &flight.birth, entry, keep);
-            if landed.refusal() != Some(Reason::PurgedDuringFetch) {
-                shared::put(engine, flight, &errand.plan, &entry);
-            }
-            landed.refusal()
+            fleet::keep(engine, flight, &errand.plan, entry, keep).0.refusal()
         }
         None => Some(Reason::TooManyTags),
     };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::base::reason::Reason;
 use crate::engine::fate::Fate;
-use crate::engine::shared::Holding;
+use crate::engine::fleet::Holding;
 use crate::engine::stream::Stream;
 use crate::entry::{Entry, Key, Labels};
 use crate::origin::{InBody, OriginFault};

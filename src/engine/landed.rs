@@ -99,14 +99,9 @@ pub(super) async fn served(
         }
         Landing::Found { entry, waited } => found(worker, transit, plan, &entry, waited, account),
         Landing::Alone(why) => {
-            if policy::is_error_for_stale(why.status)
-                && let Some(answer) =
-                    on_error(worker, transit, plan, stale_of(&seat, flight), Some(why.status))
-            {
+            let stale = stale_of(&seat, flight).filter(|_| policy::is_error_for_stale(why.status));
+            if let Some(answer) = on_error(worker, transit, plan, stale, Some(why.status)) {
                 return answer.into();
-            }
-            if !seat.leads {
-                return Next::Alone;
             }
             // The reason is this answer's own; that nobody waited is worth a word of its own.
             let note = if seat.lately { Reason::UncacheableLately.as_str() } else { "" };
@@ -116,7 +111,8 @@ pub(super) async fn served(
                 origin_micros: Some(why.origin_micros),
                 ..account
             };
-            match flight.take_own() {
+            let own = if seat.leads { flight.take_own() } else { None };
+            match own {
                 Some(own) => own_answer(worker, transit, plan, own, account).await.into(),
                 None => Next::Alone,
             }

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, header};
 use crate::base::fault::Fault;
 use crate::engine::admit::Plan;
 use crate::engine::fetch::{self, Errand};
+use crate::engine::fleet;
 use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
 use crate::engine::inject;
 use crate::engine::landed::{Next, Seated, served};
@@ -17,7 +18,6 @@ use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
-use crate::engine::shared;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Engine, Worker};
 use crate::policy::{self, Fwd, Selecting};
@@ -61,7 +61,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         let listed = FlightKey { key: plan.key.clone(), selecting: variant.clone() };
         if joins_only && stale.is_none() {
             let Some(running) = engine.flights.running(&listed) else {
-                let brought = shared::bring(engine, plan, &parts.headers, &birth).await;
+                let brought = fleet::bring(engine, plan, &parts.headers, &birth).await;
                 if brought {
                     continue;
                 }

@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
 use crate::base::{fields, limits, names};
+use crate::engine::fleet::{self, Carried};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
-use crate::engine::shared::{self, Carried};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Book, Engine};
 use crate::entry::order::{Order, Selector};
@@ -128,7 +128,7 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     };
     let order = Order::of(selectors);
     let confirm = Some(limits::CONFIRM_WAIT.to_duration());
-    let carried = shared::order_all(engine, &order, "purge", None, false, confirm).await;
+    let carried = fleet::order_all(engine, &order, "purge", None, false, confirm).await;
     let entries = carried.entries;
     // What other levels had is not counted: that nothing stood here says nothing of them.
     let missing = by_target && entries == 0 && engine.fleet.is_none();

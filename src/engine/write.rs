@@ -16,6 +16,7 @@ use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{self, Routed};
+use crate::engine::fleet;
 use crate::engine::json;
 use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass::OutBody;
@@ -24,7 +25,6 @@ use crate::engine::purge;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::settle;
-use crate::engine::shared;
 use crate::engine::targets;
 use crate::engine::tee::{Copied, Tee};
 use crate::engine::transit::{Account, Answer, Gist, Transit};
@@ -207,7 +207,7 @@ impl Task {
         let (order, widened) = self.order(answer, response);
         let rule = self.routed.route.as_deref().map(|route| &*route.name);
         let confirm = Some(limits::CONFIRM_WAIT.to_duration());
-        let carried = shared::order_all(engine, &order, "write", rule, widened, confirm).await;
+        let carried = fleet::order_all(engine, &order, "write", rule, widened, confirm).await;
         let level = carried.receipt.level;
         let note = match engine.fleet {
             Some(_) => format!("purged {}; {}", carried.entries, level.as_str()),

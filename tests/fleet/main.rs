@@ -1,8 +1,9 @@
 //! The shared level's coherence, explored: the real state of nodes (`store::coherence`,
-//! `store::fence`) against a simulated Redis, in random and in exhaustive orders of what can happen.
-//! A checker that knows only reads, answers and acknowledgements looks for a read that begins after
-//! an acknowledged write and returns older data than its level allows, and for a node that is not
-//! up to date at rest. Guards of the protocol are taken away one by one: each must be missed.
+//! `store::fence`) against a simulated Redis, in random and in exhaustive orders of what can
+//! happen. A checker that knows only reads, answers and acknowledgements looks for a read that
+//! begins after an acknowledged write and returns older data than its level allows, and for a node
+//! that is not up to date at rest. Guards of the protocol are taken away one by one: each must be
+//! missed.
 
 #![allow(
     clippy::unwrap_used,

@@ -99,8 +99,8 @@ fn shares(addresses: &[String]) -> bool {
         && (addresses.len() == 1 || pairs().all(|(node, other)| finds(node, other)))
 }
 
-/// Whether the log of a node that nobody can be asked about says that it takes part: its purges have
-/// their numbers a moment before.
+/// Whether the log of a node that nobody can be asked about says that it takes part: its purges
+/// have their numbers a moment before.
 fn has_joined(log: &str) -> bool {
     let since = log.rsplit_once(" START ").map_or(log, |(_, since)| since);
     let (joined, down) = (since.rfind(" REDIS joined "), since.rfind(" REDIS down "));

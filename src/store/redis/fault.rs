@@ -81,8 +81,8 @@ impl TierFault {
         }
     }
 
-    /// Whether it shows that the servers stand differently to each other than was believed. A master
-    /// that its replicas have left (`NOREPLICAS`) may be one no more: it is told so last.
+    /// Whether it shows that the servers stand differently to each other than was believed. A
+    /// master that its replicas have left (`NOREPLICAS`) may be one no more: it is told so last.
     pub(super) fn is_surprise(&self) -> bool {
         matches!(self.code(), Some("MOVED" | "READONLY" | "NOREPLICAS" | "CLUSTERDOWN"))
     }

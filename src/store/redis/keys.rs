@@ -3,7 +3,8 @@
 //!
 //! | name | holds |
 //! |---|---|
-//! | `P{c}:head`, `:log`, `:fences`, `:done`, `:open`, `:members`, `:expect`, `:runs` | the order of things |
+//! | `P{c}:head`, `:log`, `:fences`, `:done`, `:open` | the order of things |
+//! | `P{c}:members`, `:expect`, `:runs` | who belongs to the fleet; its servers |
 //! | `Pe:{tag}rest` | the frame of an identity; of a variant with `\2` and its id behind |
 //! | `Pd:{tag}rest` | the variants of an identity: id and the names that select it |
 //! | `Pl:{tag}rest` | the lease of an identity |

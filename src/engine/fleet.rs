@@ -18,7 +18,7 @@ use crate::engine::{Engine, Worker, outbound, purge};
 use crate::entry::Entry;
 use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
-use crate::policy::{self, Verdict};
+use crate::policy::{self, Keep, Verdict};
 use crate::store::fence::{Birth, Facts};
 use crate::store::l1::Landed;
 use crate::store::redis::fleet::{
@@ -221,8 +221,24 @@ fn land(
     false
 }
 
-/// Puts what a flight stored where all nodes find it; nobody waits for that.
-pub(super) fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
+/// Puts what a flight brought into the levels: into L1 if no order forbids it, and then where all
+/// nodes find it.
+pub(super) fn keep(
+    engine: &Arc<Engine>,
+    flight: &Flight,
+    plan: &Plan,
+    entry: Entry,
+    keep: Keep,
+) -> (Landed, Arc<Entry>) {
+    let (landed, entry) = engine.land(plan, &flight.birth, entry, keep);
+    if landed != Landed::Refused {
+        put(engine, flight, plan, &entry);
+    }
+    (landed, entry)
+}
+
+/// Puts an entry where all nodes find it; nobody waits for that.
+fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
     let Some(mut holding) = flight.take_holding() else { return };
     let Some(standing) = holding.standing.take() else { return };
     let facts = Facts::of(&plan.key, &entry.labels);
