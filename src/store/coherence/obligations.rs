@@ -10,7 +10,7 @@ use crate::base::limits;
 use crate::entry::order::Order;
 
 /// What a node owes for messages that it has heard.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Obligations {
     owed: VecDeque<Due>,
     /// Records that came before their message, with the time until which they count.

@@ -1,0 +1,302 @@
+//! The scripts of the shared level in a real server, held against the simulation that the model
+//! runs on: the same random calls must give the same replies and leave the same behind.
+
+use std::collections::BTreeMap;
+
+use cistern::base::ids::Number;
+use cistern::entry::order::{Order, Selector};
+use cistern::store::coherence::{OrderId, encode_order, fence_texts};
+use cistern::store::redis::keys::Place;
+use cistern::store::redis::scripts;
+use redis::{FromRedisValue, Value};
+
+use crate::dice::Dice;
+use crate::pair::{KEPT, Pair, bytes, escaped, key, life};
+use crate::real::Call;
+use crate::server::{Head, Submitted, text};
+use crate::slots::{Frame, Put};
+
+const TEXTS: [&str; 2] = ["a", "b:{1}"];
+const CALLERS: [&str; 2] = ["", "*"];
+const LIVES: [u64; 3] = [1, 2, 3];
+const TOKENS: [&str; 3] = ["", "one", "two"];
+
+impl Pair {
+    fn ask<T: FromRedisValue>(&mut self, command: &[&[u8]]) -> T {
+        let (name, rest) = command.split_first().unwrap();
+        let mut cmd = redis::cmd(std::str::from_utf8(name).unwrap());
+        cmd.arg(rest).query(&mut self.at).unwrap()
+    }
+
+    fn turn(&self) -> u32 {
+        self.sim.data.head.as_ref().map_or(0, |head| head.turn)
+    }
+
+    /// One random call.
+    fn step(&mut self, dice: &mut Dice) {
+        let one = dice.pick(&LIVES);
+        let turn = if dice.below(8) == 0 { self.turn() + 1 } else { self.turn() };
+        let known: Vec<u64> = LIVES.into_iter().filter(|_| dice.below(3) == 0).collect();
+        let number = Number::new(self.turn(), dice.below(6) as u32);
+        match dice.below(24) {
+            0 | 1 => self.head(one, number),
+            2 => {
+                let seen = if dice.below(4) == 0 { self.turn() + 1 } else { self.turn() };
+                self.adopt(seen, &known);
+            }
+            3..=5 => self.check_in(one, turn, number, &known),
+            6 => self.settle(turn, dice.pick(&[0, KEPT * 1_000])),
+            7 => self.leave(one, dice.pick(&[0, KEPT])),
+            8..=11 => {
+                let orders: Vec<_> = (0..=dice.below(2)).map(|_| submitted(dice)).collect();
+                self.order(one, turn, dice.below(3) > 0, &orders);
+            }
+            12..=22 => self.step_in_slot(dice, number),
+            _ => self.befall(dice),
+        }
+    }
+
+    fn step_in_slot(&mut self, dice: &mut Dice, number: Number) {
+        let key = key(dice.pick(&TEXTS), dice.pick(&CALLERS));
+        let token = dice.pick(&TOKENS);
+        let frame = Frame { number, version: dice.below(2) };
+        match dice.below(12) {
+            11 if !token.is_empty() => self.lease(&key, token),
+            0..=2 => self.look(&key, token),
+            3..=6 => {
+                let place = Place::of(&key, None);
+                let variant = dice.pick(&[("", ""), ("v1", "accept"), ("v2", "accept")]);
+                let put = Put {
+                    key: key.text().to_owned(),
+                    identity: place.rest().to_owned(),
+                    frame,
+                    variant: (variant.0.to_owned(), variant.1.to_owned()),
+                    keep: KEPT,
+                    run: 1 + u64::from(dice.below(8) == 0),
+                    looked: if dice.below(8) == 0 { 0 } else { self.now() },
+                    late: KEPT,
+                    token: token.to_owned(),
+                };
+                self.put(&key, &put);
+            }
+            7 if !token.is_empty() => self.release(&key, token),
+            8 => self.unlink(&key, &frame),
+            _ => {
+                let place = Place::of_text(key.text());
+                let [one, two] = place.usual_rests();
+                let named: &[&str] = if dice.below(2) == 0 { &[] } else { &[&one, &two] };
+                self.erase(key.text(), number, named);
+            }
+        }
+    }
+
+    /// Something that servers do to their data.
+    fn befall(&mut self, dice: &mut Dice) {
+        let order = |what: &str| self.names.order(what);
+        let (head, log, fences, members) =
+            (order("head"), order("log"), order("fences"), order("members"));
+        match dice.below(7) {
+            6 if self.sim.data.head.is_some() => {
+                // Whatever waits has waited for long.
+                let _: Value = self.ask(&[b"HSET", &head, b"at", b"1"]);
+                self.sim.data.head.iter_mut().for_each(|head| head.at = 1);
+            }
+            0 => {
+                let _: Value = self.ask(&[b"FLUSHALL"]);
+                self.sim.data = crate::server::Data::default();
+            }
+            1 => {
+                let _: Value = self.ask(&[b"DEL", &fences]);
+                self.sim.data.fences.clear();
+            }
+            2 => {
+                let _: Value = self.ask(&[b"DEL", &log]);
+                self.sim.data.log.clear();
+            }
+            3 => {
+                // As after a start from a snapshot: who stands in it is silent.
+                for (one, said) in &mut self.sim.data.members {
+                    said.2 = 1;
+                    let value = format!("{} {} 1", said.0, text(said.1));
+                    let mut cmd = redis::cmd("HSET");
+                    cmd.arg(&members).arg(life(*one)).arg(value).exec(&mut self.at).unwrap();
+                }
+            }
+            _ if self.sim.data.head.is_some() => {
+                let _: Value = self.ask(&[b"HSET", &head, b"run", b"another"]);
+                self.sim.data.head.iter_mut().for_each(|head| head.run = 9);
+            }
+            _ => {}
+        }
+    }
+
+    /// What stands in the server is what stands in the simulation.
+    fn compare(&mut self) {
+        let hash = |pair: &mut Self, what: &str| -> BTreeMap<String, String> {
+            let name = pair.names.order(what);
+            let found: BTreeMap<Vec<u8>, Vec<u8>> = pair.ask(&[b"HGETALL", &name]);
+            found.iter().map(|(field, value)| (escaped(field), escaped(value))).collect()
+        };
+        let head = hash(self, "head");
+        let data = self.sim.data.clone();
+        match &data.head {
+            None => assert!(head.is_empty()),
+            Some(said) => self.compare_head(&head, said),
+        }
+        let fences = data.fences.iter().map(|(name, number)| (escaped(name), text(*number)));
+        assert_eq!(hash(self, "fences"), fences.collect(), "fences");
+        let done = data.done.iter().map(|(one, count)| (life(*one), count.to_string()));
+        assert_eq!(hash(self, "done"), done.collect(), "done");
+        let open = data.open.iter().map(|(id, value)| (id.clone(), escaped(value)));
+        assert_eq!(hash(self, "open"), open.collect(), "open");
+        let members = hash(self, "members").into_iter();
+        let members = members.map(|(one, said)| (one, said.rsplit_once(' ').unwrap().0.to_owned()));
+        let said = |said: &(u32, Number, u64)| format!("{} {}", said.0, text(said.1));
+        let expected = data.members.iter().map(|(one, all)| (life(*one), said(all)));
+        assert_eq!(members.collect::<BTreeMap<_, _>>(), expected.collect(), "members");
+        let run = self.run.clone();
+        let runs = data.runs.values().map(|floor| (run.clone(), text(*floor)));
+        assert_eq!(hash(self, "runs"), runs.collect(), "runs");
+        let expect = self.names.order("expect");
+        let mut expect: Vec<String> = self.ask(&[b"SMEMBERS", &expect]);
+        expect.sort();
+        assert_eq!(expect, data.expect.iter().map(|one| life(*one)).collect::<Vec<_>>());
+        let log = self.names.order("log");
+        let log: Vec<(String, Vec<Vec<u8>>)> = self.ask(&[b"XRANGE", &log, b"-", b"+"]);
+        let logged = |one: &crate::server::Logged| {
+            let (previous, id) = (text(one.previous).into_bytes(), one.id.to_string().into_bytes());
+            let event = one.event.clone().into_bytes();
+            let fields = [b"p".to_vec(), previous, b"i".to_vec(), id, b"e".to_vec(), event];
+            let fields = fields.into_iter().chain([b"s".to_vec(), one.order.clone()]);
+            (text(one.number), fields.collect::<Vec<_>>())
+        };
+        assert_eq!(log, data.log.iter().map(logged).collect::<Vec<_>>(), "log");
+        self.compare_slots();
+    }
+
+    fn compare_head(&self, real: &BTreeMap<String, String>, said: &Head) {
+        let run = if said.run == 1 { self.run.as_str() } else { "another" };
+        let flag = |is: bool| u8::from(is).to_string();
+        assert_eq!(real["at"] == "1", said.at == 1, "since when the turn waits");
+        for (field, value) in [
+            ("run", run.to_owned()),
+            ("turn", said.turn.to_string()),
+            ("n", said.count.to_string()),
+            ("last", text(said.last)),
+            ("base", text(said.base)),
+            ("clean", flag(said.clean)),
+            ("fenced", flag(said.fenced)),
+        ] {
+            assert_eq!(real.get(field), Some(&value), "head: {field}");
+        }
+    }
+
+    fn compare_slots(&mut self) {
+        for (text, caller) in TEXTS.iter().flat_map(|text| CALLERS.map(|caller| (*text, caller))) {
+            let key = key(text, caller);
+            let place = Place::of(&key, None);
+            let slot = self.sim.data.slots.get(text).cloned().unwrap_or_default();
+            let said = slot.standing.get(place.rest()).cloned().unwrap_or_default();
+            for variant in ["", "v1", "v2"] {
+                let frame = match variant {
+                    "" => said.frame.as_ref(),
+                    _ => said.variants.get(variant).and_then(|(_, frame)| frame.as_ref()),
+                };
+                let name = self.names.frame(&place, variant);
+                let real: Option<Vec<u8>> = self.ask(&[b"GET", &name]);
+                assert_eq!(real, frame.map(bytes), "{text} {caller} {variant}");
+            }
+            let name = self.names.lease(&place);
+            let lease: Option<String> = self.ask(&[b"GET", &name]);
+            let held = |(token, waits): (String, bool)| token + if waits { "w" } else { "" };
+            assert_eq!(lease, said.lease.map(held));
+            let name = self.names.registry(&place);
+            let mut registry: Vec<String> = self.ask(&[b"ZRANGE", &name, b"0", b"-1"]);
+            registry.sort();
+            assert_eq!(registry, slot.registry.keys().cloned().collect::<Vec<_>>());
+            let name = self.names.tombstone(&place);
+            let tombstone: Option<String> = self.ask(&[b"GET", &name]);
+            let number = slot.tombstone.map(|(number, _)| format!("{:016x}", number.0));
+            assert_eq!(tombstone, number);
+        }
+    }
+}
+
+fn submitted(dice: &mut Dice) -> Submitted {
+    let texts = ["key:a", "tag:t", "prefix:a", "all"];
+    let order = Order::of([Selector::parse(dice.pick(&texts)).unwrap()]);
+    let id = OrderId { life: dice.pick(&LIVES), count: 1 + dice.below(12) };
+    let event = dice.pick(&["-", "digest"]).to_owned();
+    let fences = fence_texts(&order, |_| true);
+    Submitted { id, event, order: encode_order(&order), finishes: fences.is_empty(), fences }
+}
+
+fn same(is_cluster: bool, seed: u64) {
+    let mut pair = Pair::start(is_cluster);
+    let mut dice = Dice::seeded(seed);
+    for step in 0..700 {
+        pair.step(&mut dice);
+        if step % 5 == 0 {
+            pair.compare();
+        }
+    }
+    pair.compare();
+}
+
+#[test]
+fn scripts_do_what_the_simulation_does() {
+    same(false, 1);
+}
+
+#[test]
+fn scripts_do_the_same_in_a_cluster_and_stay_in_one_slot() {
+    same(true, 2);
+}
+
+#[test]
+fn only_puts_fail_when_memory_is_full() {
+    let mut pair = Pair::start(false);
+    pair.adopt(0, &[1]);
+    let turn = pair.turn();
+    let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
+    let (key, number) = (key("a", "*"), Number::new(turn, 1));
+    pair.check_in(1, turn, Number::default(), &[1]);
+    pair.head(1, Number::default());
+    let mut dice = Dice::seeded(3);
+    let orders: Vec<_> = (0..20).map(|_| submitted(&mut dice)).collect();
+    pair.order(1, turn, true, &orders);
+    pair.look(&key, "one");
+    let put = Put {
+        key: "a".to_owned(),
+        identity: Place::of(&key, None).rest().to_owned(),
+        frame: Frame { number, version: 1 },
+        variant: (String::new(), String::new()),
+        keep: KEPT,
+        run: 1,
+        looked: pair.now(),
+        late: KEPT,
+        token: "one".to_owned(),
+    };
+    let call = pair.put_call(&key, &put);
+    let failed = call.run(scripts::PUT.text(), &mut pair.at).unwrap_err();
+    assert_eq!(failed.code(), Some("OOM"), "{failed}");
+    pair.erase("a", number, &[]);
+    pair.look(&key, "two");
+    pair.release(&key, "two");
+    pair.unlink(&key, &put.frame);
+    pair.settle(turn, 0);
+    pair.adopt(turn + 1, &[2]);
+    pair.leave(1, KEPT);
+    pair.compare();
+    let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"0"]);
+    pair.put(&key, &put);
+    pair.compare();
+}
+
+#[test]
+fn a_script_that_reaches_into_another_slot_is_stopped_in_a_cluster() {
+    let mut pair = Pair::start(true);
+    let stray = "#!lua flags=allow-oom\nreturn redis.call('GET', 'another')";
+    let failed = Call::keys(vec![b"p:{c}:head".to_vec()]).run(stray, &mut pair.at).unwrap_err();
+    assert!(failed.to_string().contains("do not hash to the same slot"), "{failed}");
+}

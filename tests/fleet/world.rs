@@ -1,0 +1,398 @@
+//! The world: nodes, servers, an origin, what is under way between them, what can befall them; and
+//! the checker, which knows only reads, answers and acknowledgements.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use cistern::base::ids::{Number, Tick};
+use cistern::entry::order::Selector;
+
+use crate::guards::{Guard, Guards};
+use crate::link::Link;
+use crate::node::{LAG, Node};
+use crate::scenarios::Bounds;
+use crate::server::{Data, Server};
+use crate::slots::Put;
+use crate::writes::Write;
+
+/// How old the question of a put may be.
+pub(crate) const FLY: u64 = 2;
+/// How long tombstones are kept: longer than any put may fly.
+pub(crate) const TOMBSTONE: u64 = 4;
+/// After how long a turn is settled without those who are missing.
+pub(crate) const PATIENCE: u64 = 2;
+
+/// What an acknowledgement promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Level {
+    Local,
+    Shared,
+    Nodes,
+}
+
+/// An acknowledged write.
+#[derive(Clone, Debug)]
+pub(crate) struct Acked {
+    pub(crate) life: u64,
+    pub(crate) level: Level,
+    pub(crate) at: u64,
+    /// The version that each key must not fall short of.
+    pub(crate) promised: [u64; 2],
+    pub(crate) count: Option<u64>,
+    /// Who were members when it got its number.
+    pub(crate) members: Vec<u64>,
+    /// Given by a life that the server lost and that nobody speaks for until it is back.
+    pub(crate) suspended: bool,
+}
+
+impl Acked {
+    /// Of a write.
+    pub(crate) fn of(life: u64, level: Level, at: u64, write: &Write) -> Self {
+        let (count, members) = (write.count, write.members.clone());
+        Self { life, level, at, promised: write.promised, count, members, suspended: false }
+    }
+}
+
+/// A fence that is being swept behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Swept {
+    text: Vec<u8>,
+    number: Number,
+    /// When it was seen first.
+    at: u64,
+    /// The turn in which what it covers was taken out.
+    turn: Option<u32>,
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) guards: Guards,
+    pub(crate) bounds: Bounds,
+    pub(crate) now: u64,
+    /// The server of the order of things, and that of the keys where it is another one.
+    pub(crate) servers: Vec<Server>,
+    /// What stands on the replicas.
+    pub(crate) replicas: Option<Vec<Data>>,
+    pub(crate) origin: [u64; 2],
+    pub(crate) versions: u64,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) puts: Vec<Put>,
+    pub(crate) acked: Vec<Acked>,
+    pub(crate) lives: u64,
+    pub(crate) runs: u64,
+    /// The greatest turn there was: the wall clock is never below.
+    pub(crate) turns: u32,
+    /// The clock of the server that took over is far behind.
+    pub(crate) slow_clock: bool,
+    pub(crate) intents: u64,
+    pub(crate) swept: Vec<Swept>,
+    /// What programs published and no node has heard.
+    pub(crate) unheard: Vec<String>,
+    /// An order died that only one node knew of: at rest, nothing is promised.
+    pub(crate) lost: bool,
+}
+
+impl World {
+    /// All nodes have joined and are in contact.
+    pub(crate) fn new(guards: Guards, bounds: Bounds) -> Self {
+        let count = if bounds.split { 2 } else { 1 };
+        let servers = (0..count).map(|run| Server { run: run + 1, data: Data::default() });
+        let mut world = Self {
+            guards: Guards::SOUND,
+            now: 10,
+            servers: servers.collect(),
+            replicas: None,
+            origin: [0; 2],
+            versions: 0,
+            nodes: (1..=bounds.nodes as u64).map(|life| Node::new(life, 0)).collect(),
+            puts: Vec::new(),
+            acked: Vec::new(),
+            lives: bounds.nodes as u64,
+            runs: count,
+            turns: 0,
+            slow_clock: false,
+            intents: 0,
+            swept: Vec::new(),
+            unheard: Vec::new(),
+            lost: false,
+            bounds,
+        };
+        for _ in 0..8 {
+            (0..world.nodes.len()).for_each(|n| world.link_step(n));
+        }
+        if world.is_unrepaired() {
+            world.nodes[0].link = Link::Repair(world.servers[1].run);
+        }
+        for _ in 0..4 {
+            (0..world.nodes.len()).for_each(|n| world.link_step(n));
+        }
+        // Nothing is half done, and everybody knows the servers.
+        while world.nodes.iter().any(|node| !matches!(node.link, Link::Idle)) {
+            (0..world.nodes.len()).for_each(|n| world.link_step(n));
+        }
+        assert!((0..world.nodes.len()).all(|n| world.is_in_touch(n)) && !world.is_unrepaired());
+        let runs = world.servers[0].data.runs.clone();
+        for node in &mut world.nodes {
+            node.runs.clone_from(&runs);
+            node.from_tick = Tick(0);
+        }
+        world.guards = guards;
+        world.warm();
+        world
+    }
+
+    /// The first version stands in the shared level and on its replica, and in L1 where wanted.
+    fn warm(&mut self) {
+        if self.bounds.warm.is_empty() {
+            return;
+        }
+        self.read(0, 0).expect("nothing was written");
+        self.flight_head(0, 0);
+        self.flight_look(0, 0);
+        self.flight_ask(0, 0);
+        self.flight_land(0, 0).expect("nothing was written");
+        let put = self.puts.pop().expect("the shared level was asked");
+        let server = self.servers.last_mut().expect("a server");
+        match self.bounds.warm {
+            "l1" => {}
+            "flying" => self.puts.push(put),
+            _ => drop(server.put(self.guards, &put, self.now)),
+        }
+        let held = self.nodes[0].l1.clone();
+        for node in &mut self.nodes {
+            node.l1.clear();
+            if matches!(self.bounds.warm, "l1" | "both") {
+                node.l1.clone_from(&held);
+            }
+        }
+        self.replicas = Some(self.servers.iter().map(|server| server.data.clone()).collect());
+        match self.bounds.warm {
+            "lost" | "short" => {
+                self.write_through(self.bounds.selectors[0]);
+                if self.bounds.warm == "short" {
+                    let head = self.servers[0].data.head.as_ref().expect("a head");
+                    self.nodes[0].member.skip_to(head.last);
+                }
+            }
+            "booted" => self.boot(1),
+            "swept" => {
+                self.write_through("tag:t");
+                self.write_through("key:b");
+                (0..self.nodes.len()).for_each(|n| (0..4).for_each(|_| self.link_step(n)));
+                let log = &mut self.servers[0].data.log;
+                log.drain(..log.len() - 1);
+                let data = self.servers.iter().map(|server| server.data.clone());
+                self.replicas = Some(data.collect());
+                self.sweep(b"t1:t");
+                self.now += FLY + 1;
+                self.sweep(b"t1:t");
+            }
+            "cut" | "forgotten" | "flying" => {
+                self.write_through(self.bounds.selectors[0]);
+                self.write_through("key:b");
+                (0..4).for_each(|_| self.link_step(0));
+                let log = &mut self.servers[0].data.log;
+                log.drain(..log.len() - 1);
+                if self.bounds.warm == "cut" {
+                    return;
+                }
+                self.boot(1);
+                (0..6).for_each(|_| self.link_step(1));
+            }
+            _ => {}
+        }
+    }
+
+    /// A write from its beginning to its acknowledgement, of which no message is heard.
+    fn write_through(&mut self, selector: &str) {
+        let selector = Selector::parse(selector).expect("a selector");
+        self.write(0, &selector, Level::Shared);
+        self.write_step(0, 0);
+        self.write_step(0, 0);
+        let turn = self.nodes[0].member.turn();
+        self.flush(0, turn, true);
+        while !self.nodes[0].closing.is_empty() {
+            self.close(0);
+        }
+        self.write_step(0, 0);
+        self.write_step(0, 0);
+        self.nodes.iter_mut().for_each(|node| node.inbox.clear());
+    }
+
+    /// Whether the server of the keys was replaced and lacks the last key orders.
+    pub(crate) fn is_unrepaired(&self) -> bool {
+        let run = self.servers.last().map(|server| server.run);
+        run.is_some_and(|run| !self.servers[0].data.runs.contains_key(&run))
+    }
+
+    /// Whether the fleet's server would take what the node says.
+    pub(crate) fn is_in_touch(&self, n: usize) -> bool {
+        let (server, node) = (&self.servers[0], &self.nodes[n]);
+        let turn = server.data.head.as_ref().map(|head| head.turn);
+        node.connected
+            && server.is_adopted(self.guards)
+            && turn == Some(node.member.turn())
+            && server.has_checked_in(node.life(), node.member.turn())
+    }
+
+    /// The oldest version that a read which begins now may return: from L1, and from the shared
+    /// level or the origin.
+    pub(crate) fn need(&self, n: usize, key: usize) -> (u64, u64) {
+        let node = &self.nodes[n];
+        let (mut low, mut strong) = (0, 0);
+        for (at, acked) in self.acked.iter().enumerate() {
+            let version = acked.promised[key];
+            let came_later = at < node.born;
+            let is_own = acked.life == node.life();
+            let is_shared = acked.level != Level::Local && !acked.suspended;
+            let by_all = acked.level == Level::Nodes
+                && !acked.suspended
+                && (acked.members.contains(&node.life()) || came_later);
+            let in_time = is_shared && (self.now >= acked.at + LAG || came_later);
+            if is_own || by_all || in_time {
+                low = low.max(version);
+            }
+            if is_own || is_shared {
+                strong = strong.max(version);
+            }
+        }
+        (low, strong.max(low))
+    }
+
+    /// A node dies with all that only it knew.
+    pub(crate) fn crash(&mut self, n: usize) {
+        let open = &self.servers[0].data.open;
+        let node = &mut self.nodes[n];
+        let life = node.life();
+        let alone =
+            |acked: &Acked| acked.life == life && (acked.level == Level::Local || acked.suspended);
+        self.lost |= self.acked.iter().any(alone)
+            || node.member.waiting_len() > 0
+            || !node.held_back.is_empty()
+            || !node.owed.is_empty()
+            || node
+                .writes
+                .iter()
+                .any(|write| write.intent.as_ref().is_none_or(|id| !open.contains_key(id)));
+        node.up = false;
+        node.flights.clear();
+        node.writes.clear();
+        node.closing.clear();
+        node.inbox.clear();
+    }
+
+    /// A new life begins in its place.
+    pub(crate) fn boot(&mut self, n: usize) {
+        self.lives += 1;
+        self.nodes[n] = Node::new(self.lives, self.acked.len());
+    }
+
+    /// A node leaves in good order, and another life takes its place.
+    pub(crate) fn leave(&mut self, n: usize) {
+        let life = self.nodes[n].life();
+        self.servers[0].leave(self.guards, life);
+        self.crash(n);
+    }
+
+    /// These servers fall back to what their replicas have, or to nothing.
+    pub(crate) fn fail(&mut self, which: &str) {
+        let count = self.servers.len();
+        let is_hit = |at: usize| match which {
+            "first" | "empty first" | "slow first" => at == 0,
+            "last" => at + 1 == count,
+            _ => true,
+        };
+        let before = self.servers[0].data.clone();
+        for at in (0..count).filter(|at| is_hit(*at)) {
+            self.runs += 1;
+            self.servers[at].run = self.runs;
+            let data = self.replicas.as_ref().and_then(|all| all.get(at).cloned());
+            let is_empty = which.starts_with("empty") || which.starts_with("slow");
+            self.servers[at].data =
+                if is_empty { Data::default() } else { data.unwrap_or_default() };
+        }
+        self.slow_clock |= which == "slow first";
+        if is_hit(0) {
+            self.suspend(&before);
+        }
+    }
+
+    /// Who joined in the time that the server lost, and is not known to everybody, is missed by
+    /// nobody until it is back: the one row of the guarantee without an answer.
+    fn suspend(&mut self, before: &Data) {
+        let members = &self.servers[0].data.members;
+        let knows = |node: &Node, life: u64| node.member.known().any(|known| known == life);
+        for acked in &mut self.acked {
+            let life = acked.life;
+            let mut others = self.nodes.iter().filter(|node| node.up && node.member.turn() > 0);
+            let unknown = others.any(|node| node.life() != life && !knows(node, life));
+            if !members.contains_key(&life) && unknown {
+                let alive = self.nodes.iter().any(|node| node.up && node.life() == life);
+                acked.suspended = true;
+                self.lost |= !alive;
+            }
+        }
+        let now = &self.servers[0].data;
+        // Intents of the dead that the server forgot.
+        for id in before.open.keys().filter(|id| !now.open.contains_key(*id)) {
+            let alive = self.nodes.iter().any(|node| node.up && is_of(id, node.life()));
+            self.lost |= !alive && !before.done.is_empty();
+        }
+    }
+
+    /// The next step of sweeping behind a fence: it is seen; what it covers goes, when no put can
+    /// come late any more; it goes itself.
+    pub(crate) fn sweep(&mut self, text: &[u8]) {
+        let (g, now) = (self.guards, self.now);
+        let data = &self.servers[0].data;
+        let number = data.fences.get(text).copied().unwrap_or_default();
+        let turn = data.head.as_ref().map(|head| head.turn);
+        let turn = turn.filter(|_| self.servers[0].is_adopted(g));
+        let known = self.swept.iter().position(|one| one.text == text && one.number == number);
+        let Some(at) = known else {
+            self.swept.push(Swept { text: text.to_vec(), number, at: now, turn: None });
+            return;
+        };
+        if self.swept[at].turn.is_some() {
+            let swept = self.swept.remove(at);
+            if swept.turn == turn || !g.has(Guard::RetireTurn) {
+                let data = &mut self.servers[0].data;
+                data.fences.remove(text);
+                data.retired = data.retired.max(number);
+            }
+            return;
+        }
+        if now <= self.swept[at].at + FLY && g.has(Guard::Retire) {
+            return;
+        }
+        self.swept[at].turn = turn;
+        let covered = cistern::store::coherence::decode_order(text).expect("a fence");
+        let Some(server) = self.servers.last_mut() else { return };
+        for (key, slot) in &mut server.data.slots {
+            for standing in slot.standing.values_mut() {
+                let is_named = crate::node::covers(&covered, key);
+                standing.frame.take_if(|frame| is_named && frame.number < number);
+            }
+        }
+    }
+
+    /// Two worlds with the same digest go on in the same way.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut text = String::new();
+        for node in &self.nodes {
+            node.describe(&mut text).expect("a string takes everything");
+        }
+        let _ = write!(text, "{:?} {:?} {:?}", self.acked, self.bounds.left(), self.swept);
+        text.hash(&mut hasher);
+        (self.now, &self.servers, &self.replicas, self.origin).hash(&mut hasher);
+        (&self.puts, &self.unheard, self.lost, self.slow_clock, self.turns).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Whether an entry of `{c}:open` is this life's.
+pub(crate) fn is_of(id: &str, life: u64) -> bool {
+    id.starts_with(&format!("{life:016x}-"))
+}
