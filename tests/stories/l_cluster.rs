@@ -53,6 +53,7 @@ fn entries_of_a_shard_stand_in_one_slot_and_purges_reach_all() {
     let (cluster, origin) = (Cluster::start(), Versions::start());
     let node = || in_front_of(origin.address()).config(&settings(&cluster.url())).rules(RULES);
     let fleet = Fleet::start((0..2).map(|_| node()));
+    fleet.is_one_on_all_servers();
     let targets: Vec<_> = (0..12).map(|id| format!("/items/{}/{id}", id % 3)).collect();
     for target in &targets {
         fleet.nodes[0].get(target).with_status(200);
