@@ -38,7 +38,7 @@ pub struct Holding {
     /// Nobody else should wait for this one's answer either.
     alone: bool,
     /// Says that the fetch goes on, until this is dropped.
-    _renewal: Option<Renewal>,
+    renewal: Option<Renewal>,
 }
 
 impl Holding {
@@ -50,7 +50,7 @@ impl Holding {
             standing,
             lease,
             alone: false,
-            _renewal: renewal,
+            renewal,
         }
     }
 
@@ -253,6 +253,8 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
     };
     let (engine, key, entry) = (Arc::clone(engine), plan.key.clone(), Arc::clone(entry));
     tasks::tend(async move {
+        // The fetch has ended; what keeps its answer from the level does not hold up who waits.
+        holding.renewal = None;
         let lease = std::mem::take(&mut holding.lease);
         let fleet = Arc::clone(&holding.fleet);
         fleet.put(&key, &entry, &keeping, &standing, &lease, engine.as_ref()).await;

@@ -31,6 +31,7 @@ fn node(fmgo: &System, url: &str) -> Setup {
 fn three(options: &[&str]) -> (Cluster, System, Fleet) {
     let (cluster, fmgo) = (Cluster::with(options), System::start("fmgo"));
     let fleet = Fleet::start((0..3).map(|_| node(&fmgo, &cluster.url())));
+    fleet.is_one_on_all_servers();
     (cluster, fmgo, fleet)
 }
 

@@ -9,7 +9,7 @@ use crate::support::client::{ask, get};
 use crate::support::fleet::{Fleet, settings, with_budget};
 use crate::support::redis::cluster::Cluster;
 use crate::support::traffic::Run;
-use crate::support::trial::{BUDGET, Reach, Trial};
+use crate::support::trial::{BUDGET, LEASE, Reach, Trial};
 use crate::support::versions::Versions;
 
 /// What orders everything stands in one slot, which this key shows.
@@ -53,6 +53,7 @@ fn entries_of_a_shard_stand_in_one_slot_and_purges_reach_all() {
     let (cluster, origin) = (Cluster::start(), Versions::start());
     let node = || in_front_of(origin.address()).config(&settings(&cluster.url())).rules(RULES);
     let fleet = Fleet::start((0..2).map(|_| node()));
+    fleet.is_one_on_all_servers();
     let targets: Vec<_> = (0..12).map(|id| format!("/items/{}/{id}", id % 3)).collect();
     for target in &targets {
         fleet.nodes[0].get(target).with_status(200);
@@ -129,7 +130,7 @@ fn no_request_fails_while_a_cluster_changes() {
         cluster.move_slot(slot, another(&cluster, cluster.owner_of(slot)));
     };
     let settles = || cluster.borrow().settled();
-    trial("cluster: the ordering slot moves", Reach::All).play(moves_order, settles);
+    trial("cluster: the ordering slot moves", Reach::Content).play(moves_order, settles);
 
     // A master of entries alone, then the one that orders everything.
     for (name, orders) in
@@ -139,7 +140,9 @@ fn no_request_fails_while_a_cluster_changes() {
         let owner = cluster.borrow().owner_of(cluster.borrow().slot_of(ORDERING));
         let dead = if orders { owner } else { another(&cluster.borrow(), owner) };
         let kill = |_: &Run| cluster.borrow_mut().kill(dead);
-        trial(name, Reach::All).play(kill, || cluster.borrow().failed_over(dead));
+        // Leases of its slots live on in its successor, and their nodes asked the dead to end them.
+        let trial = Trial { orphaned: LEASE, ..trial(name, Reach::All) };
+        trial.play(kill, || cluster.borrow().failed_over(dead));
         cluster.borrow_mut().revive(dead);
         cluster.borrow().settled();
     }

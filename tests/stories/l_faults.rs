@@ -74,7 +74,7 @@ fn restarted_at_once_with_old_data() {
 fn emptied_while_it_runs() {
     let (redis, origin) = (Server::start(), Versions::start());
     let fleet = at(&redis, &origin);
-    let trial = trial("emptied by FLUSHALL", &origin, &fleet, Reach::All);
+    let trial = trial("emptied by FLUSHALL", &origin, &fleet, Reach::Content);
     trial.play(|_| assert_eq!(redis.cli(&["FLUSHALL"]), "OK"), || ());
 }
 
@@ -101,7 +101,7 @@ fn failed_over_when_the_master_dies() {
 fn failed_over_by_an_operator() {
     let (trio, origin) = (Trio::start(&["--min-replicas-to-write", "1"]), Versions::start());
     let fleet = nodes(&origin, [trio.url(), trio.url(), trio.url()]);
-    let mut trial = trial("failed over by an operator", &origin, &fleet, Reach::All);
+    let mut trial = trial("failed over by an operator", &origin, &fleet, Reach::Content);
     // A master without its replica is still asked, and lets nobody end a lease.
     trial.orphaned = LEASE;
     // The new one takes writes when the old one follows it, which sentinels see to in their time.
@@ -116,7 +116,7 @@ fn on_the_way(name: &'static str, reach: Reach, way: &Way) {
     let fleet = nodes(&origin, [relays[0].url(), relays[1].url(), relays[2].url()]);
     let hit = match reach {
         Reach::One(node) => &relays[node..=node],
-        Reach::All | Reach::Nobody => &relays[..],
+        Reach::All | Reach::Content | Reach::Nobody => &relays[..],
     };
     let trial = trial(name, &origin, &fleet, reach);
     let hurt = |_: &Run| hit.iter().for_each(|one| one.becomes(way.clone()));
@@ -171,7 +171,7 @@ fn answering_with_garbage() {
 #[test]
 fn answering_with_errors() {
     on_the_way("every answer is LOADING", Reach::All, &Way::Answer(LOADING));
-    on_the_way("every answer is READONLY", Reach::All, &Way::Answer(READ_ONLY));
+    on_the_way("every answer is READONLY", Reach::Content, &Way::Answer(READ_ONLY));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn full_and_evicting_anything() {
     let origin = Versions::start();
     origin.pads_with(60_000);
     let fleet = at(&redis, &origin);
-    let trial = trial("full, allkeys-lru", &origin, &fleet, Reach::All);
+    let trial = trial("full, allkeys-lru", &origin, &fleet, Reach::Content);
     let hurt = |_: &Run| {
         // Room for a few answers: everything else goes, whatever it is for. What was asked for
         // last stays, and that is somebody else's.

@@ -97,16 +97,20 @@ fn what_was_replayed_is_forgotten() {
 
 #[test]
 fn a_broken_journal_never_keeps_a_node_from_starting() {
-    let (redis, origin) = (Server::start(), Versions::start());
+    let (mut redis, origin) = (Server::start(), Versions::start());
     let mut fleet = Fleet::start([keeping(&origin, &redis)]);
     let folder = fleet.nodes[0].file("journal");
+    redis.kill();
+    is_local(fleet.nodes[0].send(&ask("PURGE", "/a")));
     let again = fleet.nodes.remove(0).crashes();
-    for file in std::fs::read_dir(&folder).expect("a folder for the journal") {
-        let path = file.expect("a readable folder").path();
-        if path.is_file() {
-            std::fs::write(&path, b"\x00\xffnot a journal\n").expect("a file that can be written");
-        }
+    let files = std::fs::read_dir(&folder).expect("a folder for the journal");
+    let files: Vec<_> = files.map(|file| file.expect("a readable folder").path()).collect();
+    let files: Vec<_> = files.iter().filter(|path| path.is_file()).collect();
+    assert!(!files.is_empty(), "nothing was written down");
+    for file in files {
+        std::fs::write(file, b"\x00\xffnot a journal\n").expect("a file that can be written");
     }
+    redis.restart();
     let fleet = Fleet::start([again]);
     fleet.nodes[0].get("/a").with_status(200);
 }

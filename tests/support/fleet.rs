@@ -30,6 +30,9 @@ pub(crate) fn with_budget(url: &str, budget: &str) -> String {
     )
 }
 
+/// So many keys that one is on each of three servers.
+const MANY: usize = 24;
+
 /// Nodes that run.
 pub(crate) struct Fleet {
     pub(crate) nodes: Vec<Cistern>,
@@ -67,6 +70,16 @@ impl Fleet {
         }
     }
 
+    /// Waits until each node finds what another put there, whichever server of a cluster has it: a
+    /// node believes a server's answers when it has learned what that server may have lost.
+    #[track_caller]
+    pub(crate) fn is_one_on_all_servers(&self) {
+        let nodes = self.addresses();
+        let pairs = || nodes.iter().zip(nodes.iter().cycle().skip(1));
+        let found = || pairs().all(|(node, other)| finds(node, other, MANY));
+        until("every node uses every server", found);
+    }
+
     /// Sends the same to each node, the first one first.
     pub(crate) fn each(&self, ask: &Ask) -> Vec<Answer> {
         self.nodes.iter().map(|node| node.send(ask)).collect()
@@ -96,7 +109,7 @@ fn shares(addresses: &[String]) -> bool {
     let others = addresses.iter().skip(1).zip(addresses);
     let pairs = || others.chain(addresses.first().zip(addresses.last()));
     addresses.iter().all(|node| purges_for_all(node))
-        && (addresses.len() == 1 || pairs().all(|(node, other)| finds(node, other)))
+        && (addresses.len() == 1 || pairs().all(|(node, other)| finds(node, other, 1)))
 }
 
 /// Whether the log of a node that nobody can be asked about says that it takes part: its purges
@@ -107,15 +120,20 @@ fn has_joined(log: &str) -> bool {
     joined.is_some() && joined > down
 }
 
-/// Whether one node finds what another has fetched. Only its first answer tells: asking makes it
-/// keep a copy of its own.
-fn finds(node: &str, other: &str) -> bool {
-    let path = probe();
-    let put = Caller::of(other).asks("GET", &path);
+/// Whether one node finds what another has fetched, so many answers. Only the first question for
+/// each tells: asking makes it keep a copy of its own.
+fn finds(node: &str, other: &str, count: usize) -> bool {
+    let paths: Vec<_> = (0..count).map(|_| probe()).collect();
+    let (mut node, mut other) = (Caller::of(node), Caller::of(other));
+    let puts = |path: &String| other.asks("GET", path).is_ok_and(|told| told.status == 200);
+    if !paths.iter().all(puts) {
+        return false;
+    }
     // Nobody waits until the shared level has taken an answer.
     std::thread::sleep(Duration::from_millis(20));
-    put.is_ok_and(|told| told.status == 200)
-        && Caller::of(node).asks("GET", &path).is_ok_and(|told| told.source() == Source::L2)
+    let is_there = |told: crate::support::caller::Told| told.source() == Source::L2;
+    // All are asked for, so that each server is.
+    paths.iter().filter(|path| node.asks("GET", path).is_ok_and(is_there)).count() == count
 }
 
 fn purges_for_all(node: &str) -> bool {
