@@ -79,8 +79,7 @@ pub(crate) enum Guard {
     RunFirst,
     /// What a server said counts only if its log, read later, is still its own.
     Reach,
-    /// A server that counts this node in, in a turn that it knows nothing of, is checked in to
-    /// anew.
+    /// A server that counts this node in, in a turn it knows nothing of, is checked in to anew.
     OwnTurn,
     /// Who never checked in joins anew when a turn ends under its joining.
     Fresh,

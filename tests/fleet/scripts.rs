@@ -46,7 +46,11 @@ impl Pair {
             }
             3..=5 => self.check_in(one, turn, number, &known),
             6 => self.settle(turn, dice.pick(&[0, KEPT * 1_000])),
-            7 => self.leave(one, dice.pick(&[0, KEPT])),
+            7 if dice.below(2) == 0 => self.leave(one, 0),
+            7 => {
+                self.silence();
+                self.leave(one, KEPT);
+            }
             8..=11 => {
                 let orders: Vec<_> = (0..=dice.below(2)).map(|_| submitted(dice)).collect();
                 self.order(one, turn, dice.below(3) > 0, &orders);
@@ -93,10 +97,9 @@ impl Pair {
     /// Something that servers do to their data.
     fn befall(&mut self, dice: &mut Dice) {
         let order = |what: &str| self.names.order(what);
-        let (head, log, fences, members) =
-            (order("head"), order("log"), order("fences"), order("members"));
-        match dice.below(7) {
-            6 if self.sim.data.head.is_some() => {
+        let (head, log, fences) = (order("head"), order("log"), order("fences"));
+        match dice.below(6) {
+            3 if self.sim.data.head.is_some() => {
                 // Whatever waits has waited for long.
                 let _: Value = self.ask(&[b"HSET", &head, b"at", b"1"]);
                 self.sim.data.head.iter_mut().for_each(|head| head.at = 1);
@@ -113,20 +116,22 @@ impl Pair {
                 let _: Value = self.ask(&[b"DEL", &log]);
                 self.sim.data.log.clear();
             }
-            3 => {
-                // As after a start from a snapshot: who stands in it is silent.
-                for (one, said) in &mut self.sim.data.members {
-                    said.2 = 1;
-                    let value = format!("{} {} 1", said.0, text(said.1));
-                    let mut cmd = redis::cmd("HSET");
-                    cmd.arg(&members).arg(life(*one)).arg(value).exec(&mut self.at).unwrap();
-                }
-            }
             _ if self.sim.data.head.is_some() => {
                 let _: Value = self.ask(&[b"HSET", &head, b"run", b"another"]);
                 self.sim.data.head.iter_mut().for_each(|head| head.run = 9);
             }
             _ => {}
+        }
+    }
+
+    /// As after a start from a snapshot: who stands in it is silent.
+    fn silence(&mut self) {
+        let members = self.names.order("members");
+        for (one, said) in &mut self.sim.data.members {
+            said.2 = 1;
+            let value = format!("{} {} 1", said.0, text(said.1));
+            let mut cmd = redis::cmd("HSET");
+            cmd.arg(&members).arg(life(*one)).arg(value).exec(&mut self.at).unwrap();
         }
     }
 
