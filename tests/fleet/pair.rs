@@ -12,6 +12,9 @@ use crate::real::{Call, Redis};
 use crate::server::{Data, HeadReply, Server, Submitted, text};
 use crate::slots::{Frame, Put};
 
+/// Later than any question comes.
+const IN_TIME: &str = "9999999999999";
+
 /// How long everything is kept that must outlive the test, in milliseconds.
 pub(crate) const KEPT: u64 = 60_000;
 /// Where a frame carries its number.
@@ -115,7 +118,7 @@ impl Pair {
 
     /// `adopt.lua`.
     pub(crate) fn adopt(&mut self, seen: u32, known: &[u64]) {
-        let keys = ["head", "log", "fences", "members", "expect", "runs"];
+        let keys = ["head", "log", "fences", "members", "expect", "runs", "done"];
         let call = Call::order(&self.names, &keys).with(seen.to_string());
         let call = call.and(known.iter().map(|one| life(*one)));
         let before = self.now();
@@ -206,7 +209,7 @@ impl Pair {
             names.lease(&place),
         ];
         let keep = if token.is_empty() { 0 } else { KEPT };
-        let call = Call::keys(keys).with(token).with(keep.to_string());
+        let call = Call::keys(keys).with(token).with(keep.to_string()).with(IN_TIME);
         let real = call.run(scripts::LOOK.text(), &mut self.at).unwrap();
         let said = self.sim.look(key.text(), place.rest(), token, now);
         let nil = || "nil".to_owned();
@@ -258,7 +261,7 @@ impl Pair {
     pub(crate) fn lease(&mut self, key: &Key, token: &str) {
         let place = Place::of(key, None);
         let call = || Call::keys(vec![self.names.lease(&place)]).with(token).with(KEPT.to_string());
-        let taken = call().run(scripts::LEASE.text(), &mut self.at).unwrap();
+        let taken = call().with(IN_TIME).run(scripts::LEASE.text(), &mut self.at).unwrap();
         assert_eq!(taken[1], self.sim.lease(key.text(), place.rest(), token), "lease");
         let renewed = call().run(scripts::RENEW.text(), &mut self.at).unwrap();
         let held = self.sim.renew(key.text(), place.rest(), token);

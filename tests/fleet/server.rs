@@ -163,6 +163,10 @@ impl Server {
         {
             return None;
         }
+        if old.is_none() {
+            self.data.log.clear();
+            self.data.done.clear();
+        }
         let last = old.as_ref().map(|head| head.last).unwrap_or_default();
         let was_clean = old.as_ref().is_none_or(|head| head.clean);
         let keeps_base = !was_clean && g.has(Guard::Base);
