@@ -338,3 +338,19 @@ pub const INTENT_PATIENCE: Span = Span::from_secs(5);
 /// How long a fetch is one node's alone unless it says that it goes on, which it does three times
 /// in this time: what a node that dies costs those who wait for it.
 pub const LEASE_FOR: Span = Span::from_secs(1);
+
+/// Clocks that are further apart are worth a word: a purge's memory and an answer's age allow for
+/// seconds, and a clock that drifts does not stop there.
+pub const CLOCKS_APART: Span = Span::from_secs(1);
+
+/// Clocks that are further apart are wrong: tombstones reckon with a minute between two servers.
+pub const CLOCKS_ASTRAY: Span = Span::from_secs(60);
+
+/// A member that says nothing for so long is away: it speaks five times a second.
+pub const MEMBER_QUIET: Span = Span::from_secs(5);
+
+/// An order that should have been carried out so long ago waits for something that does not come.
+pub const OPEN_ORDER_OVERDUE: Span = Span::from_secs(60);
+
+/// The longest text of a server that `doctor` repeats.
+pub const FINDING_CHARS_MAX: usize = 300;

@@ -41,6 +41,7 @@ use crate::store::redis::slot::Slot;
 use crate::store::redis::watch::Told;
 
 pub use join::Intent;
+pub(super) use journal::JOURNAL_FILE;
 pub use lease::{Lease, Renewal};
 pub use orders::{Level, Receipt};
 pub use put::Keeping;
