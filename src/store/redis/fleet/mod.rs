@@ -14,6 +14,7 @@ mod orders;
 mod put;
 mod read;
 mod reply;
+mod snapshot;
 mod stats;
 mod sweep;
 mod waits;
@@ -46,6 +47,7 @@ pub use lease::{Lease, Renewal};
 pub use orders::{Level, Receipt};
 pub use put::Keeping;
 pub use read::{Found, Standing, Wanted};
+pub use snapshot::{ServerSeen, Snapshot};
 pub use stats::{Stats, Tally};
 pub use waits::Place as WaitingPlace;
 
