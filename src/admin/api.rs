@@ -110,7 +110,14 @@ async fn stats(State(admin): State<Admin>) -> Json<Value> {
         "bytes": engine.transit.used(),
         "budget_bytes": engine.transit.limit(),
     });
-    Json(json!({ "requests": requests, "events": counts, "types": kinds, "transit": transit }))
+    let l2 = engine.fleet.as_ref().map(|fleet| fleet.snapshot());
+    Json(json!({
+        "requests": requests,
+        "events": counts,
+        "types": kinds,
+        "transit": transit,
+        "l2": l2,
+    }))
 }
 
 async fn rules(State(admin): State<Admin>) -> Json<Value> {

@@ -347,3 +347,19 @@ pub const LEASE_FOR: Span = Span::from_secs(1);
 /// How much later than its deadline a question may reach a server and still take a lease: what the
 /// clocks of node and server, and the measure of their difference, may be wrong by.
 pub const LEASE_ASKED_LATE: Span = Span::from_millis(200);
+
+/// Clocks that are further apart are worth a word: a purge's memory and an answer's age allow for
+/// seconds, and a clock that drifts does not stop there.
+pub const CLOCKS_APART: Span = Span::from_secs(1);
+
+/// Clocks that are further apart are wrong: tombstones reckon with a minute between two servers.
+pub const CLOCKS_ASTRAY: Span = Span::from_secs(60);
+
+/// A member that says nothing for so long is away: it speaks five times a second.
+pub const MEMBER_QUIET: Span = Span::from_secs(5);
+
+/// An order that should have been carried out so long ago waits for something that does not come.
+pub const OPEN_ORDER_OVERDUE: Span = Span::from_secs(60);
+
+/// The longest text of a server that `doctor` repeats.
+pub const FINDING_CHARS_MAX: usize = 300;

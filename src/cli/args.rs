@@ -34,6 +34,8 @@ pub enum Verb {
     /// What runs now, and reading it again.
     #[command(subcommand)]
     Rules(RulesVerb),
+    /// Look at the servers of the shared level, and say what to change.
+    Doctor(Doctor),
     /// Whether a node is alive and ready.
     Health(Node),
     /// Print the JSON Schema of the rules file.
@@ -100,6 +102,20 @@ pub struct ConfigShow {
     /// What belongs to the machine.
     #[command(flatten)]
     pub machine: Machine,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cistern doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The settings file.
+    #[arg(long, value_name = "FILE", env = CISTERN_CONFIG)]
+    pub config: Option<PathBuf>,
+    /// Warnings fail too.
+    #[arg(long)]
+    pub strict: bool,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,

@@ -115,17 +115,22 @@ fn offline(asked: &Explain, question: &Question<'_>) -> Result<Value, Exit> {
             eprintln!("help: `cistern check` shows every error with its place");
             Exit::Configuration
         })?;
+    let telemetry = Telemetry::default();
+    let level = build::shared_level(&settings, &telemetry).map_err(|wrong| {
+        eprintln!("error: the shared level: {wrong}");
+        Exit::Configuration
+    })?;
     let engine = Engine::new(Parts {
         book,
         options: build::options(&settings),
         transit_size: 0,
         l1_size: 1_000_000,
         l1_policy: Eviction::TinyLfu,
-        fleet: None,
-        shares_identities: false,
-        telemetry: Telemetry::default(),
+        shares_identities: level.fleet.is_some() && level.identity_key.is_some(),
+        fleet: level.fleet,
+        telemetry,
         clock: crate::base::clock::Clock::system(),
-        identity_key: [0; 32],
+        identity_key: level.identity_key.unwrap_or_default(),
     });
     let told = explain::explain(&engine, question, false).map_err(usage)?;
     serde_json::to_value(told).map_err(|_| Exit::Failed)

@@ -1,11 +1,11 @@
 //! Floor 8: the verbs. Data goes to standard output, messages to standard error; exit codes are
-//! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 node not reachable, 78 bad
-//! configuration.
+//! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 nobody reached, 78 bad configuration.
 
 pub mod args;
 mod check;
 mod client;
 mod config;
+mod doctor;
 mod explain;
 mod run;
 
@@ -24,9 +24,9 @@ pub enum Exit {
     Failed,
     /// Wrong usage.
     Usage,
-    /// `test` or `check --strict` found something.
+    /// `test`, or `check` or `doctor` with `--strict`, found something.
     Differences,
-    /// The node does not answer.
+    /// The node, or every server of the shared level, does not answer.
     Unreachable,
     /// The configuration is wrong (sysexits' `EX_CONFIG`): restarting does not help.
     Configuration,
@@ -62,6 +62,7 @@ pub fn main() -> ExitCode {
         Verb::Test(test) => check::test(&test),
         Verb::Explain(explain) => explain::explain(&explain),
         Verb::Config(ConfigVerb::Show(show)) => config::show(&show),
+        Verb::Doctor(asked) => doctor::doctor(&asked),
         Verb::Rules(RulesVerb::Show(node)) => client::show(&node),
         Verb::Rules(RulesVerb::Reload(node)) => client::reload(&node),
         Verb::Health(node) => client::health(&node),

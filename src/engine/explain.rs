@@ -1,11 +1,12 @@
 //! The same decisions as in serving, told instead of done: which rule, which key and where each
 //! part of it came from, how credentials stand, what stands in the cache, and what would happen.
 
-use std::fmt;
+mod level;
+mod told;
+
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
-use serde::{Deserialize, Serialize};
 
 use crate::base::fault::Fault;
 use crate::base::reason::Reason;
@@ -16,8 +17,10 @@ use crate::engine::lookup::{self, Look};
 use crate::engine::purge;
 use crate::engine::serve::imagine;
 use crate::engine::transit::{Caller, Transit};
-use crate::policy::{Credentials, Ttl, TtlMode};
+use crate::policy::{Credentials, Ttl, TtlMode, Why};
 use crate::rules::RequestBody;
+
+pub use told::{Level, Part, Stored, Told};
 
 /// A request to explain.
 #[derive(Clone, Copy, Debug)]
@@ -38,69 +41,6 @@ pub struct Question<'a> {
 
 /// Who asks, where nobody says.
 pub const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-/// The whole decision.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Told {
-    /// The request, as understood.
-    pub request: String,
-    /// In one word: `hit`, `miss`, `pass`, `write`, `purge`, `refused`.
-    pub outcome: String,
-    /// The rule that matched.
-    pub rule: Option<String>,
-    /// Where it goes.
-    pub origin: Option<String>,
-    /// The key.
-    pub key: Option<String>,
-    /// The parts of the key: text, value, and where it came from.
-    pub parts: Vec<Part>,
-    /// Tags that the request gives.
-    pub tags: Vec<String>,
-    /// How credentials stand to sharing.
-    pub sharing: Option<String>,
-    /// The lifetime, and who sets it.
-    pub ttl: Option<String>,
-    /// What stands in the cache now; nothing offline.
-    pub stored: Option<Stored>,
-    /// What a write would purge.
-    pub purges: Vec<String>,
-    /// Why not, as the stable word.
-    pub reason: Option<String>,
-    /// The same in words.
-    pub because: Option<String>,
-    /// What to change.
-    pub help: Option<String>,
-}
-
-/// One part of a key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Part {
-    /// As the template writes it.
-    pub text: String,
-    /// What it became.
-    pub value: Option<String>,
-    /// Where it came from.
-    pub from: String,
-}
-
-/// What stands under the key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Stored {
-    /// The verdict on it.
-    pub verdict: String,
-    /// Its status.
-    pub status: u16,
-    /// Its age in seconds.
-    pub age: u64,
-    /// Seconds of freshness left.
-    pub ttl: i64,
-    /// Bytes of its body.
-    pub bytes: u64,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// How many variants stand beside it, itself included.
-    pub variants: usize,
-}
 
 /// A question that makes no request.
 #[derive(Debug, thiserror::Error)]
@@ -274,6 +214,9 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
     }
     told.sharing = Some(sharing(plan));
     told.ttl = Some(ttl(engine, plan));
+    let level = level::level(engine, plan, contents);
+    let shared = level.used;
+    told.l2 = Some(level);
     "miss".clone_into(&mut told.outcome);
     if !contents {
         told.because = Some("from the rules alone: what is stored is not known".to_owned());
@@ -283,7 +226,11 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         Look::Fresh(entry) => ("fresh", entry),
         Look::Behind(entry) => ("stale, served while it is renewed", entry),
         Look::Stale(entry, why) => {
-            told.because = Some(format!("the origin is asked first: {}", why.as_str()));
+            let who = if shared { "the shared level and then the origin" } else { "the origin" };
+            told.because = Some(format!("{who} is asked first: {}", why.as_str()));
+            if why == Why::Gap {
+                distrusted(engine, transit, told);
+            }
             ("stale", entry)
         }
         Look::OtherVariant(_) => {
@@ -291,7 +238,9 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
             return;
         }
         Look::Absent => {
-            told.because = Some("nothing stands under this key".to_owned());
+            let then =
+                if shared { " here; the shared level is asked before the origin" } else { "" };
+            told.because = Some(format!("nothing stands under this key{then}"));
             if engine.unshareable.is_marked(&plan.key, engine.clock.now()) {
                 let reason = Reason::UncacheableLately;
                 told.reason = Some(reason.as_str().to_owned());
@@ -314,6 +263,20 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         tags: entry.labels.tags.iter().map(ToString::to_string).collect(),
         variants: engine.l1.peek(plan.key.identity()).map_or(0, |all| all.variants().len()),
     });
+}
+
+/// Orders of other nodes may name what stands there: none are heard, or some were missed.
+fn distrusted(engine: &Engine, transit: &Transit, told: &mut Told) {
+    let reason = Reason::CoherenceGap;
+    told.reason = Some(reason.as_str().to_owned());
+    let heard = engine.trust.is_current(engine.trust.at(transit.looks_at()));
+    let why = if heard {
+        "orders of other nodes may have been missed since it was stored"
+    } else {
+        reason.text()
+    };
+    told.because = Some(format!("{}: {why}", told.because.take().unwrap_or_default()));
+    told.help = Some(reason.remedy().to_owned());
 }
 
 fn sharing(plan: &Plan) -> String {
@@ -341,53 +304,6 @@ fn ttl(engine: &Engine, plan: &Plan) -> String {
         Ttl::Origin => "as the origin says".to_owned(),
         Ttl::For(span) => format!("{span}, {mode}, by the rule"),
         Ttl::Forever => format!("forever, {mode}, by the rule"),
-    }
-}
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, text: &str| writeln!(f, "{name:9} {text}");
-        line("request", &self.request)?;
-        line("outcome", &self.outcome)?;
-        line("rule", self.rule.as_deref().unwrap_or("none: RFC 9111 by the profile"))?;
-        for (name, text) in [
-            ("origin", &self.origin),
-            ("key", &self.key),
-            ("sharing", &self.sharing),
-            ("ttl", &self.ttl),
-        ] {
-            if let Some(text) = text {
-                line(name, text)?;
-            }
-        }
-        for part in &self.parts {
-            let value = part.value.as_deref().unwrap_or("missing");
-            line("", &format!("{} = {value}   from {}", part.text, part.from))?;
-        }
-        if !self.tags.is_empty() {
-            line("tags", &self.tags.join(" "))?;
-        }
-        if let Some(stored) = &self.stored {
-            let Stored { verdict, status, age, ttl, bytes, variants, .. } = stored;
-            line(
-                "stored",
-                &format!(
-                    "{verdict}: status {status}, age {age}s, ttl {ttl}s, {bytes} bytes, \
-                     {variants} variants"
-                ),
-            )?;
-        }
-        for purge in &self.purges {
-            line("purges", purge)?;
-        }
-        for (name, text) in
-            [("reason", &self.reason), ("because", &self.because), ("help", &self.help)]
-        {
-            if let Some(text) = text {
-                line(name, text)?;
-            }
-        }
-        Ok(())
     }
 }
 

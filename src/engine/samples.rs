@@ -20,6 +20,7 @@ use crate::origin::Upstreams;
 use crate::policy::{Law, Manner, Profile};
 use crate::rules::{LoadContext, Source, load};
 use crate::store::l1::Eviction;
+use crate::store::redis::fleet::Fleet;
 use crate::telemetry::Telemetry;
 
 /// A worker whose rules are these, with an origin `o` at this address as their default.
@@ -29,6 +30,16 @@ pub(super) fn worker(origin: SocketAddr, rules: &str) -> Worker {
 
 /// The same with these settings.
 pub(super) fn worker_with(origin: SocketAddr, rules: &str, options: Options) -> Worker {
+    worker_in(None, origin, rules, options)
+}
+
+/// The same in a fleet that nobody runs.
+pub(super) fn worker_in(
+    fleet: Option<Arc<Fleet>>,
+    origin: SocketAddr,
+    rules: &str,
+    options: Options,
+) -> Worker {
     let text = format!(
         "version = 1\n[defaults]\norigin = 'o'\n{rules}\n[origin.o]\nurl = 'http://{origin}'\n\
          timeout = '10s'\nfirst_byte_timeout = '3s'\n"
@@ -41,7 +52,7 @@ pub(super) fn worker_with(origin: SocketAddr, rules: &str, options: Options) -> 
         transit_size: 1_000_000_000,
         l1_size: 8 << 20,
         l1_policy: Eviction::TinyLfu,
-        fleet: None,
+        fleet,
         shares_identities: false,
         telemetry: Telemetry::default(),
         clock: Clock::starting_at(Timestamp::from_secs(1_000_000)),

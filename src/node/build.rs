@@ -44,19 +44,10 @@ pub fn engine(settings: &Settings, book: Book) -> std::io::Result<Engine> {
         Sink::open(&settings.event_log)?
     };
     let telemetry = Telemetry::new(access, events);
-    let ring = match &settings.l2_keys {
-        Some(text) => Some(KeyRing::parse(text).map_err(std::io::Error::other)?),
-        None => None,
-    };
-    // Nodes that have the same keys find what they keep for the same caller.
-    let shared_key = ring.as_ref().map(KeyRing::identities);
-    let fleet = match &settings.l2 {
-        Some(config) => Some(fleet(config, ring, &telemetry)?),
-        None => None,
-    };
+    let SharedLevel { fleet, identity_key } = shared_level(settings, &telemetry)?;
     Ok(Engine::new(Parts {
         book,
-        shares_identities: fleet.is_some() && shared_key.is_some(),
+        shares_identities: fleet.is_some() && identity_key.is_some(),
         fleet,
         options: options(settings),
         l1_size: settings.l1_size,
@@ -64,14 +55,40 @@ pub fn engine(settings: &Settings, book: Book) -> std::io::Result<Engine> {
         transit_size: settings.transit_size,
         telemetry,
         clock,
-        identity_key: match shared_key {
+        identity_key: match identity_key {
             Some(key) => key,
             None => random_key()?,
         },
     }))
 }
 
-/// This node in its fleet; nothing is connected yet.
+/// What the settings say of the shared level.
+#[derive(Debug)]
+pub struct SharedLevel {
+    /// This node in its fleet, where there is one.
+    pub fleet: Option<Arc<Fleet>>,
+    /// The key of identities that all nodes with the same key ring have.
+    pub identity_key: Option<[u8; 32]>,
+}
+
+/// Makes it; nothing is connected yet.
+///
+/// # Errors
+/// Where the key ring cannot be read, or the settings make no sense.
+pub fn shared_level(settings: &Settings, telemetry: &Telemetry) -> std::io::Result<SharedLevel> {
+    let ring = match &settings.l2_keys {
+        Some(text) => Some(KeyRing::parse(text).map_err(std::io::Error::other)?),
+        None => None,
+    };
+    // Nodes that have the same keys find what they keep for the same caller.
+    let identity_key = ring.as_ref().map(KeyRing::identities);
+    let fleet = match &settings.l2 {
+        Some(config) => Some(fleet(config, ring, telemetry)?),
+        None => None,
+    };
+    Ok(SharedLevel { fleet, identity_key })
+}
+
 fn fleet(
     config: &Config,
     ring: Option<KeyRing>,

@@ -23,6 +23,7 @@ mod support;
 
 mod a_basic;
 mod a_config;
+mod a_doctor;
 mod a_explain;
 mod a_flights;
 mod a_host;

@@ -1,11 +1,18 @@
 //! What is told must be what serving does, and telling it must change nothing.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 
 use super::*;
 use crate::engine::Worker;
 use crate::engine::options::Options;
-use crate::engine::samples::{Origin, message, options, read, worker, worker_with};
+use crate::engine::samples::{Origin, message, options, read, worker, worker_in, worker_with};
+use crate::entry::seal::KeyRing;
+use crate::store::redis::Slot;
+use crate::store::redis::config::{Address, Layout};
+use crate::store::redis::fleet::{Effects, Fleet};
+use crate::store::redis::samples::config;
 
 const RULES: &str = "
 [[route]]
@@ -141,4 +148,95 @@ async fn explaining_is_no_use_of_what_is_stored() {
     assert_eq!(used(), before);
     assert!(read(&worker, "GET /a", &[]).await.is_hit());
     assert_eq!(used(), before + 30);
+}
+
+const SHARING: &str = "
+[[route]]
+match = 'GET /items/{id}'
+key = 'item:{id}'
+ttl = '5m'
+[[route]]
+match = 'GET /own'
+key = 'own:{identity}'
+share = 'identity'
+ttl = '5m'
+[[route]]
+match = 'GET /near'
+key = 'near'
+ttl = '5m'
+l2 = false
+[[route]]
+match = 'GET /secret'
+key = 'secret'
+ttl = '5m'
+encrypt = true
+compress = false
+";
+
+/// A node of a fleet that nobody runs: its server is away.
+fn fleet(ring: Option<&str>) -> Arc<Fleet> {
+    let only = Address { host: "redis".to_owned(), port: 6_379 };
+    let ring = ring.map(|text| KeyRing::parse(text).unwrap());
+    Arc::new(Fleet::new(config(Layout::Single(only)), ring, 1, |_| ()).unwrap())
+}
+
+#[tokio::test]
+async fn a_shared_read_says_where_its_frame_would_be() {
+    let worker = worker_in(Some(fleet(None)), origin().await.address, SHARING, options());
+    let seen = told(&worker, &question("GET", "http://h/items/1"));
+    let level = seen.l2.clone().unwrap();
+    assert!(level.used && !level.sealed);
+    let name = level.name.unwrap();
+    assert!(name.starts_with("cistern:e:{item:1}\u{1}"), "{name}");
+    assert_eq!(level.slot, Some(Slot::of(b"item:1").number()));
+    assert_eq!(level.server.as_deref(), Some("redis:6379 is away, and is not asked"));
+    assert!(seen.because.clone().unwrap().contains("the shared level is asked"));
+    let lines = seen.to_string();
+    assert!(lines.contains("l2        used: in the clear, zstd 3"), "{lines}");
+    assert!(lines.contains("\"cistern:e:{item:1}\\x01"), "{lines}");
+    let offline = explain(&worker.engine, &question("GET", "/items/1"), false).unwrap();
+    assert_eq!(offline.l2.unwrap().server, None);
+}
+
+#[tokio::test]
+async fn a_read_that_is_not_shared_says_why() {
+    const RING: &str = "1:0001020304050607080910111213141516171819202122232425262728293031";
+    let address = origin().await.address;
+    let headers = [("authorization".to_owned(), "Bearer ann".to_owned())];
+    let level = |worker: &Worker, path| {
+        let headers = if path == "/own" { &headers[..] } else { &[] };
+        told(worker, &Question { headers, ..question("GET", path) }).l2.unwrap()
+    };
+    let why = |worker: &Worker, path| level(worker, path).because.unwrap_or_default();
+    let alone = worker_in(None, address, SHARING, options());
+    assert!(why(&alone, "/own").contains("no shared level"));
+    let without = worker_in(Some(fleet(None)), address, SHARING, options());
+    assert!(why(&without, "/near").contains("l2 = false"));
+    assert!(why(&without, "/own").contains("digest of credentials"));
+    assert!(why(&without, "/secret").contains("encrypt = true"));
+    let with = worker_in(Some(fleet(Some(RING))), address, SHARING, options());
+    let sealed = level(&with, "/secret");
+    assert_eq!((sealed.used, sealed.sealed, sealed.compressed), (true, true, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_trusted_after_a_silence_or_a_gap_says_so() {
+    let worker = worker_in(Some(fleet(None)), origin().await.address, SHARING, options());
+    read(&worker, "GET /items/1", &[]).await;
+    let seen = || told(&worker, &question("GET", "http://shop.example/items/1"));
+    assert_eq!(seen().outcome, "hit");
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let silent = seen();
+    assert_eq!(
+        (silent.outcome.as_str(), silent.reason.as_deref()),
+        ("miss", Some("coherence-gap"))
+    );
+    assert!(silent.because.unwrap().contains("has not heard from its fleet"));
+    let trust = &worker.engine.trust;
+    trust.renew(trust.at(tokio::time::Instant::now()));
+    assert_eq!(seen().outcome, "hit", "an answer of the fleet brings trust back");
+    worker.engine.distrust();
+    let gap = seen();
+    assert_eq!(gap.reason.as_deref(), Some("coherence-gap"));
+    assert!(gap.because.unwrap().contains("may have been missed"));
 }

@@ -26,6 +26,16 @@ pub enum Role {
     Replica,
 }
 
+impl Role {
+    /// The word for people and programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Replica => "replica",
+        }
+    }
+}
+
 /// One connection.
 pub(super) struct Link {
     connection: MultiplexedConnection,

@@ -3,6 +3,7 @@
 
 mod cluster;
 pub mod config;
+pub mod doctor;
 mod fault;
 pub mod fleet;
 mod keep;

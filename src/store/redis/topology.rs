@@ -29,6 +29,15 @@ impl View {
         Self(vec![Shard { master, replicas, ranges: vec![(0, SLOTS - 1)] }])
     }
 
+    /// The master of a slot.
+    pub(super) fn master_of(&self, slot: Slot) -> Option<&Address> {
+        let slot = slot.number();
+        let has = |shard: &&Shard| {
+            shard.ranges.iter().any(|(first, last)| (*first..=*last).contains(&slot))
+        };
+        self.0.iter().find(has).map(|shard| &shard.master)
+    }
+
     /// Who is named in which role.
     fn named(&self) -> BTreeSet<(Role, &Address)> {
         let masters = self.0.iter().map(|shard| (Role::Master, &shard.master));

@@ -13,6 +13,9 @@ use crate::base::tasks;
 use crate::entry::order::{Order, Selector};
 use crate::store::coherence::{decode_order, encode_order};
 
+/// The file in its folder.
+pub(in crate::store::redis) const JOURNAL_FILE: &str = "orders.journal";
+
 /// The file, and up to which own order it holds what waits.
 #[derive(Clone, Debug)]
 pub(super) struct Journal {
@@ -30,7 +33,7 @@ struct State {
 impl Journal {
     /// In a folder that is there or can be made.
     pub(super) fn at(folder: &Path) -> Self {
-        Self { path: folder.join("orders.journal"), state: Arc::default() }
+        Self { path: folder.join(JOURNAL_FILE), state: Arc::default() }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -15,6 +15,7 @@ mod orders;
 mod put;
 mod read;
 mod reply;
+mod snapshot;
 mod stats;
 mod sweep;
 mod waits;
@@ -42,10 +43,12 @@ use crate::store::redis::slot::Slot;
 use crate::store::redis::watch::Told;
 
 pub use join::Intent;
+pub(super) use journal::JOURNAL_FILE;
 pub use lease::{Lease, Renewal};
 pub use orders::{Level, Receipt};
 pub use put::Keeping;
 pub use read::{Found, Standing, Wanted};
+pub use snapshot::{ServerSeen, Snapshot};
 pub use stats::{Stats, Tally};
 pub use waits::Place as WaitingPlace;
 

@@ -77,6 +77,30 @@ impl Stats {
             1;
     }
 
+    /// Every count by its name, but for [`Stats::bad_frames`].
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let counts = [
+            ("hits", &self.hits),
+            ("replica_hits", &self.replica_hits),
+            ("misses", &self.misses),
+            ("faults", &self.faults),
+            ("refused", &self.refused),
+            ("puts", &self.puts),
+            ("puts_refused", &self.puts_refused),
+            ("put_faults", &self.put_faults),
+            ("unframed", &self.unframed),
+            ("waited", &self.waited),
+            ("leases_expired", &self.leases_expired),
+            ("orders", &self.orders),
+            ("heard", &self.heard),
+            ("gaps", &self.gaps),
+            ("floors", &self.floors),
+            ("bad_events", &self.bad_events),
+            ("let_go", &self.let_go),
+        ];
+        counts.into_iter().map(|(name, tally)| (name, tally.value())).collect()
+    }
+
     /// Values that no frame can be, by what was wrong with them.
     pub fn bad_frames(&self) -> BTreeMap<&'static str, u64> {
         self.bad_frames.lock().unwrap_or_else(PoisonError::into_inner).clone()
