@@ -363,3 +363,6 @@ pub const OPEN_ORDER_OVERDUE: Span = Span::from_secs(60);
 
 /// The longest text of a server that `doctor` repeats.
 pub const FINDING_CHARS_MAX: usize = 300;
+
+/// The shortest lease: what a node that dies within it costs those who wait for a fast origin.
+pub const LEASE_LEAST: Span = Span::from_millis(250);

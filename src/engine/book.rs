@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::limits;
 use crate::base::units::Span;
+use crate::engine::pace::Pace;
 use crate::entry::Place;
 use crate::origin::{Keep, PhaseLimits, Slots, Spec, Target, TargetError};
 use crate::rules::{Asked, Captures, OriginSpec, Route, Rulebook};
@@ -32,6 +33,8 @@ pub struct Upstream {
     pub repeats: bool,
     /// How long it may take for a whole answer that others wait for.
     pub timeout: Span,
+    /// How long it takes, as far as is known.
+    pub pace: Pace,
 }
 
 /// What is wrong with an origin's address.
@@ -109,6 +112,7 @@ impl Upstream {
             fixed_host: origin.fixed_host.as_deref().map(Into::into),
             repeats: origin.retries > 0,
             timeout: origin.timeout,
+            pace: Pace::default(),
         }))
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
 use crate::base::tasks;
+use crate::base::units::Span;
 use crate::engine::admit::Plan;
 use crate::engine::fetch::Errand;
 use crate::engine::flight::{Flight, Landing};
@@ -42,8 +43,14 @@ pub struct Holding {
 }
 
 impl Holding {
-    fn new(fleet: &Arc<Fleet>, plan: &Plan, standing: Option<Standing>, lease: Lease) -> Self {
-        let renewal = fleet.keep_lease(&plan.key, plan.shard.as_deref(), &lease);
+    fn new(
+        fleet: &Arc<Fleet>,
+        plan: &Plan,
+        standing: Option<Standing>,
+        lease: Lease,
+        first: Span,
+    ) -> Self {
+        let renewal = fleet.keep_lease(&plan.key, plan.shard.as_deref(), &lease, first);
         Self {
             fleet: Arc::clone(fleet),
             plan: plan.clone(),
@@ -98,7 +105,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
     let until = Instant::now() + origin.timeout.to_duration();
     // What was not shareable a moment ago is not worth a wait.
     let lately = engine.unshareable.is_marked(&errand.plan.key, engine.clock.now());
-    let lease = !lately && errand.may_lead_others();
+    let lease = (!lately && errand.may_lead_others()).then(|| origin.pace.lease());
     let mut waited = false;
     loop {
         // Taken before the look, so that no end of a lease is missed.
@@ -108,7 +115,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
         let Some(found) = found else { return Seen::Ask };
         let Found { entries, standing, lease: held } = found;
         let theirs = if let Lease::Theirs(left) = held { Some(left) } else { None };
-        let holding = Holding::new(&fleet, plan, standing, held);
+        let holding = Holding::new(&fleet, plan, standing, held, lease.unwrap_or_default());
         let best = newest(entries);
         let usable = best.filter(|entry| errand.is_news(entry));
         if let Some(entry) = usable {
@@ -140,7 +147,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
 /// there. Whether L1 has it now.
 pub(super) async fn bring(engine: &Engine, plan: &Plan, fields: &HeaderMap, birth: &Birth) -> bool {
     let Some(fleet) = engine.shares(plan).filter(|_| plan.keeping.l1) else { return false };
-    let Some(found) = find(engine, fleet, plan, fields, birth, false).await else { return false };
+    let Some(found) = find(engine, fleet, plan, fields, birth, None).await else { return false };
     let Some(mut entry) = newest(found.entries) else { return false };
     entry.known_ms = engine.trust.at(birth.began());
     let entry = entry.counted_in(&engine.transit);
@@ -155,7 +162,7 @@ async fn find(
     plan: &Plan,
     fields: &HeaderMap,
     birth: &Birth,
-    lease: bool,
+    lease: Option<Span>,
 ) -> Option<Found> {
     let route = plan.routed.route.as_deref();
     let wanted = Wanted {
@@ -230,6 +237,7 @@ pub(super) fn keep(
     entry: Entry,
     keep: Keep,
 ) -> (Landed, Arc<Entry>) {
+    plan.routed.origin.pace.note(flight.birth.began().elapsed().as_micros() as u64);
     let (landed, entry) = engine.land(plan, &flight.birth, entry, keep);
     if landed != Landed::Refused {
         put(engine, flight, plan, &entry);

@@ -19,6 +19,7 @@ mod marks;
 mod miss;
 pub mod options;
 mod outbound;
+mod pace;
 mod pass;
 mod posted;
 pub mod purge;

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::{Effects, Fleet, waits};
 use crate::base::limits;
 use crate::base::tasks;
+use crate::base::units::Span;
 use crate::entry::Key;
 use crate::store::redis::keys::Place;
 use crate::store::redis::scripts;
@@ -38,7 +39,14 @@ pub struct Renewal {
 impl Fleet {
     /// Renews a lease of this node's while its fetch runs. A node that dies is waited for no longer
     /// than the lease has left.
-    pub fn keep_lease(&self, key: &Key, shard: Option<&str>, lease: &Lease) -> Option<Renewal> {
+    /// `first` is for how long it was taken; longer when the fetch goes on.
+    pub fn keep_lease(
+        &self,
+        key: &Key,
+        shard: Option<&str>,
+        lease: &Lease,
+        first: Span,
+    ) -> Option<Renewal> {
         let Lease::Ours(token) = lease else { return None };
         let name = self.names.lease(&Place::of(key, shard));
         let (token, servers) = (token.clone(), self.servers.clone());
@@ -46,8 +54,9 @@ impl Fleet {
         tasks::tend(async move {
             let ms = limits::LEASE_FOR.as_millis().to_string();
             let args: [&[u8]; 2] = [token.as_bytes(), ms.as_bytes()];
-            let every = limits::LEASE_FOR.to_duration() / 3;
+            let mut every = first.to_duration() / 3;
             while timeout(every, &mut ended).await.is_err() {
+                every = limits::LEASE_FOR.to_duration() / 3;
                 let Ok(server) = servers.master(Slot::of(&name)) else { continue };
                 // One that fails leaves two thirds of the time for the next.
                 let _ = server
@@ -68,11 +77,12 @@ impl Fleet {
         &self,
         place: &Place<'_>,
         token: &str,
+        span: Span,
         effects: &dyn Effects,
     ) -> Lease {
         let name = self.names.lease(place);
         let Ok(server) = self.servers.master(Slot::of(&name)) else { return Lease::None };
-        let (keys, ms) = ([name.as_slice()], limits::LEASE_FOR.as_millis().to_string());
+        let (keys, ms) = ([name.as_slice()], span.as_millis().to_string());
         let until = self.asked_until(effects);
         let args: [&[u8]; 3] = [token.as_bytes(), ms.as_bytes(), until.as_bytes()];
         let taken: Result<(String, i64), _> =

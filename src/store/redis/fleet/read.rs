@@ -14,6 +14,7 @@ use crate::base::clock::Timestamp;
 use crate::base::ids::{Number, Tick};
 use crate::base::limits;
 use crate::base::tasks;
+use crate::base::units::Span;
 use crate::entry::frame::{self, FrameError};
 use crate::entry::{Entry, Key, Shapes};
 use crate::policy::Selecting;
@@ -40,8 +41,8 @@ pub struct Wanted<'a> {
     pub sealed: bool,
     /// Whether a replica may answer.
     pub replica: bool,
-    /// Whether the fetch is to be this node's if nothing stands there.
-    pub lease: bool,
+    /// For how long the fetch is to be this node's if nothing stands there.
+    pub lease: Option<Span>,
     /// The tick under which the look begins.
     pub birth: Tick,
     /// Lists of names to share.
@@ -95,12 +96,12 @@ impl Fleet {
         {
             return Ok(found);
         }
-        let token = if wanted.lease { self.token() } else { String::new() };
+        let token = wanted.lease.map(|_| self.token()).unwrap_or_default();
         let found = self.find_on_master(wanted, &place, &token, effects).await;
         match &found {
             Ok(_) | Err(TierFault::Open | TierFault::Busy) => {}
             // Whether a lease was taken, nobody may know; it would be waited for in vain.
-            Err(_) if wanted.lease => self.release(&place, &Lease::Ours(token), false),
+            Err(_) if wanted.lease.is_some() => self.release(&place, &Lease::Ours(token), false),
             Err(_) => {}
         }
         found
@@ -130,8 +131,8 @@ impl Fleet {
         let mut lease = lease_of(&looked.lease, looked.left_ms, token);
         let stands = looked.frame.is_some() || !looked.variants.is_empty();
         let fresh = entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
-        if wanted.lease && stands && !fresh {
-            lease = self.take_lease(place, token, effects).await;
+        if let Some(span) = wanted.lease.filter(|_| stands && !fresh) {
+            lease = self.take_lease(place, token, span, effects).await;
         }
         Ok(Found { entries, standing: Some(standing), lease })
     }
@@ -153,7 +154,7 @@ impl Fleet {
         let names =
             [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
         let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
-        let lease = if wanted.lease { limits::LEASE_FOR.as_millis() } else { 0 }.to_string();
+        let lease = wanted.lease.map_or(0, Span::as_millis).to_string();
         let asked_until = self.asked_until(effects);
         let look_args: [&[u8]; 3] = [token.as_bytes(), lease.as_bytes(), asked_until.as_bytes()];
         let head = ScriptCall { script: &scripts::HEAD, keys: &order, args: &head_args };
