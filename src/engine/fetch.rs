@@ -22,7 +22,7 @@ use crate::engine::lookup::{self, Look};
 use crate::engine::miss;
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
-use crate::engine::transit::{Gist, Transit};
+use crate::engine::transit::{Account, Answer, Gist, Outcome, Transit};
 use crate::engine::{Engine, Worker, fill};
 use crate::entry::{Entry, Head, Labels};
 use crate::origin::{InBody, OriginFault};
@@ -41,6 +41,8 @@ pub(super) struct Errand {
     pub(super) labels: Labels,
     /// It asks for its client alone, with the client's own conditions.
     own_conditions: bool,
+    /// What stood here may be current; only that no order names it is not known.
+    pub(super) gap: bool,
 }
 
 impl Errand {
@@ -57,6 +59,7 @@ impl Errand {
             stale: None,
             labels,
             own_conditions: false,
+            gap: false,
         }
     }
 
@@ -88,6 +91,7 @@ impl Errand {
             stale,
             labels: plan.labels(transit),
             own_conditions,
+            gap: false,
         }
     }
 
@@ -103,7 +107,8 @@ impl Errand {
 
     /// Whether what was found elsewhere is newer than what stood here.
     pub(super) fn is_news(&self, found: &Entry) -> bool {
-        self.stale.as_ref().is_none_or(|stale| found.stamp.stored_at > stale.stamp.stored_at)
+        let newer = |stale: &Arc<Entry>| found.stamp.stored_at > stale.stamp.stored_at;
+        self.gap || self.stale.as_ref().is_none_or(newer)
     }
 }
 
@@ -137,6 +142,20 @@ impl Drop for Ending {
         self.flight.fate.decide(Some(Reason::Incomplete));
         self.flight.stream.finish(Err(Broken::Origin("the fetch was given up".into())));
     }
+}
+
+/// The answer of an entry past its lifetime that is renewed behind it (RFC 5861, 3).
+pub(super) fn behind(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    entry: &Arc<Entry>,
+) -> Answer {
+    refresh_behind(worker, transit, plan, entry);
+    let engine = &worker.engine;
+    let account = lookup::account(engine, plan, entry, Outcome::Stale);
+    let account = Account { note: "stale-while-revalidate".into(), ..account };
+    lookup::from_entry(engine, transit, entry, account)
 }
 
 /// Renews an entry behind an answer that has been served already.
@@ -364,7 +383,7 @@ const WRITTEN_HERE: [HeaderName; 4] =
 /// requests need not wait for each other.
 fn forget(engine: &Engine, errand: &Errand) {
     if let Some(stale) = &errand.stale {
-        engine.l1.drop_entry(&errand.plan.key, stale);
+        fleet::outdate(engine, &errand.plan, stale);
     }
     mark(engine, errand);
 }

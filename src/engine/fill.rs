@@ -256,7 +256,11 @@ async fn pour(
 fn only_stream(engine: &Engine, flight: &Arc<Flight>, errand: &Errand, body: &mut InBody) {
     engine.flights.unlist(flight);
     if let Some(stale) = &errand.stale {
-        engine.l1.drop_entry(&errand.plan.key, stale);
+        fleet::outdate(engine, &errand.plan, stale);
+    }
+    if let Some(mut holding) = flight.take_holding() {
+        // Other nodes need not wait for what they will not get.
+        holding.is_alone();
     }
     body.free_reserve();
     body.lift_total();

@@ -96,6 +96,15 @@ impl Engine {
     }
 }
 
+/// What stood under a plan is outdated, and what came instead may not be kept: it goes from all
+/// levels.
+pub(super) fn outdate(engine: &Engine, plan: &Plan, entry: &Arc<Entry>) {
+    engine.l1.drop_entry(&plan.key, entry);
+    if let Some(fleet) = engine.shares(plan) {
+        fleet.forget(&plan.key, plan.shard.as_deref(), &entry.selecting);
+    }
+}
+
 /// Looks into the shared level for a fetch that is about to ask the origin. What is fresh there
 /// lands; what another node is fetching is waited for, no longer than the origin would have.
 pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Errand) -> Seen {
@@ -113,7 +122,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
         let plan = &errand.plan;
         let found = find(engine, &fleet, plan, &errand.gist.fields, &flight.birth, lease).await;
         let Some(found) = found else { return Seen::Ask };
-        let Found { entries, standing, lease: held } = found;
+        let Found { entries, standing, lease: held, .. } = found;
         let theirs = if let Lease::Theirs(left) = held { Some(left) } else { None };
         let holding = Holding::new(&fleet, plan, standing, held, lease.unwrap_or_default());
         let best = newest(entries);

@@ -43,10 +43,11 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         let birth = engine.fences.begin();
         let mut gap = false;
         let (stale, fwd) = match lookup::look(engine, transit, plan) {
-            Look::Fresh(entry) | Look::Behind(entry) => {
+            Look::Fresh(entry) => {
                 let account = lookup::account(engine, plan, &entry, Outcome::Hit);
                 return lookup::from_entry(engine, transit, &entry, account);
             }
+            Look::Behind(entry) => return fetch::behind(worker, transit, plan, &entry),
             Look::Stale(entry, why) => {
                 variant = Some(entry.selecting.clone());
                 gap = why == policy::Why::Gap;
@@ -83,7 +84,8 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         // Taken before the fetch runs: it may outgrow the store before its waiters wake.
         let reader = flight.stream.reader();
         if leads {
-            let errand = Errand::new(worker, transit, plan, stale.clone(), own);
+            let mut errand = Errand::new(worker, transit, plan, stale.clone(), own);
+            errand.gap = gap;
             fetch::lead(worker, Arc::clone(&flight), errand);
         }
         let seat = Seated { stale, fwd, leads, lately, reader, gap };
@@ -157,7 +159,7 @@ async fn joined(
 ) -> Option<Answer> {
     let head = match running.landing().await {
         Landing::Shared(head) => head,
-        Landing::Renewed(_) | Landing::Stored => return None,
+        Landing::Renewed(_) | Landing::Stored | Landing::Found { .. } => return None,
         _ => return Some(pass::read(worker, transit, plan, None).await),
     };
     if !head.selecting.matches(&transit.parts.headers) {
@@ -194,7 +196,9 @@ async fn alone(worker: &Worker, transit: &Transit, plan: &Plan, fwd: Fwd) -> Ans
     let seat = Seated { stale: None, fwd, leads: true, lately: false, reader, gap: false };
     match served(worker, transit, plan, &flight, seat).await {
         Next::Answer(answer) => *answer,
-        Next::Look(_) | Next::Again | Next::Alone => {
+        // It stands in L1 by now, to be renewed behind.
+        Next::Again => pass::read(worker, transit, plan, None).await,
+        Next::Look(_) | Next::Alone => {
             let fault = Fault::Overload("the fetch ended without an answer");
             respond::fault(engine, transit, &fault, plan.account(Outcome::Error))
         }

@@ -10,6 +10,7 @@ use crate::base::reason::Reason;
 use crate::base::{fields, limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{Plan, Routed};
+use crate::engine::fleet;
 use crate::engine::inject;
 use crate::engine::landed;
 use crate::engine::lookup::{self, Look};
@@ -180,7 +181,7 @@ fn after_head(
     match policy::head_effect(&stored, entry.body.len(), answer.status, &answer.headers) {
         HeadEffect::Nothing => {}
         HeadEffect::Outdated => {
-            engine.l1.drop_entry(&plan.key, &entry);
+            fleet::outdate(engine, plan, &entry);
         }
         HeadEffect::Update => {
             let merged = policy::merge(&stored, &answer.headers, &engine.options.manner);
@@ -199,7 +200,7 @@ fn after_head(
             };
             let (law, manner) = (plan.law(engine), &engine.options.manner);
             let Ok(keep) = policy::storable(&exchange, law, manner) else {
-                engine.l1.drop_entry(&plan.key, &entry);
+                fleet::outdate(engine, plan, &entry);
                 return;
             };
             let fields = policy::stored_fields(&exchange, &keep, law, manner);

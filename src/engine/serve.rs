@@ -190,14 +190,7 @@ async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
             let account = lookup::account_at(plan, &entry, Outcome::Hit, now);
             lookup::from_entry(engine, transit, &entry, account)
         }
-        Look::Behind(entry) => {
-            fetch::refresh_behind(worker, transit, plan, &entry);
-            let account = Account {
-                note: "stale-while-revalidate".into(),
-                ..lookup::account_at(plan, &entry, Outcome::Stale, now)
-            };
-            lookup::from_entry(engine, transit, &entry, account)
-        }
+        Look::Behind(entry) => fetch::behind(worker, transit, plan, &entry),
         Look::Stale(..) | Look::OtherVariant(_) | Look::Absent => {
             Box::pin(miss::miss(worker, transit, plan)).await
         }

@@ -255,6 +255,7 @@ impl Pair {
             .and([put.keep.to_string(), run, put.looked.to_string(), put.late.to_string()])
             .and([variant.clone(), selects.clone(), place.rest().to_owned(), put.token.clone()])
             .and([self.names.channel("leases"), put.token.clone(), OFFSET.to_string()])
+            .and(["16".to_owned()])
     }
 
     /// `lease.lua`, then `renew.lua`.

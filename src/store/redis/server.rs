@@ -178,6 +178,24 @@ impl Server {
         calls: &[ScriptCall<'_>],
         deadline: Span,
     ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
+        self.scripts_of(0, calls, deadline).await
+    }
+
+    /// The same, where the answer will be long: over the connection for what is bulky.
+    pub async fn scripts_long(
+        &self,
+        calls: &[ScriptCall<'_>],
+        deadline: Span,
+    ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
+        self.scripts_of(limits::BULKY_BYTES, calls, deadline).await
+    }
+
+    async fn scripts_of(
+        &self,
+        expected: usize,
+        calls: &[ScriptCall<'_>],
+        deadline: Span,
+    ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
@@ -185,7 +203,8 @@ impl Server {
         for call in calls {
             pipe.add_command(call.by_hash());
         }
-        let bytes = pipe.cmd_iter().map(bytes_of).sum();
+        let asked: usize = pipe.cmd_iter().map(bytes_of).sum();
+        let bytes = asked.saturating_add(expected);
         let values = self
             .guarded(bytes, deadline, async |mut connection| {
                 several(&mut connection, calls, &pipe).await

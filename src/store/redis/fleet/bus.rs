@@ -133,7 +133,6 @@ impl Fleet {
                 return effects.tell(&News::BadEvent { why });
             }
         };
-        effects.carry_out(&order, "event");
         let digest = blake3::hash(said).to_hex();
         let event = digest.get(..32).unwrap_or_default().to_owned();
         let lowest = {
@@ -141,22 +140,30 @@ impl Fleet {
             member.known().min() == Some(member.life())
         };
         if lowest {
-            self.give_event(order, event);
-            return;
+            return self.submit(Due { event, order, at_ms: 0 }, effects);
         }
+        effects.carry_out(&order, "event");
         let now_ms = self.steady_ms();
         let due = Due { event, order, at_ms: now_ms + self.config.lag_max.as_millis() };
-        if let Some(due) = self.obligations().hear(due, now_ms) {
-            self.give_event(due.order, due.event);
+        let overdue = self.obligations().hear(due, now_ms);
+        if let Some(due) = overdue {
+            self.submit(due, effects);
         }
     }
 
     /// Messages that nobody has put into the log in time.
-    pub(super) fn submit_due_events(&self) {
+    pub(super) fn submit_due_events(&self, effects: &dyn Effects) {
         let due = self.obligations().due(self.steady_ms());
         for due in due {
-            self.give_event(due.order, due.event);
+            self.submit(due, effects);
         }
+    }
+
+    /// Puts a program's order into the log as this node's own. Its frames are refused first, and
+    /// then it has its effect here: what was found in between is gone as well.
+    fn submit(&self, due: Due, effects: &dyn Effects) {
+        self.give_event(Arc::clone(&due.order), due.event);
+        effects.carry_out(&due.order, "event");
     }
 
     /// Hears from each master what it lets go of. Keyspace notifications do not travel between

@@ -2,6 +2,7 @@
 //! look, and by messages, which only make it faster. Trust is renewed by the poll alone, and from
 //! the moment it was sent.
 
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
 
 use redis::Value;
@@ -11,6 +12,7 @@ use super::reply::{Head, Heading, array, bytes, log_id, number, pairs, text};
 use super::{Effects, Fleet, News};
 use crate::base::ids::Number;
 use crate::base::limits;
+use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::order::{Order, Selector};
 use crate::store::coherence::{Gap, Record, decode_order};
@@ -43,7 +45,7 @@ impl Fleet {
                 }
                 Err(_) => {}
             }
-            self.submit_due_events();
+            self.submit_due_events(effects);
             if tended.elapsed() >= limits::FLEET_TENDED_EVERY.to_duration() {
                 tended = Instant::now();
                 self.tend_fleet(effects).await;
@@ -58,6 +60,10 @@ impl Fleet {
         let sent_ms = self.steady_ms();
         let wall = effects.now();
         let head = self.head_now(limits::POLL_DEADLINE).await?;
+        if let Head::Known(heading) | Head::Stranger(heading) = &head {
+            let took = self.steady_ms().saturating_sub(sent_ms);
+            self.set_skew(heading, wall.as_millis() + took / 2);
+        }
         match head {
             Head::Known(heading) | Head::Stranger(heading)
                 if heading.turn < self.member().turn_seen() =>
@@ -67,8 +73,6 @@ impl Fleet {
                 Ok(None)
             }
             Head::Known(heading) if heading.turn == self.member().turn() => {
-                let took = self.steady_ms().saturating_sub(sent_ms);
-                self.set_skew(&heading, wall.as_millis() + took / 2);
                 self.catch_up(heading.last, limits::POLL_DEADLINE, effects).await?;
                 if !self.member().has_reached(heading.turn, heading.last) {
                     // Between head and log the server changed.
@@ -127,7 +131,7 @@ impl Fleet {
                 records = self.resync(from, deadline, effects).await?;
             }
             for record in &records {
-                self.apply(record, effects);
+                self.apply(record, effects).await;
             }
             if self.member().applied() == from {
                 // Of a server that this node has not checked in to.
@@ -138,7 +142,7 @@ impl Fleet {
     }
 
     /// A record that is the next one has its effect here; another one has none.
-    fn apply(&self, record: &Record, effects: &dyn Effects) {
+    async fn apply(&self, record: &Record, effects: &dyn Effects) {
         let next = self.member().next(record);
         let Ok(Some(foreign)) = next else { return };
         if !record.event.is_empty() {
@@ -147,7 +151,7 @@ impl Fleet {
         }
         if foreign && !record.order.is_empty() {
             self.stats.heard.count();
-            effects.carry_out(&record.order, "fleet");
+            self.carry_out(&record.order, effects).await;
         }
         let now = self.steady_ms();
         self.member().apply(record, now);
@@ -155,10 +159,26 @@ impl Fleet {
 
     /// A record came as a message. Whether others are missing before it.
     pub(super) async fn hear(&self, record: &Record, effects: &dyn Effects) -> Result<(), Gap> {
-        let _one = self.catching.lock().await;
+        // Whoever holds it reads the log, and messages must not wait for that.
+        let Ok(_one) = self.catching.try_lock() else { return Err(Gap) };
         self.member().next(record)?;
-        self.apply(record, effects);
+        self.apply(record, effects).await;
         Ok(())
+    }
+
+    /// An order that may name very many is carried out beside this thread, which has the
+    /// connections of all others.
+    async fn carry_out(&self, order: &Order, effects: &dyn Effects) {
+        let wide = |one: &Selector| !matches!(one, Selector::Key(_) | Selector::Url(_));
+        let own = self.effects.get().and_then(Weak::upgrade);
+        match own.filter(|_| order.selectors.iter().any(wide)) {
+            Some(own) => {
+                let order = order.clone();
+                // A panic there would have been one here.
+                let _ = tasks::aside(move || own.carry_out(&order, "fleet")).await;
+            }
+            None => effects.carry_out(order, "fleet"),
+        }
     }
 
     /// What was ordered after `from` is not known in full: nothing that stands in L1 is trusted,

@@ -11,6 +11,7 @@ use crate::base::limits;
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::Key;
+use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
 use crate::store::redis::scripts;
 use crate::store::redis::slot::Slot;
@@ -89,7 +90,13 @@ impl Fleet {
             server.script(&scripts::LEASE, &keys, &args, self.config.budget).await;
         match taken {
             Ok((held, left)) => lease_of(&held, u64::try_from(left).unwrap_or_default(), token),
-            Err(_) => Lease::None,
+            Err(fault) => {
+                // Whether it was taken, nobody may know.
+                if !matches!(fault, TierFault::Open | TierFault::Busy) {
+                    self.release(place, &Lease::Ours(token.to_owned()), false);
+                }
+                Lease::None
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! What must never happen: that a request waits longer than its budget for anything here, that a
 //! frame is used which an acknowledged order names, or that an order is lost without a word.
 
+mod aside;
 mod bus;
 mod erase;
 mod follow;
@@ -22,7 +23,7 @@ mod waits;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -170,6 +171,8 @@ pub struct Fleet {
     seen: Mutex<ServersSeen>,
     tokens: AtomicU64,
     stats: Stats,
+    /// What its news do, once it runs.
+    effects: OnceLock<Weak<dyn Effects>>,
     /// The channel on which other programs give orders.
     events: watch::Sender<Option<String>>,
 }
@@ -240,6 +243,7 @@ impl Fleet {
             seen: Mutex::default(),
             tokens: AtomicU64::new(0),
             stats: Stats::default(),
+            effects: OnceLock::new(),
             events: watch::Sender::new(None),
         })
     }
@@ -279,6 +283,8 @@ impl Fleet {
     /// Runs the node's part in the fleet; ends never. On a runtime of its own: the connections
     /// live there.
     pub async fn run(&self, effects: &Arc<dyn Effects>) {
+        // Runs once in a life.
+        let _ = self.effects.set(Arc::downgrade(effects));
         self.replay_journal(effects.as_ref()).await;
         tokio::join!(
             self.servers.tend(),

@@ -59,20 +59,42 @@ pub struct Receipt {
 #[derive(Debug, Default)]
 pub(super) struct Confirmations {
     open: Mutex<HashMap<u64, HashSet<u64>>>,
+    /// Members that did not confirm in time; they are not waited for until they say something.
+    silent: Mutex<HashSet<u64>>,
     news: Notify,
 }
 
+/// One order that waits for confirmations.
+struct Confirming<'a> {
+    all: &'a Confirmations,
+    count: u64,
+}
+
+impl Drop for Confirming<'_> {
+    fn drop(&mut self) {
+        self.all.all().remove(&self.count);
+    }
+}
+
+impl Confirming<'_> {
+    fn lives(&self) -> HashSet<u64> {
+        self.all.all().get(&self.count).cloned().unwrap_or_default()
+    }
+}
+
 impl Confirmations {
-    fn begin(&self, count: u64) {
+    fn begin(&self, count: u64) -> Confirming<'_> {
         self.all().insert(count, HashSet::new());
+        Confirming { all: self, count }
     }
 
-    fn end(&self, count: u64) -> usize {
-        self.all().remove(&count).map_or(0, |lives| lives.len())
+    fn silent(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A member has applied an order of this node.
     pub(super) fn confirm(&self, count: u64, life: u64) {
+        self.silent().remove(&life);
         if let Some(lives) = self.all().get_mut(&count) {
             lives.insert(life);
             self.news.notify_waiters();
@@ -108,41 +130,49 @@ impl Fleet {
     /// within its time. What is not reached in time goes on by itself.
     pub async fn settled(&self, count: u64, confirm: Option<Duration>) -> Receipt {
         let began = Instant::now();
-        if confirm.is_some() {
-            self.confirmations.begin(count);
-        }
+        let confirming = confirm.map(|_| self.confirmations.begin(count));
         let mut settled = self.settled.subscribe();
         let until = began + self.config.purge_budget.to_duration();
-        let shared = timeout_at(until, settled.wait_for(|done| *done >= count))
-            .await
-            .is_ok_and(|seen| seen.is_ok());
+        // Nobody waits for a server that is known to be away.
+        let is_up = self.head_server().is_ok_and(|server| server.is_up());
+        let shared = is_up
+            && timeout_at(until, settled.wait_for(|done| *done >= count))
+                .await
+                .is_ok_and(|seen| seen.is_ok());
         if !shared {
-            self.confirmations.end(count);
             let journaled = self.keep_in_journal().await;
             return Receipt { journaled, ..Receipt::default() };
         }
         let receipt = Receipt { level: Level::Shared, ..Receipt::default() };
-        let Some(wait) = confirm else { return receipt };
+        let (Some(wait), Some(confirming)) = (confirm, confirming) else { return receipt };
         // Who is no member yet loads the order when he becomes one: those count who are by now.
         let Ok(Head::Known(heading)) = self.head_now(self.config.purge_budget).await else {
-            self.confirmations.end(count);
             return receipt;
         };
         let own = self.member().life();
         let others: Vec<u64> = heading.members.into_iter().filter(|life| *life != own).collect();
-        let until = Instant::now() + wait;
-        let all = loop {
-            let news = self.confirmations.news.notified();
-            if self.confirmations.has(count, &others) {
-                break true;
-            }
-            if timeout_at(until, news).await.is_err() {
-                break self.confirmations.has(count, &others);
-            }
-        };
-        let confirmed = self.confirmations.end(count).min(others.len());
+        let all = self.confirmed(&confirming, &others, wait).await;
+        let confirmed = confirming.lives().len().min(others.len());
         let level = if all { Level::Nodes } else { Level::Shared };
         Receipt { level, asked: others.len(), confirmed, ..receipt }
+    }
+
+    /// Waits for the confirmations of others; who did not give the last one is not waited for.
+    async fn confirmed(&self, one: &Confirming<'_>, others: &[u64], wait: Duration) -> bool {
+        let all = &self.confirmations;
+        let until = Instant::now() + wait;
+        loop {
+            let news = all.news.notified();
+            if all.has(one.count, others) {
+                return true;
+            }
+            let silent = others.iter().any(|life| all.silent().contains(life));
+            if silent || timeout_at(until, news).await.is_err() {
+                let said = one.lives();
+                all.silent().extend(others.iter().filter(|life| !said.contains(life)));
+                return all.has(one.count, others);
+            }
+        }
     }
 
     /// Whether orders wait for Redis now.

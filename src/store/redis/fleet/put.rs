@@ -7,11 +7,13 @@ use super::reply::hex;
 use super::{Effects, Fleet, Lease, News, Standing};
 use crate::base::clock::Timestamp;
 use crate::base::limits;
+use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::frame::{self, FrameError, NUMBER_AT, Treatment};
 use crate::entry::pack::Packing;
 use crate::entry::seal::KeyRing;
 use crate::entry::{Entry, Key};
+use crate::policy::Selecting;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
 use crate::store::redis::scripts;
@@ -65,6 +67,20 @@ impl Fleet {
         }
     }
 
+    /// A newer answer than what stands there may not be kept: the older one must not be served in
+    /// its stead. Nobody waits for that.
+    pub fn forget(&self, key: &Key, shard: Option<&str>, selecting: &Selecting) {
+        let place = Place::of(key, shard);
+        let name = self.names.frame(&place, &selecting.id().unwrap_or_default());
+        let Ok(server) = self.servers.master(Slot::of(&name)) else { return };
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(&name);
+        tasks::tend(async move {
+            // What stays is as old as it was, and ends with its lifetime.
+            let _ = server.call::<redis::Value>(&unlink, limits::L2_BACKGROUND_DEADLINE).await;
+        });
+    }
+
     /// The bytes; those of a large body are made beside the requests of this thread.
     async fn frame(
         &self,
@@ -91,9 +107,7 @@ impl Fleet {
             make(key, entry)?
         } else {
             let (key, entry) = (key.clone(), Arc::clone(entry));
-            crate::base::tasks::aside(move || make(&key, &entry))
-                .await
-                .unwrap_or(Err(FrameError::TooLong))?
+            tasks::aside(move || make(&key, &entry)).await.unwrap_or(Err(FrameError::TooLong))?
         };
         let fits = frame.len() as u64 <= self.config.max_object.saturating_add(FRAME_SPARE);
         if fits { Ok(frame) } else { Err(FrameError::TooLong) }
@@ -125,7 +139,7 @@ impl Fleet {
         let rest = if usual { "" } else { place.rest() };
         let token = if let Lease::Ours(token) = lease { token.as_str() } else { "" };
         let number = |value: u64| value.to_string().into_bytes();
-        let args: [Vec<u8>; 12] = [
+        let args: [Vec<u8>; 13] = [
             hex(standing.number).into_bytes(),
             number(kept.as_millis()),
             standing.run.clone(),
@@ -138,6 +152,7 @@ impl Fleet {
             self.names.channel("wake").into_bytes(),
             self.wake_word(&lease_name).into_bytes(),
             number(NUMBER_AT.start as u64),
+            number(limits::VARIANTS_PER_KEY_MAX as u64),
         ];
         let mut args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         args.insert(1, frame);

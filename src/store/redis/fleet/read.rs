@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
+use tokio::time::{Instant, timeout_at};
 
+use super::aside::Long;
 use super::lease::{Lease, lease_of};
-use super::reply::{Head, Heading, Looked};
+use super::reply::{Head, Heading, Looked, Stood};
 use super::{Effects, Fleet, News};
 use crate::base::clock::Timestamp;
 use crate::base::ids::{Number, Tick};
@@ -58,6 +60,8 @@ pub struct Found {
     pub standing: Option<Standing>,
     /// Who fetches.
     pub lease: Lease,
+    /// A frame stands there that is too long to come along.
+    pub(super) long: Option<Long>,
 }
 
 /// What was known when the look was taken; a put is bound to it.
@@ -72,12 +76,12 @@ pub struct Standing {
 }
 
 /// A look on its way.
-struct Looking<'a> {
-    wanted: &'a Wanted<'a>,
-    effects: &'a dyn Effects,
+pub(super) struct Looking<'a> {
+    pub(super) wanted: &'a Wanted<'a>,
+    pub(super) effects: &'a dyn Effects,
     /// Whether all members had reported when the head was asked.
-    clean: bool,
-    entries: Vec<Entry>,
+    pub(super) clean: bool,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl Fleet {
@@ -91,13 +95,21 @@ impl Fleet {
         effects: &dyn Effects,
     ) -> Result<Found, TierFault> {
         let place = Place::of(wanted.key, wanted.shard);
+        // All of it together takes little longer than one call may; a call ends by its own deadline
+        // first, so that its server's breaker hears of it.
+        let until = Instant::now() + self.config.budget.to_duration().mul_f32(1.25);
         if wanted.replica
-            && let Some(found) = self.find_on_replica(wanted, &place, effects).await
+            && let Ok(Some(found)) =
+                timeout_at(until, self.find_on_replica(wanted, &place, effects)).await
         {
             return Ok(found);
         }
         let token = wanted.lease.map(|_| self.token()).unwrap_or_default();
-        let found = self.find_on_master(wanted, &place, &token, effects).await;
+        let found = timeout_at(until, self.find_on_master(wanted, &place, &token, effects)).await;
+        let mut found = found.unwrap_or(Err(TierFault::Deadline));
+        if let Ok(Found { long: Some(long), entries, .. }) = &mut found {
+            *entries = self.find_long(wanted, &place, long, effects).await;
+        }
         match &found {
             Ok(_) | Err(TierFault::Open | TierFault::Busy) => {}
             // Whether a lease was taken, nobody may know; it would be waited for in vain.
@@ -120,9 +132,16 @@ impl Fleet {
         let number = self.known_up_to(&heading, effects).await?;
         let mut looking = Looking { wanted, effects, clean: heading.clean, entries: Vec::new() };
         let standing = Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
-        if let Some(bytes) = &looked.frame {
-            let floor = self.floor_of(&looked.run, epoch).await;
-            self.open(&mut looking, &name, bytes, looked.tombstone, floor);
+        let mut long = None;
+        match &looked.frame {
+            Some(Stood::Whole(bytes)) => {
+                let floor = self.floor_of(&looked.run, epoch).await;
+                self.open(&mut looking, &name, bytes, looked.tombstone, floor);
+            }
+            Some(Stood::Long(bytes)) => {
+                long = Some(Long { bytes: *bytes, clean: heading.clean, epoch });
+            }
+            None => {}
         }
         if !looked.variants.is_empty() {
             self.find_variants(&mut looking, place, &looked.variants, epoch).await?;
@@ -131,10 +150,10 @@ impl Fleet {
         let mut lease = lease_of(&looked.lease, looked.left_ms, token);
         let stands = looked.frame.is_some() || !looked.variants.is_empty();
         let fresh = entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
-        if let Some(span) = wanted.lease.filter(|_| stands && !fresh) {
+        if let Some(span) = wanted.lease.filter(|_| stands && !fresh && long.is_none()) {
             lease = self.take_lease(place, token, span, effects).await;
         }
-        Ok(Found { entries, standing: Some(standing), lease })
+        Ok(Found { entries, standing: Some(standing), lease, long })
     }
 
     /// The head and the frame: in one round trip where one server has both.
@@ -156,7 +175,9 @@ impl Fleet {
         let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
         let lease = wanted.lease.map_or(0, Span::as_millis).to_string();
         let asked_until = self.asked_until(effects);
-        let look_args: [&[u8]; 3] = [token.as_bytes(), lease.as_bytes(), asked_until.as_bytes()];
+        let most = limits::BULKY_BYTES.to_string();
+        let look_args: [&[u8]; 4] =
+            [token.as_bytes(), lease.as_bytes(), asked_until.as_bytes(), most.as_bytes()];
         let head = ScriptCall { script: &scripts::HEAD, keys: &order, args: &head_args };
         let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &look_args };
         let ordering = self.head_server()?;
@@ -189,7 +210,7 @@ impl Fleet {
     }
 
     /// Applies what the head knows, and says how far this node's knowledge reaches.
-    async fn known_up_to(
+    pub(super) async fn known_up_to(
         &self,
         heading: &Heading,
         effects: &dyn Effects,
@@ -227,7 +248,7 @@ impl Fleet {
         let found = server.scripts(&calls, self.config.budget).await?;
         for (name, found) in names.iter().zip(found) {
             let found = Looked::read(found?)?;
-            if let Some(bytes) = &found.frame {
+            if let Some(Stood::Whole(bytes)) = &found.frame {
                 let floor = self.floor_of(&found.run, epoch).await;
                 self.open(looking, name, bytes, found.tombstone, floor);
             }
@@ -242,15 +263,19 @@ impl Fleet {
         place: &Place<'_>,
         variants: &[(String, String)],
     ) -> Vec<Vec<u8>> {
+        let mut lists: Vec<&str> = variants.iter().map(|(_, names)| names.as_str()).collect();
+        lists.sort_unstable();
+        lists.dedup();
         let mut asked = Vec::new();
-        for (id, names) in variants.iter().take(limits::VARIANTS_PER_KEY_MAX) {
+        for names in lists.into_iter().take(limits::VARIANTS_PER_KEY_MAX) {
             let names: Option<Vec<HeaderName>> =
                 names.split(',').map(|name| name.parse().ok()).collect();
             let Some(names) = names else { continue };
             let selecting = Selecting::of(&names, wanted.fields);
             // Nothing that a credential selects is ever put here.
-            if !selecting.holds_secret() && selecting.id().as_deref() == Some(id) {
-                asked.push(self.names.frame(place, id));
+            let id = selecting.id().filter(|_| !selecting.holds_secret());
+            if let Some(id) = id.filter(|id| variants.iter().any(|(known, _)| known == id)) {
+                asked.push(self.names.frame(place, &id));
             }
         }
         asked
@@ -258,7 +283,7 @@ impl Fleet {
 
     /// Reads a frame and judges it. One that cannot be read, or that an order names, goes. `floor`:
     /// the least number that is used of its server.
-    fn open(
+    pub(super) fn open(
         &self,
         looking: &mut Looking<'_>,
         name: &[u8],
@@ -277,8 +302,10 @@ impl Fleet {
             Ok(opened) => opened,
             Err(error) => {
                 self.stats.bad_frame(error.as_str());
-                let key = wanted.key.text().to_owned();
-                looking.effects.tell(&News::BadFrame { why: error.as_str(), key });
+                let (why, key) = (error.as_str(), wanted.key.text());
+                self.stats.tell_now_and_then(why, self.steady_ms(), || {
+                    looking.effects.tell(&News::BadFrame { why, key: key.to_owned() });
+                });
                 // Its key may be on its way to this node.
                 if !matches!(error, FrameError::NoKey(_)) {
                     self.take_out(name, bytes);
@@ -297,20 +324,28 @@ impl Fleet {
         let selects = opened.entry.selecting.matches(wanted.fields);
         if is_sound && verdict == Verdict::Current && of_kind && selects {
             if opened.entry.stamp.fresh_until == Timestamp::NEVER {
-                self.renew(name);
+                self.renew(name, looking);
             }
             looking.entries.push(opened.entry);
         }
     }
 
-    /// What is kept for ever is kept for as long as it is used; nobody waits for that.
-    fn renew(&self, name: &[u8]) {
+    /// What is kept for ever is kept for as long as it is used, with all by which orders find it;
+    /// nobody waits for that.
+    fn renew(&self, name: &[u8], looking: &Looking<'_>) {
+        let wanted = looking.wanted;
         let Ok(server) = self.servers.master(Slot::of(name)) else { return };
-        let mut keep = redis::cmd("PEXPIRE");
-        keep.arg(name).arg(limits::L2_KEPT_MAX.as_millis());
+        let place = Place::of(wanted.key, wanted.shard);
+        let (registry, ms) = (self.names.registry(&place), limits::L2_KEPT_MAX.as_millis());
+        let until = self.redis_now_ms(looking.effects).saturating_add(ms);
+        let mut keep = redis::pipe();
+        keep.cmd("PEXPIRE").arg(name).arg(ms);
+        keep.cmd("PEXPIRE").arg(self.names.directory(&place)).arg(ms);
+        keep.cmd("ZADD").arg(&registry).arg("XX").arg("GT").arg(until).arg(place.rest());
+        keep.cmd("PEXPIRE").arg(&registry).arg(ms);
         tasks::tend(async move {
             // Another use will do as well.
-            let _ = server.call::<redis::Value>(&keep, limits::L2_BACKGROUND_DEADLINE).await;
+            let _ = server.pipe::<redis::Value>(&keep, limits::L2_BACKGROUND_DEADLINE).await;
         });
     }
 
@@ -327,48 +362,11 @@ impl Fleet {
         });
     }
 
-    /// A replica's frame, where no order names it. A replica may lag: what it has not lost yet the
-    /// mirror refuses. Whatever is missing there is asked for at the master.
-    async fn find_on_replica(
-        &self,
-        wanted: &Wanted<'_>,
-        place: &Place<'_>,
-        effects: &dyn Effects,
-    ) -> Option<Found> {
-        // A young node does not know of all orders that a replica may have missed.
-        let young = self.steady_ms() < limits::ORDER_MEMORY.as_millis();
-        if young && self.member().reaches() != Number::default() {
-            return None;
-        }
-        let name = self.names.frame(place, "");
-        let replica = self.servers.replica(Slot::of(&name))?;
-        let mut get = redis::cmd("GET");
-        get.arg(&name);
-        let head = self.head_now(self.config.budget);
-        let frame = replica.call::<Option<Vec<u8>>>(&get, self.config.budget);
-        let (head, frame) = tokio::join!(head, frame);
-        let (Head::Known(heading), Some(bytes)) = (head.ok()?, frame.ok()?) else { return None };
-        self.known_up_to(&heading, effects).await.ok()?;
-        if !heading.clean {
-            return None;
-        }
-        // What a master restored from the past has passed on to its replica counts no more here.
-        let floor = self.servers_seen().greatest_floor();
-        let mut looking = Looking { wanted, effects, clean: true, entries: Vec::new() };
-        self.open(&mut looking, &name, &bytes.into(), Number::default(), Some(floor));
-        let entries = looking.entries;
-        let fresh = entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
-        fresh.then(|| {
-            self.stats.replica_hits.count();
-            Found { entries, ..Found::default() }
-        })
-    }
-
     /// The least number of a frame that may be used of a server: it has been with the fleet all
     /// along, or somebody has repeated to it what it may have lost, and knew so much. What was
     /// learned only after a look was sent (`epoch`) does not count for it: the frame may have been
     /// erased in between.
-    async fn floor_of(&self, run: &[u8], epoch: u64) -> Option<Number> {
+    pub(super) async fn floor_of(&self, run: &[u8], epoch: u64) -> Option<Number> {
         if let Some((floor, since)) = self.servers_seen().sound.get(run) {
             return (*since <= epoch).then_some(*floor);
         }

@@ -29,10 +29,19 @@ pub(super) struct Heading {
     pub(super) members: Vec<u64>,
 }
 
+/// What stands under a frame's name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stood {
+    /// The frame.
+    Whole(bytes::Bytes),
+    /// One of so many bytes, which was not wanted with the rest.
+    Long(u64),
+}
+
 /// What `look` says.
 #[derive(Debug)]
 pub(super) struct Looked {
-    pub(super) frame: Option<bytes::Bytes>,
+    pub(super) frame: Option<Stood>,
     /// Variants: their ids, and the names that select them.
     pub(super) variants: Vec<(String, String)>,
     pub(super) tombstone: Number,
@@ -135,7 +144,8 @@ impl Looked {
         let [frame, variants, tombstone, lease, left, now, run] =
             <[Value; 7]>::try_from(all).ok()?;
         let frame = match frame {
-            Value::BulkString(bytes) => Some(bytes::Bytes::from(bytes)),
+            Value::BulkString(bytes) => Some(Stood::Whole(bytes.into())),
+            Value::Int(bytes) => Some(Stood::Long(u64::try_from(bytes).ok()?)),
             Value::Nil => None,
             _ => return None,
         };
@@ -216,7 +226,7 @@ mod tests {
             bulk("run"),
         ];
         let looked = Looked::read(Value::Array(parts.clone())).unwrap();
-        assert_eq!(looked.frame.as_deref(), Some(&b"frame"[..]));
+        assert_eq!(looked.frame, Some(Stood::Whole(bytes::Bytes::from_static(b"frame"))));
         assert_eq!(looked.variants, [("0f".to_owned(), "accept".to_owned())]);
         assert_eq!((looked.tombstone, looked.left_ms), (Number::new(7, 12), 0));
         assert!(Looked::read(Value::Array(parts[..6].to_vec())).is_err());

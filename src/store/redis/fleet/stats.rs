@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 /// How often the same refusal is told.
 const TOLD_EVERY_MS: u64 = 10_000;
 
+/// Words that are remembered for that; servers and frames have a few dozen.
+const WORDS_TOLD_MAX: usize = 64;
+
 /// One count.
 #[derive(Debug, Default)]
 pub struct Tally(AtomicU64);
@@ -108,13 +111,21 @@ impl Stats {
 
     /// Tells a refusal of the server, the same one every ten seconds at most.
     pub(super) fn tell_refusal(&self, why: &str, now_ms: u64, tell: impl FnOnce(String)) {
-        let word = why.split(' ').next().unwrap_or_default().to_owned();
+        let word = why.split(' ').next().unwrap_or_default();
+        self.tell_now_and_then(word, now_ms, || tell(why.to_owned()));
+    }
+
+    /// Tells what goes by this word, every ten seconds at most.
+    pub(super) fn tell_now_and_then(&self, word: &str, now_ms: u64, tell: impl FnOnce()) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = told.get(&word).is_none_or(|at| now_ms.saturating_sub(*at) >= TOLD_EVERY_MS);
-        if due && told.len() < 64 {
-            told.insert(word, now_ms);
+        let due = told.get(word).is_none_or(|at| now_ms.saturating_sub(*at) >= TOLD_EVERY_MS);
+        if due {
+            if told.len() >= WORDS_TOLD_MAX {
+                told.clear();
+            }
+            told.insert(word.to_owned(), now_ms);
             drop(told);
-            tell(why.to_owned());
+            tell();
         }
     }
 }

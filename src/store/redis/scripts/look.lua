@@ -2,14 +2,17 @@
 -- key; and the lease, which is taken if nothing stands there.
 -- A value of another kind was put there by somebody else, and goes. A question that comes later
 -- than anybody waits for its answer takes no lease: nobody would end it.
--- KEYS frame directory tombstone lease   ARGV token lease-ms asked-until
+-- Of a frame longer than is wanted only its length is told.
+-- KEYS frame directory tombstone lease   ARGV token lease-ms asked-until most-bytes
 local function fit(name, key, none)
   local found = redis.pcall(name, key)
   if type(found) ~= 'table' or not found.err then return found end
   redis.call('UNLINK', key)
   return none
 end
-local frame = fit('GET', KEYS[1], false)
+local size = fit('STRLEN', KEYS[1], 0)
+local long = ARGV[4] and size > tonumber(ARGV[4])
+local frame = long and size or fit('GET', KEYS[1], false)
 local variants = fit('HGETALL', KEYS[2], {})
 local tombstone = redis.call('GET', KEYS[3])
 local lease, left = '', 0

@@ -2,6 +2,7 @@
 -- the fetch began too long ago, or this is not the server that was asked then.
 -- KEYS frame directory tombstone lease registry
 -- ARGV number frame keep-ms run looked-at late-ms variant names identity token channel wake offset
+--      variants-max
 local frame, directory, tombstone, lease, registry = unpack(KEYS)
 local number, keep = ARGV[1], tonumber(ARGV[3])
 local now, why = millis(), 'stored'
@@ -20,6 +21,17 @@ else
   local stands = ''
   for at = #old, 1, -1 do stands = stands .. string.format('%02x', string.byte(old, at)) end
   if #old == 8 and stands > number then why = 'older' end
+end
+if why == 'stored' and ARGV[7] ~= '' and redis.call('HEXISTS', directory, ARGV[7]) == 0 then
+  -- Only so many variants stand at once: those whose frames are gone make room.
+  local ids = redis.call('HKEYS', directory)
+  if #ids >= tonumber(ARGV[14]) then
+    local beginning = string.sub(frame, 1, #frame - #ARGV[7])
+    for _, id in ipairs(ids) do
+      if redis.call('EXISTS', beginning .. id) == 0 then redis.call('HDEL', directory, id) end
+    end
+    if redis.call('HLEN', directory) >= tonumber(ARGV[14]) then why = 'variants' end
+  end
 end
 if why == 'stored' then
   redis.call('SET', frame, ARGV[2], 'PX', keep)
