@@ -89,6 +89,8 @@ pub(crate) enum Guard {
     Bare,
     /// Orders that must be a node's own are numbered before it counts as checked in.
     OwnFirst,
+    /// Who checks in hears who the members are.
+    Meet,
     /// Members tell the server whom they know.
     Known,
     /// Fences are loaded before the log is read to its end.

@@ -93,7 +93,8 @@ fn abroad() -> Vec<(Guard, Bounds)> {
         (Guard::RunFirst, FORGOTTEN),
         (Guard::Reach, CROSSING),
         (Guard::OwnTurn, Bounds { deaf: 2, ..CROSSING }),
-        (Guard::Fresh, EMPTIED),
+        (Guard::Fresh, Bounds { warm: "joining", read: 6, crash: 1, ..CROSSING_EMPTY }),
+        (Guard::Meet, Bounds { warm: "joining", read: 6, crash: 1, ..CROSSING_EMPTY }),
         (Guard::Leave, leaving),
         (Guard::Bare, EMPTIED),
         (Guard::OwnFirst, Bounds { warm: "short", ..LOST }),
@@ -132,6 +133,12 @@ const SWEPT: Bounds = Bounds {
     crash: 2,
     weights: &[("put", 2), ("crash", 2), ("sweep", 8)],
     ..FLYING
+};
+/// The order of things is emptied while a node joins.
+const CROSSING_EMPTY: Bounds = Bounds {
+    fails: &["empty first"],
+    weights: &[("hear", 0), ("crash", 4), ("fail", 8), ("replicate", 0), ("read", 3)],
+    ..CROSSING
 };
 /// A node joins while others write.
 const JOINING: Bounds = Bounds {

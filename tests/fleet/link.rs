@@ -220,8 +220,13 @@ impl World {
         let known: Vec<u64> =
             if g.has(Guard::Known) { member.known().collect() } else { Vec::new() };
         let said = (life, place.turn, member.applied());
-        let is_done = self.servers[0].check_in(g, said, &known, now);
-        if !std::mem::take(&mut node.deaf) && is_done {
+        let lives = self.servers[0].check_in(g, said, &known, now);
+        if !std::mem::take(&mut node.deaf)
+            && let Some(lives) = lives
+        {
+            if g.has(Guard::Meet) {
+                node.member.meet(lives);
+            }
             node.member.check_in(place.turn, place.base);
             node.runs.extend(&self.servers[0].data.runs);
             for acked in self.acked.iter_mut().filter(|one| one.life == life && one.suspended) {

@@ -143,9 +143,12 @@ impl Pair {
         let call = call.with(life(one)).with(turn.to_string()).with(text(applied));
         let call = call.and(known.iter().map(|one| life(*one)));
         let real = call.run(scripts::CHECK_IN.text(), &mut self.at).unwrap();
-        let is_done = self.sim.check_in(G, (one, turn, applied), known, now);
-        assert_eq!(real[1] != "again", is_done, "check_in: {real:?}");
-        if is_done {
+        let lives = self.sim.check_in(G, (one, turn, applied), known, now);
+        assert_eq!(real[1] != "again", lives.is_some(), "check_in: {real:?}");
+        if let Some(lives) = lives {
+            let mut heard = real[3..real.len() - 2].to_vec();
+            heard.sort();
+            assert_eq!(heard, lives.iter().map(|one| life(*one)).collect::<Vec<_>>());
             let all = self.sim.data.expect.iter().all(|one| self.sim.has_checked_in(*one, turn));
             assert_eq!(real[1], if all { "clean" } else { "waits" });
         }

@@ -195,16 +195,16 @@ impl Server {
         Some((turn, base))
     }
 
-    /// `check_in.lua`; false: the turn is over.
+    /// `check_in.lua`: the members; none when the turn is over.
     pub(crate) fn check_in(
         &mut self,
         g: Guards,
         (life, turn, applied): (u64, u32, Number),
         known: &[u64],
         now: u64,
-    ) -> bool {
+    ) -> Option<Vec<u64>> {
         if !self.is_adopted(g) || !self.is_turn(turn) {
-            return false;
+            return None;
         }
         self.data.members.insert(life, (turn, applied, now));
         for one in known {
@@ -218,7 +218,7 @@ impl Server {
         if let Some(head) = self.data.head.as_mut().filter(|_| all) {
             head.clean = true;
         }
-        true
+        Some(self.data.members.keys().copied().collect())
     }
 
     fn is_turn(&self, turn: u32) -> bool {

@@ -61,7 +61,8 @@ fn wander(
     Ok(())
 }
 
-/// Everything heals and time passes; then every node answers with the newest version.
+/// Everything heals and time passes; then every node is in contact, and answers with the newest
+/// version.
 fn rest(world: &mut World, trace: &mut Vec<Action>) -> Result<(), String> {
     world.bounds.rest();
     for _ in 0..LAG + PATIENCE + 4 {
@@ -70,6 +71,9 @@ fn rest(world: &mut World, trace: &mut Vec<Action>) -> Result<(), String> {
         world.step(&Action::Tick)?;
     }
     settle_down(world, trace)?;
+    if let Some(n) = world.nodes.iter().position(|node| !node.trust.is_current(world.now)) {
+        return Err(format!("node {n} is not in contact at rest"));
+    }
     if world.lost || !world.unheard.is_empty() {
         return Ok(());
     }

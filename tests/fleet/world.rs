@@ -110,7 +110,7 @@ impl World {
             acked: Vec::new(),
             lives: bounds.nodes as u64,
             runs: count,
-            turns: 0,
+            turns: 5,
             slow_clock: false,
             intents: 0,
             swept: Vec::new(),
@@ -176,6 +176,11 @@ impl World {
                 }
             }
             "booted" => self.boot(1),
+            "joining" => {
+                self.boot(1);
+                (0..3).for_each(|_| self.link_step(1));
+                self.write_through("tag:t");
+            }
             "swept" => {
                 self.write_through("tag:t");
                 self.write_through("key:b");
@@ -334,10 +339,11 @@ impl World {
             }
         }
         let now = &self.servers[0].data;
-        // Intents of the dead that the server forgot.
+        // Intents of the dead that the server forgot, and it does not know that they are missing.
         for id in before.open.keys().filter(|id| !now.open.contains_key(*id)) {
             let alive = self.nodes.iter().any(|node| node.up && is_of(id, node.life()));
-            self.lost |= !alive && !before.done.is_empty();
+            let is_missed = now.members.keys().any(|life| is_of(id, *life));
+            self.lost |= !alive && !is_missed;
         }
     }
 

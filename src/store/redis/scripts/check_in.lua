@@ -1,5 +1,6 @@
 -- A member has repeated what this server may have lost, and follows the log from here on. When all
--- who are expected have done so, frames of earlier turns may be used again.
+-- who are expected have done so, frames of earlier turns may be used again. It hears who the members
+-- are: should this server be lost now, they are to be expected.
 -- KEYS head log fences members expect   ARGV life turn applied known-lives...
 local head, log, fences, members, expect = unpack(KEYS)
 if not adopted(head, log, fences) or redis.call('HGET', head, 'turn') ~= ARGV[2] then
@@ -21,4 +22,4 @@ for _, life in ipairs(redis.call('SMEMBERS', expect)) do
   if not checked_in(members, life, ARGV[2]) then all = false end
 end
 if all then redis.call('HSET', head, 'clean', '1') end
-return { all and 'clean' or 'waits' }
+return { all and 'clean' or 'waits', redis.call('HKEYS', members) }
