@@ -275,7 +275,12 @@ pub const PROBE_EVERY: Span = Span::from_millis(200);
 /// that nobody runs into are new replicas.
 pub const TOPOLOGY_EVERY: Span = Span::from_secs(30);
 
-/// The same while a master is away or nobody knows it: a failover is found soon after it is over.
+/// How often sentinels are asked, over a connection that is kept. A failover that somebody ordered
+/// leaves the old master in office for ten seconds more, and what it takes in then is lost.
+pub const SENTINELS_EVERY: Span = Span::from_millis(500);
+
+/// How often any of them is asked while a master is away or nobody knows it: a failover is found
+/// soon after it is over.
 pub const TOPOLOGY_RETRY: Span = Span::from_millis(250);
 
 /// The least between two such questions, however many run into a change at once.

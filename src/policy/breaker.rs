@@ -1,6 +1,6 @@
 //! Whether a server may be asked: a circuit breaker as a pure state machine. It opens when a server
-//! had [`limits::BREAKER_FAULTS`] faults within [`limits::BREAKER_WINDOW`]; while it is open, nobody
-//! waits for that server, and one probe at a time finds out whether it is back.
+//! had [`BREAKER_FAULTS`] faults within [`BREAKER_WINDOW`]; while it is open, nobody waits for that
+//! server, and one probe at a time finds out whether it is back.
 //!
 //! What must never happen: that a request is the probe, or that two probes run at once.
 

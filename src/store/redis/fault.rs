@@ -3,6 +3,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerError};
 
@@ -82,7 +83,7 @@ impl TierFault {
 
     /// Whether it shows that the servers stand differently to each other than was believed.
     pub(super) fn is_surprise(&self) -> bool {
-        matches!(self.code(), Some("MOVED" | "ASK" | "READONLY" | "CLUSTERDOWN"))
+        matches!(self.code(), Some("MOVED" | "READONLY" | "CLUSTERDOWN"))
     }
 
     /// One error reply.
@@ -103,8 +104,7 @@ impl From<RedisError> for TierFault {
             }
             ErrorKind::AuthenticationFailed => return Self::Refused(format!("NOAUTH {error}")),
             ErrorKind::Io => {
-                let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-                let invalid = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData);
+                let invalid = io_kind(&error) == Some(io::ErrorKind::InvalidData);
                 let text = error.to_string();
                 return if invalid { Self::Garbage(text) } else { Self::Lost(text) };
             }
@@ -116,6 +116,12 @@ impl From<RedisError> for TierFault {
             _ => Self::Lost(text),
         }
     }
+}
+
+fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
+    // The cause is shared, and what is seen first is the share.
+    let shared = error.source()?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    shared.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
 /// Where a `MOVED` reply points to: host, possibly empty, and port.

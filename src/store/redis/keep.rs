@@ -29,6 +29,8 @@ pub(super) async fn keep(server: Arc<Server>, over: CancellationToken) {
             () = over.cancelled() => break,
         }
     }
+    // Whoever still holds it is told at once, and nobody else hears of it.
+    server.breaker().trip(server.clock.now());
     server.links.store(Arc::default());
 }
 

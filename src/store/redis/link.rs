@@ -2,7 +2,7 @@
 //! and it is what it was taken for. A task on the runtime that made it moves its bytes; anybody may
 //! call over it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, FromRedisValue, Pipeline, Value};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::cluster::serves;
 use super::config::Address;
 use super::fault::TierFault;
+use super::replies::Excess;
 use super::way::{Standing, Way};
 use crate::base::{limits, tasks};
 
@@ -29,6 +30,7 @@ pub enum Role {
 pub(super) struct Link {
     connection: MultiplexedConnection,
     over: CancellationToken,
+    excess: Arc<OnceLock<Excess>>,
 }
 
 impl Link {
@@ -41,8 +43,8 @@ impl Link {
     ) -> Result<Self, TierFault> {
         let opened = async {
             let link = Self::connect(way, address, ended).await?;
-            link.greet(way.standing, role).await?;
-            Ok(link)
+            let greeted = link.greet(way.standing, role).await;
+            greeted.map_err(|fault| link.explain(fault)).map(|()| link)
         };
         timeout(way.timeout.to_duration(), opened).await.unwrap_or(Err(TierFault::Deadline))
     }
@@ -54,6 +56,7 @@ impl Link {
         ended: Arc<Notify>,
     ) -> Result<Self, TierFault> {
         let wire = way.open(address).await.map_err(|why| TierFault::Lost(why.to_string()))?;
+        let excess = wire.excess();
         // Deadlines are the callers'.
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
@@ -62,13 +65,15 @@ impl Link {
         let made = MultiplexedConnection::new_with_config(way.info(), wire, config).await;
         let (connection, driver) = made?;
         let over = CancellationToken::new();
-        let link = Self { connection, over: over.clone() };
+        let link = Self { connection, over: over.clone(), excess };
+        // A task that ends with its runtime ends the link as well.
+        let guard = over.clone().drop_guard();
         tasks::tend(async move {
             tokio::select! {
                 () = driver => {}
                 () = over.cancelled() => {}
             }
-            over.cancel();
+            drop(guard);
             ended.notify_one();
         });
         Ok(link)
@@ -82,6 +87,14 @@ impl Link {
     /// Ends it, and every call that waits on it.
     pub(super) fn cut(&self) {
         self.over.cancel();
+    }
+
+    /// Why it was lost, if it is known better than by who lost it.
+    pub(super) fn explain(&self, fault: TierFault) -> TierFault {
+        match (fault, self.excess.get()) {
+            (TierFault::Lost(_), Some(excess)) => TierFault::Garbage(excess.to_string()),
+            (fault, _) => fault,
+        }
     }
 
     /// To call over it.

@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 
 use crate::base::limits::{REPLY_DEPTH_MAX, REPLY_LINE_BYTES_MAX, REPLY_PARTS_MAX};
 
-/// Longest text of a length: a sign and 19 digits.
+/// Longest text of a number: a sign and 19 digits.
 const NUMBER_BYTES_MAX: usize = 20;
 
 /// Follows the replies on one connection.
@@ -88,8 +88,7 @@ impl Replies {
         if let Some(last) = part.last() {
             *cr = *last == b'\r';
         }
-        let is_length = matches!(mark, b'$' | b'*');
-        if is_length {
+        if matches!(mark, b'$' | b'*' | b':') {
             if *length > NUMBER_BYTES_MAX + 1 {
                 return Err(Excess::Shape);
             }
@@ -106,13 +105,17 @@ impl Replies {
     }
 
     fn end_line(&mut self, mark: u8, number: &[u8]) -> Result<(), Excess> {
-        if !matches!(mark, b'$' | b'*') {
+        if matches!(mark, b'+' | b'-') {
             self.end_part();
             return Ok(());
         }
         let text = number.strip_suffix(b"\r").unwrap_or(number);
         let text = std::str::from_utf8(text).map_err(|_| Excess::Shape)?;
         let count: i64 = text.parse().map_err(|_| Excess::Shape)?;
+        if mark == b':' {
+            self.end_part();
+            return Ok(());
+        }
         // -1 is nil; anything below has no meaning.
         let Ok(count) = u64::try_from(count) else {
             self.end_part();

@@ -21,7 +21,7 @@ use crate::base::units::Span;
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 
 /// Long enough for a busy machine; only a failing test waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A deadline that is not what a test is about.
 pub(crate) const AMPLE: Span = Span::from_secs(5);

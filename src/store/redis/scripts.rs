@@ -77,8 +77,11 @@ pub static LEASE: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/lease.lua")));
 
 /// Forgets fences that no frame can be behind any more.
-pub static RETIRE: Script =
-    Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/retire.lua")));
+pub static RETIRE: Script = Script::new(concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/retire.lua")
+));
 
 /// A lease's fetch still runs.
 pub static RENEW: Script =

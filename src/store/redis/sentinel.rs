@@ -1,6 +1,8 @@
-//! Asks sentinels who the master is. They are asked in turn, beginning with the one that answered
-//! last; when the master it names is away or is no master, with the next, so that a sentinel that
-//! was cut off does not lead everybody astray. The role is checked when a connection is made.
+//! Asks sentinels who the master is, twice a second: in a failover that somebody ordered, the old
+//! master goes on as if nothing were for a while, so that no call would show it. They are asked in
+//! turn, beginning with the one that answered last; when the master it names is away or is no
+//! master, with the next, so that a sentinel that was cut off does not lead everybody astray. The
+//! role is checked when a connection is made.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub(super) struct Sentinels {
     pub(super) service: String,
     pub(super) replicas: bool,
     first: usize,
+    /// To the one that answered last. It lives on the runtime that asks.
+    kept: Option<Link>,
 }
 
 impl Sentinels {
@@ -30,23 +34,24 @@ impl Sentinels {
         service: String,
         replicas: bool,
     ) -> Self {
-        Self { way, addresses, service, replicas, first: 0 }
+        Self { way, addresses, service, replicas, first: 0, kept: None }
     }
 
     /// What the first that answers says. `doubted` says that the last answer was of no use.
     pub(super) async fn ask(&mut self, doubted: bool) -> Result<View, TierFault> {
         let count = self.addresses.len();
         if doubted {
-            self.first += 1;
+            (self.first, self.kept) = (self.first + 1, None);
         }
         let mut last = TierFault::Unserved;
         for step in 0..count {
             let at = (self.first + step).checked_rem(count).unwrap_or_default();
-            let Some(address) = self.addresses.get(at) else { continue };
-            let asked = timeout(self.way.timeout.to_duration(), self.ask_one(address)).await;
+            let Some(address) = self.addresses.get(at).cloned() else { continue };
+            let kept = self.kept.take().filter(Link::is_alive);
+            let asked = timeout(self.way.timeout.to_duration(), self.ask_one(&address, kept)).await;
             match asked.unwrap_or(Err(TierFault::Deadline)) {
-                Ok(view) => {
-                    self.first = at;
+                Ok((view, link)) => {
+                    (self.first, self.kept) = (at, Some(link));
                     return Ok(view);
                 }
                 Err(fault) => last = TierFault::Lost(format!("sentinel {address}: {fault}")),
@@ -55,8 +60,15 @@ impl Sentinels {
         Err(last)
     }
 
-    async fn ask_one(&self, address: &Address) -> Result<View, TierFault> {
-        let link = Link::connect(&self.way, address, Arc::default()).await?;
+    async fn ask_one(
+        &self,
+        address: &Address,
+        kept: Option<Link>,
+    ) -> Result<(View, Link), TierFault> {
+        let link = match kept {
+            Some(link) => link,
+            None => Link::connect(&self.way, address, Arc::default()).await?,
+        };
         let service = self.service.as_str();
         let master: Option<(String, u16)> =
             link.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]).await?;
@@ -72,7 +84,7 @@ impl Sentinels {
             replicas.sort();
             replicas.dedup();
         }
-        Ok(View::single(master, replicas))
+        Ok((View::single(master, replicas), link))
     }
 }
 

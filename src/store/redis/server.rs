@@ -1,8 +1,8 @@
 //! One server behind its guard: a deadline for every call, a breaker, a bound on calls under way.
 //!
 //! What must never happen: that a call waits for a connection to be made, that it waits longer than
-//! its deadline, or that it waits at all while the server is known to be away. [`super::keep`] makes
-//! connections and probes; a call only uses what is there.
+//! its deadline, or that it waits at all while the server is known to be away. [`super::keep`]
+//! makes connections and probes; a call only uses what is there.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -228,7 +228,7 @@ impl Server {
         };
         let outcome = match timeout_at(until, exchange(link.connection())).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.understand(error)),
+            Ok(Err(error)) => Err(link.explain(self.understand(error))),
             Err(_) => Err(TierFault::Deadline),
         };
         if let Err(fault) = &outcome {

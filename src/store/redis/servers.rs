@@ -227,9 +227,12 @@ impl Tending<'_> {
 
     /// Until it is asked again, if nothing happens.
     fn pause(&self) -> Duration {
-        let is_single = matches!(self.shared.layout, Layout::Single(_));
-        let urgent = !is_single && (self.unfound || self.shared.is_master_away());
-        let pause = if urgent { limits::TOPOLOGY_RETRY } else { limits::TOPOLOGY_EVERY };
+        let pause = match self.shared.layout {
+            Layout::Single(_) => limits::TOPOLOGY_EVERY,
+            _ if self.unfound || self.shared.is_master_away() => limits::TOPOLOGY_RETRY,
+            Layout::Sentinel { .. } => limits::SENTINELS_EVERY,
+            Layout::Cluster(_) => limits::TOPOLOGY_EVERY,
+        };
         pause.to_duration()
     }
 }

@@ -1,5 +1,8 @@
 //! Real servers, and things that pretend to be some.
 
+mod clusters;
 mod outages;
 mod pretenders;
+mod secure;
+mod sentinels;
 mod single;

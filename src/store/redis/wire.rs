@@ -2,18 +2,20 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::replies::Replies;
+use super::replies::{Excess, Replies};
 
 /// A connection that the `redis` crate speaks over.
 pub(super) struct Wire {
     bytes: Bytes,
     replies: Replies,
+    excess: Arc<OnceLock<Excess>>,
 }
 
 pub(super) enum Bytes {
@@ -22,8 +24,14 @@ pub(super) enum Bytes {
 }
 
 impl Wire {
-    pub(super) const fn new(bytes: Bytes, replies: Replies) -> Self {
-        Self { bytes, replies }
+    pub(super) fn new(bytes: Bytes, replies: Replies) -> Self {
+        Self { bytes, replies, excess: Arc::default() }
+    }
+
+    /// Where it will stand if the connection ends for what the server sends. Who waits for several
+    /// replies at once hears only that it has ended.
+    pub(super) fn excess(&self) -> Arc<OnceLock<Excess>> {
+        Arc::clone(&self.excess)
     }
 }
 
@@ -39,8 +47,10 @@ impl AsyncRead for Wire {
             Bytes::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         })?;
         let came = buffer.filled().get(before..).unwrap_or_default();
-        let counted = self.replies.take(came);
-        Poll::Ready(counted.map_err(|excess| io::Error::new(io::ErrorKind::InvalidData, excess)))
+        Poll::Ready(self.replies.take(came).map_err(|excess| {
+            let _ = self.excess.set(excess);
+            io::Error::new(io::ErrorKind::InvalidData, excess)
+        }))
     }
 }
 

@@ -54,6 +54,7 @@ impl Fleet {
 
     /// One question to the head. `None`: this node has just joined, or tried to.
     async fn poll(&self, effects: &dyn Effects) -> Result<Option<Heading>, TierFault> {
+        let unsound = self.unsound_servers();
         let sent_ms = self.steady_ms();
         let wall = effects.now();
         let head = self.head_now(limits::POLL_DEADLINE).await?;
@@ -73,11 +74,10 @@ impl Fleet {
                     // Between head and log the server changed.
                     return Ok(None);
                 }
-                self.clean.store(heading.clean, Ordering::Release);
                 if heading.clean {
                     self.trust.renew(sent_ms);
                     self.member().only(heading.members.iter().copied());
-                    self.mend_servers().await;
+                    self.mend_servers(unsound).await;
                 }
                 Ok(Some(heading))
             }
@@ -121,12 +121,10 @@ impl Fleet {
             if from >= until {
                 return Ok(());
             }
-            let mut records = self.records_after(Some(from), deadline).await?;
-            let linked = |records: &[Record]| {
-                records.first().is_some_and(|first| self.member().next(first).is_ok())
-            };
-            if !linked(&records) {
-                records = self.resync(from, until, deadline, effects).await?;
+            let mut records = self.known_after(from, deadline).await?;
+            let is_linked = records.first().is_some_and(|one| self.member().next(one).is_ok());
+            if !is_linked {
+                records = self.resync(from, deadline, effects).await?;
             }
             for record in &records {
                 self.apply(record, effects);
@@ -169,16 +167,29 @@ impl Fleet {
     async fn resync(
         &self,
         from: Number,
-        until: Number,
         deadline: Span,
         effects: &dyn Effects,
     ) -> Result<Vec<Record>, TierFault> {
+        self.load_fences().await?;
+        let records = self.known_after(from, deadline).await?;
+        // After both: what was fetched before an order that they tell of is not trusted.
         effects.distrust();
         self.stats.gaps.count();
         effects.tell(&News::Gap { why: "the log does not reach back to what was heard" });
-        self.load_fences().await?;
+        if let Some(first) = records.first() {
+            self.member().skip_to(first.previous);
+        }
+        Ok(records)
+    }
+
+    /// Records that must be there. A log without them is not that of the server whose head told of
+    /// them.
+    async fn known_after(&self, from: Number, deadline: Span) -> Result<Vec<Record>, TierFault> {
         let records = self.records_after(Some(from), deadline).await?;
-        self.member().skip_to(records.first().map_or(until, |first| first.previous));
+        if records.is_empty() {
+            self.mend.notify_one();
+            return Err(TierFault::Unserved);
+        }
         Ok(records)
     }
 

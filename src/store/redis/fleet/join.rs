@@ -2,7 +2,6 @@
 //! the members do for each other when one of them or a server is gone.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::follow::fields;
 use super::reply::{Heading, array, log_id, number_of, text};
@@ -48,7 +47,6 @@ impl Fleet {
         heading: &Heading,
         effects: &dyn Effects,
     ) -> Result<(), TierFault> {
-        self.clean.store(false, Ordering::Release);
         // Until the first check-in was answered, nothing that was loaded counts.
         let begins = self.member().turn() == 0;
         let repeated = if begins {
@@ -80,7 +78,6 @@ impl Fleet {
     /// A fresh life learns what was ordered before it. What it cached while it belonged to nobody
     /// is not trusted. Fences first: one that is set later stands in the log.
     async fn load_all(&self, heading: &Heading, effects: &dyn Effects) -> Result<(), TierFault> {
-        effects.distrust();
         self.load_fences().await?;
         let mut all = Vec::new();
         let mut from = None;
@@ -94,6 +91,9 @@ impl Fleet {
         let last = all.last().map_or(heading.last, |last| last.number);
         let now = self.steady_ms();
         self.member().join(&all, reaches, last, now);
+        // Only now: what an order names that is in this log, and that was fetched before it, must
+        // not be trusted either.
+        effects.distrust();
         Ok(())
     }
 
@@ -106,7 +106,9 @@ impl Fleet {
     ) -> Result<usize, TierFault> {
         let (lost, whole) = self.member().lost_since(heading.base, heading.turn);
         if !whole {
+            // It names all that the others did.
             self.order_everything("orders that the server lost are not all known", effects);
+            return Ok(0);
         }
         for some in lost.chunks(limits::ORDERS_PER_BATCH) {
             let (own, given): (Vec<&Heard>, Vec<&Heard>) =
@@ -188,9 +190,14 @@ impl Fleet {
         Ok(())
     }
 
-    /// Servers that may have lost what orders did to their keys are told again.
-    pub(super) async fn mend_servers(&self) {
-        let unsound: Vec<Vec<u8>> = self.servers_seen().unsound.iter().cloned().collect();
+    /// Servers of which nobody knows what they may have lost.
+    pub(super) fn unsound_servers(&self) -> Vec<Vec<u8>> {
+        self.servers_seen().unsound.iter().cloned().collect()
+    }
+
+    /// Servers that may have lost what orders did to their keys are told again. They were seen
+    /// before the head was asked to which this node has caught up.
+    pub(super) async fn mend_servers(&self, unsound: Vec<Vec<u8>>) {
         for run in unsound {
             if let Ok(floor) = self.mend_server(&run).await {
                 self.servers_seen().learn(&run, floor);
@@ -212,10 +219,14 @@ impl Fleet {
         }
         let (recent, reaches) = self.member().recent();
         for some in recent.chunks(limits::ORDERS_PER_BATCH) {
-            let number = self.member().applied();
-            let orders: Vec<_> =
-                some.iter().map(|one| (one.id, Arc::clone(&one.order), number)).collect();
-            self.erase(&orders, deadline).await;
+            let applied = self.member().applied();
+            let orders: Vec<_> = some
+                .iter()
+                .map(|one| (one.id, Arc::clone(&one.order), one.number.max(applied)))
+                .collect();
+            if !self.erase(&orders, deadline).await {
+                return Err(TierFault::Deadline);
+            }
         }
         let mut retired = redis::cmd("HGET");
         retired.arg(self.names.order("head")).arg("retired");

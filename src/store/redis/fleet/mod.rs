@@ -6,6 +6,7 @@
 //! frame is used which an acknowledged order names, or that an order is lost without a word.
 
 mod bus;
+mod erase;
 mod follow;
 mod join;
 mod journal;
@@ -158,8 +159,6 @@ pub struct Fleet {
     mend: Notify,
     /// Somebody purged what a sweep could take out.
     sweep: Notify,
-    /// Whether all members have reported in the present turn.
-    clean: AtomicBool,
     /// Whether rules put keys elsewhere than their text says.
     sharded: AtomicBool,
     /// Redis' wall clock minus ours, in milliseconds.
@@ -184,6 +183,10 @@ struct ServersSeen {
 }
 
 impl ServersSeen {
+    fn greatest_floor(&self) -> Number {
+        self.sound.values().map(|(floor, _)| *floor).max().unwrap_or_default()
+    }
+
     fn learn(&mut self, run: &[u8], floor: Number) {
         self.epoch += 1;
         self.sound.insert(run.to_vec(), (floor, self.epoch));
@@ -229,7 +232,6 @@ impl Fleet {
             flush: Notify::new(),
             mend: Notify::new(),
             sweep: Notify::new(),
-            clean: AtomicBool::new(false),
             sharded: AtomicBool::new(false),
             skew_ms: AtomicI64::new(0),
             seen: Mutex::default(),

@@ -3,7 +3,6 @@
 //! known before the frame is judged, whatever messages were lost.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -11,6 +10,7 @@ use http::{HeaderMap, HeaderName};
 use super::lease::{Lease, lease_of};
 use super::reply::{Head, Heading, Looked};
 use super::{Effects, Fleet, News};
+use crate::base::clock::Timestamp;
 use crate::base::ids::{Number, Tick};
 use crate::base::limits;
 use crate::base::tasks;
@@ -70,10 +70,13 @@ pub struct Standing {
     pub(super) run: Vec<u8>,
 }
 
-struct Judged {
+/// A look on its way.
+struct Looking<'a> {
+    wanted: &'a Wanted<'a>,
+    effects: &'a dyn Effects,
+    /// Whether all members had reported when the head was asked.
+    clean: bool,
     entries: Vec<Entry>,
-    /// Frames stand there that are of no use.
-    useless: bool,
 }
 
 impl Fleet {
@@ -94,25 +97,26 @@ impl Fleet {
         }
         let epoch = self.servers_seen().epoch;
         let token = if wanted.lease { self.token() } else { String::new() };
-        let names = [self.names.frame(&place, "")];
-        let (heading, looked) = self.ask_both(wanted, &place, &token, &names[0]).await?;
+        let name = self.names.frame(&place, "");
+        let (heading, looked) = self.ask_both(wanted, &place, &token, &name).await?;
         let number = self.known_up_to(&heading, effects).await?;
-        let floor = self.floor_of(&looked.run, epoch).await;
+        let mut looking = Looking { wanted, effects, clean: heading.clean, entries: Vec::new() };
         let standing = Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
-        let mut judged = Judged { entries: Vec::new(), useless: false };
         if let Some(bytes) = &looked.frame {
-            self.open(wanted, &names[0], bytes, &looked, floor, &mut judged, effects);
+            let floor = self.floor_of(&looked.run, epoch).await;
+            self.open(&mut looking, &name, bytes, looked.tombstone, floor);
         }
         if !looked.variants.is_empty() {
-            self.find_variants(wanted, &place, &looked, floor, &mut judged, effects).await?;
+            self.find_variants(&mut looking, &place, &looked.variants, epoch).await?;
         }
+        let entries = looking.entries;
         let mut lease = lease_of(&looked.lease, looked.left_ms, &token);
         let stands = looked.frame.is_some() || !looked.variants.is_empty();
-        let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
+        let fresh = entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
         if wanted.lease && stands && !fresh {
             lease = self.take_lease(&place, &token).await;
         }
-        Ok(Found { entries: judged.entries, standing: Some(standing), lease })
+        Ok(Found { entries, standing: Some(standing), lease })
     }
 
     /// The head and the frame: in one round trip where one server has both.
@@ -152,7 +156,6 @@ impl Fleet {
         match Head::read(&headed?)? {
             Head::Known(heading) => Ok((heading, looked)),
             Head::Stranger(_) | Head::Unknown => {
-                self.clean.store(false, Ordering::Release);
                 self.mend.notify_one();
                 self.release(place, &lease_of(&looked.lease, 0, token), false);
                 Err(TierFault::Unserved)
@@ -180,30 +183,34 @@ impl Fleet {
             self.mend.notify_one();
             return Err(TierFault::Unserved);
         }
-        self.clean.store(heading.clean, Ordering::Release);
         Ok(member.applied())
     }
 
     async fn find_variants(
         &self,
-        wanted: &Wanted<'_>,
+        looking: &mut Looking<'_>,
         place: &Place<'_>,
-        looked: &Looked,
-        floor: Option<Number>,
-        judged: &mut Judged,
-        effects: &dyn Effects,
+        variants: &[(String, String)],
+        epoch: u64,
     ) -> Result<(), TierFault> {
-        let names = self.asked_variants(wanted, place, &looked.variants);
-        if names.is_empty() {
-            return Ok(());
-        }
-        let mut get = redis::cmd("MGET");
-        get.arg(&names);
-        let server = self.servers.master(Slot::of(&names[0]))?;
-        let frames: Vec<Option<Vec<u8>>> = server.call(&get, self.config.budget).await?;
-        for (name, bytes) in names.iter().zip(frames) {
-            if let Some(bytes) = bytes {
-                self.open(wanted, name, &bytes.into(), looked, floor, judged, effects);
+        let names = self.asked_variants(looking.wanted, place, variants);
+        let Some(first) = names.first() else { return Ok(()) };
+        let server = self.servers.master(Slot::of(first))?;
+        let others =
+            [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
+        let keys: Vec<[&[u8]; 4]> =
+            names.iter().map(|name| [&**name, &others[0], &others[1], &others[2]]).collect();
+        let calls: Vec<ScriptCall<'_>> = keys
+            .iter()
+            .map(|keys| ScriptCall { script: &scripts::LOOK, keys, args: &[b"", b"0"] })
+            .collect();
+        // Each says itself which server it is of.
+        let found = server.scripts(&calls, self.config.budget).await?;
+        for (name, found) in names.iter().zip(found) {
+            let found = Looked::read(found?)?;
+            if let Some(bytes) = &found.frame {
+                let floor = self.floor_of(&found.run, epoch).await;
+                self.open(looking, name, bytes, found.tombstone, floor);
             }
         }
         Ok(())
@@ -230,19 +237,17 @@ impl Fleet {
         asked
     }
 
-    /// Reads a frame and judges it. One that cannot be read, or that an order names, goes.
-    #[expect(clippy::too_many_arguments, reason = "one frame and everything it is judged by")]
+    /// Reads a frame and judges it. One that cannot be read, or that an order names, goes. `floor`:
+    /// the least number that is used of its server.
     fn open(
         &self,
-        wanted: &Wanted<'_>,
+        looking: &mut Looking<'_>,
         name: &[u8],
         bytes: &Bytes,
-        looked: &Looked,
+        tombstone: Number,
         floor: Option<Number>,
-        judged: &mut Judged,
-        effects: &dyn Effects,
     ) {
-        let ring = self.ring.as_deref();
+        let (wanted, ring) = (looking.wanted, self.ring.as_deref());
         let opened =
             frame::decode(wanted.key, bytes, self.skew(), ring, wanted.birth, wanted.shapes);
         let opened = match opened {
@@ -252,10 +257,9 @@ impl Fleet {
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                judged.useless = true;
                 self.stats.bad_frame(error.as_str());
                 let key = wanted.key.text().to_owned();
-                effects.tell(&News::BadFrame { why: error.as_str(), key });
+                looking.effects.tell(&News::BadFrame { why: error.as_str(), key });
                 // Its key may be on its way to this node.
                 if !matches!(error, FrameError::NoKey(_)) {
                     self.take_out(name, bytes);
@@ -264,22 +268,31 @@ impl Fleet {
             }
         };
         let facts = Facts::of(wanted.key, &opened.entry.labels);
-        let clean = self.clean.load(Ordering::Acquire);
-        let verdict = self.member().judge(&facts, opened.number, clean);
-        let fenced = looked.tombstone > opened.number;
-        if fenced || verdict == Verdict::Purged {
+        let verdict = self.member().judge(&facts, opened.number, looking.clean);
+        if tombstone > opened.number || verdict == Verdict::Purged {
             self.stats.refused.count();
-            judged.useless = true;
             return self.take_out(name, bytes);
         }
+        let is_sound = floor.is_some_and(|floor| opened.number >= floor);
         let of_kind = *opened.entry.labels.place.kind == *wanted.kind;
         let selects = opened.entry.selecting.matches(wanted.fields);
-        let sound = floor.is_some_and(|floor| opened.number >= floor);
-        if !sound || verdict == Verdict::Unsettled || !of_kind || !selects {
-            judged.useless = true;
-            return;
+        if is_sound && verdict == Verdict::Current && of_kind && selects {
+            if opened.entry.stamp.fresh_until == Timestamp::NEVER {
+                self.renew(name);
+            }
+            looking.entries.push(opened.entry);
         }
-        judged.entries.push(opened.entry);
+    }
+
+    /// What is kept for ever is kept for as long as it is used; nobody waits for that.
+    fn renew(&self, name: &[u8]) {
+        let Ok(server) = self.servers.master(Slot::of(name)) else { return };
+        let mut keep = redis::cmd("PEXPIRE");
+        keep.arg(name).arg(limits::L2_KEPT_MAX.as_millis());
+        tasks::tend(async move {
+            // Another use will do as well.
+            let _ = server.call::<redis::Value>(&keep, limits::L2_BACKGROUND_DEADLINE).await;
+        });
     }
 
     /// Deletes a frame that is of no use, if it still stands; nobody waits for that.
@@ -320,29 +333,15 @@ impl Fleet {
         if !heading.clean {
             return None;
         }
-        let looked = Looked {
-            frame: None,
-            variants: Vec::new(),
-            tombstone: Number::default(),
-            lease: String::new(),
-            left_ms: 0,
-            now_ms: heading.now_ms,
-            run: Vec::new(),
-        };
-        let mut judged = Judged { entries: Vec::new(), useless: false };
-        self.open(
-            wanted,
-            &name,
-            &bytes.into(),
-            &looked,
-            Some(Number::default()),
-            &mut judged,
-            effects,
-        );
-        let fresh = judged.entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
+        // What a master restored from the past has passed on to its replica counts no more here.
+        let floor = self.servers_seen().greatest_floor();
+        let mut looking = Looking { wanted, effects, clean: true, entries: Vec::new() };
+        self.open(&mut looking, &name, &bytes.into(), Number::default(), Some(floor));
+        let entries = looking.entries;
+        let fresh = entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
         fresh.then(|| {
             self.stats.replica_hits.count();
-            Found { entries: judged.entries, ..Found::default() }
+            Found { entries, ..Found::default() }
         })
     }
 

@@ -57,6 +57,8 @@ pub struct Stats {
     pub orders: Tally,
     /// Orders that others gave.
     pub heard: Tally,
+    /// Frames that were taken out by key.
+    pub erased: Tally,
     /// Times that orders may have been missed.
     pub gaps: Tally,
     /// Orders on everything for want of knowledge.

@@ -53,13 +53,14 @@ impl Fleet {
             return Ok(());
         }
         let (began, began_ms) = (Instant::now(), self.steady_ms());
+        let turn = self.member().turn();
         let mut swept = Swept::default();
         let mut whole = true;
         for server in self.servers.masters() {
             whole &= self.sweep_server(&server, &mut swept).await.is_ok();
         }
         if whole {
-            self.retire(known, began_ms).await?;
+            self.retire(known, began_ms, turn).await?;
         }
         if swept.gone > 0 {
             let ms = began.elapsed().as_millis() as u64;
@@ -213,7 +214,8 @@ impl Fleet {
 
     /// Fences that were there long before a sweep began which has ended: no frame is behind them,
     /// and none can come.
-    async fn retire(&self, known: &mut Fences, began_ms: u64) -> Result<(), TierFault> {
+    async fn retire(&self, known: &mut Fences, began_ms: u64, turn: u32) -> Result<(), TierFault> {
+        let turn = turn.to_string();
         let memory = limits::ORDER_MEMORY.as_millis();
         let over: Vec<(Vec<u8>, Number)> = known
             .iter()
@@ -222,12 +224,13 @@ impl Fleet {
             .collect();
         for some in over.chunks(limits::ORDERS_PER_BATCH) {
             let ids: Vec<String> = some.iter().map(|(_, at)| super::reply::log_id(*at)).collect();
-            let mut args: Vec<&[u8]> = Vec::new();
+            let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
             for ((name, _), id) in some.iter().zip(&ids) {
                 args.extend([name.as_slice(), id.as_bytes()]);
             }
             let deadline = limits::L2_BACKGROUND_DEADLINE;
-            self.order_script(&scripts::RETIRE, &["head", "fences"], &args, deadline).await?;
+            self.order_script(&scripts::RETIRE, &["head", "log", "fences"], &args, deadline)
+                .await?;
             for (name, _) in some {
                 known.remove(name);
             }

@@ -45,6 +45,7 @@ fn what_is_no_reply_is_refused() {
         b"%1\r\n",
         b"\r\n",
         b"$x\r\n",
+        b":12x\r\n",
         b"$-2\r\n",
         b"$\r\n",
         b"+OK\n",

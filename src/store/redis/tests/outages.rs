@@ -1,11 +1,12 @@
 //! A server that is frozen, killed, restarted, loading or overwritten: what calls get meanwhile,
 //! and how soon it is used again.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use redis::Value;
 use tokio::time::Instant;
 
 use super::super::config::Layout;
@@ -97,15 +98,13 @@ async fn calls_under_way_end_when_the_breaker_opens() {
     tended.up(1);
     let server = only(&tended);
     redis.freeze();
-    let patient = tokio::spawn({
-        let server = Arc::clone(&server);
-        async move { ping(&server, Span::from_secs(600)).await }
-    });
-    tokio::task::yield_now().await;
-    for _ in 0..5 {
-        assert_eq!(ping(&server, SHORT).await, Err(TierFault::Deadline));
-    }
-    let outcome = patient.await.unwrap();
+    let patient = ping(&server, Span::from_secs(600));
+    let others = async {
+        for _ in 0..5 {
+            assert_eq!(ping(&server, SHORT).await, Err(TierFault::Deadline));
+        }
+    };
+    let (outcome, ()) = tokio::join!(patient, others);
     assert!(matches!(outcome, Err(TierFault::Lost(_))), "{outcome:?}");
 }
 
@@ -158,14 +157,28 @@ async fn connections_that_end_are_made_anew() {
     let tended = Tended::new(&wanted);
     tended.up(1);
     let server = only(&tended);
-    let all = || wait_for("all three", || (server.state().connections == 3).then_some(()));
-    for _ in 0..3 {
-        all();
-        let ids: i64 = redis.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).unwrap();
-        assert_eq!(ids, 3);
+    for times in 1..=4 {
+        wait_for("all three", || {
+            let ups = tended.told().iter().filter(|what| matches!(what, Told::Up { .. })).count();
+            (ups == times && server.state().connections == 3).then_some(())
+        });
+        let ended: i64 = redis.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).unwrap();
+        assert_eq!(ended, 3);
     }
-    all();
-    tended.up(1);
+    // One alone is replaced without a word.
+    wait_for("all three", || {
+        let ups = tended.told().iter().filter(|what| matches!(what, Told::Up { .. })).count();
+        (ups == 5 && server.state().connections == 3).then_some(())
+    });
+    let told = tended.told().len();
+    let id: i64 = server.call(&cmd(&["CLIENT", "ID"]), AMPLE).await.unwrap();
+    let _: i64 = redis.ask(&["CLIENT", "KILL", "ID", &id.to_string()]).unwrap();
+    wait_for("a new one", || {
+        let list: String = redis.ask(&["CLIENT", "LIST"]).unwrap();
+        let ours = list.lines().filter(|line| !line.contains("cmd=client|list"));
+        (ours.count() == 3 && !list.contains(&format!("id={id} "))).then_some(())
+    });
+    assert_eq!(tended.told().len(), told);
 }
 
 #[tokio::test]
@@ -174,14 +187,16 @@ async fn a_server_that_is_busy_with_a_script_is_left_alone() {
     let tended = Tended::new(&config(Layout::Single(redis.address())));
     tended.up(1);
     let server = only(&tended);
-    let spin = cmd(&["EVAL", "while true do end", "0"]);
-    assert_eq!(server.call::<Value>(&spin, SHORT).await, Err(TierFault::Deadline));
-    let mut last = TierFault::Open;
-    while server.is_up() {
-        last = ping(&server, AMPLE).await.unwrap_err();
+    let mut other = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+    other.write_all(b"EVAL 'while true do end' 0\r\n").unwrap();
+    wait_for("the script to begin", || redis.ask::<String>(&["PING"]).is_err().then_some(()));
+    for _ in 0..5 {
+        let busy = ping(&server, AMPLE).await.unwrap_err();
+        assert_eq!(busy.code(), Some("BUSY"), "{busy}");
     }
-    assert_eq!(last.code(), Some("BUSY"), "{last}");
-    let () = redis.ask(&["SCRIPT", "KILL"]).unwrap();
+    refused_at_once(&server);
+    let mut killer = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+    killer.write_all(b"SCRIPT KILL\r\n").unwrap();
     tended.up(1);
 }
 
@@ -229,4 +244,24 @@ async fn what_is_bulky_does_not_stand_before_what_is_small() {
     let line = |id: i64| list.lines().find(|line| line.starts_with(&format!("id={id} "))).unwrap();
     assert!(line(ids[0]).contains("cmd=client|id"), "{list}");
     assert_eq!(list.matches(" cmd=set ").count(), 1, "{list}");
+}
+
+#[tokio::test]
+async fn without_the_thread_that_tends_nobody_waits() {
+    let redis = Redis::start(&[]).ready();
+    let tended = Tended::new(&config(Layout::Single(redis.address())));
+    tended.up(1);
+    let server = only(&tended);
+    let servers = tended.servers.clone();
+    drop(tended);
+    for _ in 0..5 {
+        let outcome = ping(&server, AMPLE).await;
+        assert!(matches!(outcome, Err(TierFault::Lost(_) | TierFault::Open)), "{outcome:?}");
+    }
+    refused_at_once(&server);
+    // It may be tended again, elsewhere.
+    tokio::select! {
+        () = servers.tend() => {}
+        () = async { while !server.is_up() { tokio::task::yield_now().await } } => {}
+    }
 }

@@ -83,6 +83,7 @@ async fn a_mute_server_holds_nobody_up() {
 #[tokio::test]
 async fn whoever_speaks_another_protocol_is_no_server() {
     let web = pretend(|mut stream| {
+        drop(stream.read(&mut [0; 4_096]));
         drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
         drop(stream.read_to_end(&mut Vec::new()));
     });

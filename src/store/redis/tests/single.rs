@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::super::config::{Layout, Login};
+use super::super::config::{Address, Layout, Login};
 use super::super::samples::{AMPLE, Redis, Tended, config, wait_for};
-use super::super::{Script, ScriptCall, Server, Slot, TierFault, Told};
+use super::super::{Script, ScriptCall, Server, Servers, Slot, TierFault, Told};
 use crate::base::units::Span;
 
 static ADD: Script = Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])");
@@ -21,6 +21,22 @@ fn cmd(parts: &[&str]) -> redis::Cmd {
     let mut cmd = redis::Cmd::new();
     cmd.arg(parts);
     cmd
+}
+
+/// Requests call from tasks.
+#[test]
+fn calls_may_be_made_in_tasks() {
+    fn is_send<T: Send>(_: T) {}
+    let redis = config(Layout::Single(Address { host: "h".to_owned(), port: 1 }));
+    let servers = Servers::new(&redis, |_| {}).unwrap();
+    let server = servers.master(Slot::of(b"a")).unwrap();
+    let (ping, pipe) = (cmd(&["PING"]), redis::pipe());
+    is_send(server.call::<String>(&ping, AMPLE));
+    is_send(server.pipe::<Value>(&pipe, AMPLE));
+    is_send(server.script::<Value>(&ADD, &[], &[], AMPLE));
+    is_send(server.scripts(&[], AMPLE));
+    is_send(server.pubsub());
+    is_send(servers.tend());
 }
 
 #[tokio::test]

@@ -1,0 +1,140 @@
+//! The keys that orders name are taken out of their slots, and a tombstone is left there, so that
+//! no put from before the order lands after it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use redis::Value;
+
+use super::Fleet;
+use super::reply::{array, hex, int};
+use crate::base::ids::Number;
+use crate::base::limits;
+use crate::base::tasks;
+use crate::base::units::Span;
+use crate::entry::order::{Order, Selector};
+use crate::store::coherence::OrderId;
+use crate::store::redis::keys::{Names, Place};
+use crate::store::redis::script::ScriptCall;
+use crate::store::redis::scripts;
+use crate::store::redis::server::Server;
+use crate::store::redis::slot::Slot;
+
+impl Fleet {
+    /// Takes what orders name by key out of the slots of these keys, and leaves tombstones there.
+    /// An order whose keys could not all be reached stays among the open ones. Whether all were.
+    pub(super) async fn erase(
+        &self,
+        orders: &[(OrderId, Arc<Order>, Number)],
+        deadline: Span,
+    ) -> bool {
+        let mut by_server: BTreeMap<usize, (Arc<Server>, Vec<Erasure>)> = BTreeMap::new();
+        let mut unreached: HashSet<OrderId> = HashSet::new();
+        for (id, order, number) in orders {
+            for text in order.selectors.iter().filter_map(text_of) {
+                let place = Place::of_text(text);
+                let erasure = Erasure::new(&self.names, &place, *id, *number);
+                match self.servers.master(Slot::of(&erasure.keys[0])) {
+                    Ok(server) => {
+                        let at = Arc::as_ptr(&server) as usize;
+                        by_server.entry(at).or_insert((server, Vec::new())).1.push(erasure);
+                    }
+                    Err(_) => drop(unreached.insert(*id)),
+                }
+            }
+        }
+        for (server, erasures) in by_server.into_values() {
+            let gone = erase_on(&server, erasures, deadline, &mut unreached).await;
+            self.stats.erased.add(gone);
+        }
+        let done: Vec<OrderId> =
+            orders.iter().map(|(id, ..)| *id).filter(|id| !unreached.contains(id)).collect();
+        self.close(done);
+        unreached.is_empty()
+    }
+
+    /// Orders whose work is done are open no more; nobody waits for that.
+    fn close(&self, done: Vec<OrderId>) {
+        let Ok(server) = self.head_server() else { return };
+        let mut delete = redis::cmd("HDEL");
+        delete.arg(self.names.order("open"));
+        for id in &done {
+            delete.arg(id.to_string());
+        }
+        if !done.is_empty() {
+            tasks::tend(async move {
+                // Who finds it open does it again, which harms nobody.
+                let _ = server.call::<Value>(&delete, limits::L2_BACKGROUND_DEADLINE).await;
+            });
+        }
+    }
+}
+
+/// The key text that a selector leads to.
+pub(super) fn text_of(selector: &Selector) -> Option<&str> {
+    match selector {
+        Selector::Key(text) | Selector::Url(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// One key text that is erased.
+struct Erasure {
+    id: OrderId,
+    keys: [Vec<u8>; 2],
+    args: Vec<Vec<u8>>,
+}
+
+impl Erasure {
+    fn new(names: &Names, place: &Place<'_>, id: OrderId, number: Number) -> Self {
+        let mut args = vec![
+            hex(number).into_bytes(),
+            limits::TOMBSTONE_FOR.as_millis().to_string().into_bytes(),
+            names.beginning('e', place),
+            names.beginning('d', place),
+            names.beginning('l', place),
+        ];
+        args.extend(place.usual_rests().map(String::into_bytes));
+        Self { id, keys: [names.tombstone(place), names.registry(place)], args }
+    }
+}
+
+/// Runs erasures on one server, all in a round trip, and again for those with more to take.
+async fn erase_on(
+    server: &Server,
+    mut erasures: Vec<Erasure>,
+    deadline: Span,
+    unreached: &mut HashSet<OrderId>,
+) -> u64 {
+    let mut gone = 0;
+    while !erasures.is_empty() {
+        let keys: Vec<[&[u8]; 2]> =
+            erasures.iter().map(|one| [one.keys[0].as_slice(), one.keys[1].as_slice()]).collect();
+        let args: Vec<Vec<&[u8]>> =
+            erasures.iter().map(|one| one.args.iter().map(Vec::as_slice).collect()).collect();
+        let calls: Vec<ScriptCall<'_>> = keys
+            .iter()
+            .zip(&args)
+            .map(|(keys, args)| ScriptCall { script: &scripts::ERASE, keys, args })
+            .collect();
+        let outcomes = server.scripts(&calls, deadline).await;
+        drop(calls);
+        let outcomes = outcomes.unwrap_or_default();
+        let mut more = vec![false; erasures.len()];
+        for (at, erasure) in erasures.iter().enumerate() {
+            match outcomes.get(at) {
+                Some(Ok(reply)) => {
+                    let parts = array(reply).unwrap_or_default();
+                    gone += parts.first().and_then(int).unwrap_or_default();
+                    if let Some(flag) = more.get_mut(at) {
+                        *flag = parts.get(1).and_then(int).unwrap_or_default() > 0;
+                    }
+                }
+                _ => drop(unreached.insert(erasure.id)),
+            }
+        }
+        let mut more = more.into_iter();
+        erasures.retain(|_| more.next().unwrap_or_default());
+    }
+    gone
+}
