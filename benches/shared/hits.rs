@@ -41,13 +41,13 @@ fn case<'a, F: Future<Output = ()> + 'a>(name: &str, call: impl Fn() -> F + 'a) 
 /// All sizes.
 pub(crate) fn measure(options: &Options) {
     for len in [1_024, 16 * 1_024] {
-        runtime().block_on(of_size(options, len));
+        let server = Server::start();
+        let node = Node::join(&server);
+        runtime().block_on(of_size(options, len, &server, &node));
     }
 }
 
-async fn of_size(options: &Options, len: usize) {
-    let server = Server::start();
-    let node = Node::join(&server);
+async fn of_size(options: &Options, len: usize, server: &Server, node: &Node) {
     let ways = [
         ("plain", None, false),
         ("packed", Some(Packing::default()), false),
@@ -68,20 +68,19 @@ async fn of_size(options: &Options, len: usize) {
     let mut cases = vec![
         case("GET of the body", || get(plain.clone(), b"body")),
         case("GET of the frame", || get(plain.clone(), &frame)),
-        case("GET of the frame, over the node's link", || linked(&node, &frame)),
+        case("GET of the frame, over the node's link", || linked(node, &frame)),
     ];
     for (key, (name, _, sealed)) in keys.iter().zip(ways) {
-        let node = &node;
         cases.push(case(&format!("hit, {name}"), move || node.hit(key, sealed)));
     }
     for case in &mut cases {
-        turn(case, &server, options.calls / 4).await;
+        turn(case, server, options.calls / 4).await;
     }
     let count = cases.len();
     for round in 0..options.rounds {
         for at in 0..count {
             let case = &mut cases[(round + at) % count];
-            let figures = turn(case, &server, options.calls).await;
+            let figures = turn(case, server, options.calls).await;
             case.row.add(&figures);
         }
     }

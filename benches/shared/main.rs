@@ -54,7 +54,7 @@ impl Options {
 
 fn options() -> Options {
     let mut options =
-        Options { parts: Vec::new(), keys: 100_000, rounds: 5, calls: 4_000, entries: 10_000 };
+        Options { parts: Vec::new(), keys: 20_000, rounds: 5, calls: 4_000, entries: 10_000 };
     // Cargo says `--bench` to every bench.
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
     while let Some(word) = words.next() {

@@ -23,7 +23,7 @@ use super::wire::Wire;
 const BODY: usize = 200;
 
 /// How long the probe watches a server at rest.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(1);
 
 /// Fits every second key.
 const PATTERN: &str = "item:*:detail";
@@ -32,7 +32,7 @@ const PATTERN: &str = "item:*:detail";
 const BATCH: u64 = 500;
 
 const COLUMNS: [&str; 7] = [
-    "acknowledged, s",
+    "acknowledged, ms",
     "memory free, s",
     "longest wait, ms",
     "1 of 1000 waits, ms",
@@ -122,7 +122,7 @@ fn figures(
     rest: &Waits,
 ) -> Figures {
     [
-        acknowledged.as_secs_f64(),
+        acknowledged.as_secs_f64() * 1e3,
         free.as_secs_f64(),
         waits.longest,
         waits.rare,
