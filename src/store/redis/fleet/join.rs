@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::follow::fields;
-use super::reply::{Heading, array, log_id, number_of, text};
+use super::reply::{Heading, array, lives_of, log_id, number_of, text};
 use super::{Effects, Fleet, News, lives};
 use crate::base::ids::Number;
 use crate::base::limits;
@@ -64,10 +64,12 @@ impl Fleet {
         let keys = ["head", "log", "fences", "members", "expect"];
         let reply =
             self.order_script(&scripts::CHECK_IN, &keys, &args, limits::POLL_DEADLINE).await?;
-        let word = array(&reply).and_then(|all| all.first()).and_then(text);
-        if !matches!(word, Some("clean" | "waits")) {
+        let said = array(&reply).unwrap_or_default();
+        if !matches!(said.first().and_then(text), Some("clean" | "waits")) {
             return Err(TierFault::Unserved);
         }
+        // Should this server be lost now, they are to be expected.
+        self.member().meet(said.get(1).map(lives_of).unwrap_or_default());
         self.member().check_in(heading.turn, heading.base);
         self.learn_servers().await?;
         self.waits.wake_all();

@@ -82,6 +82,12 @@ pub(super) fn array(value: &Value) -> Option<&[Value]> {
     }
 }
 
+/// Lives of members.
+pub(super) fn lives_of(value: &Value) -> Vec<u64> {
+    let all = array(value).unwrap_or_default().iter();
+    all.filter_map(|life| u64::from_str_radix(text(life)?, 16).ok()).collect()
+}
+
 /// `turn-count`.
 pub(super) fn number(value: &Value) -> Option<Number> {
     number_of(text(value)?)
@@ -114,17 +120,13 @@ impl Head {
         if word == "unknown" {
             return Some(Self::Unknown);
         }
-        let lives = |value: &Value| {
-            let all = array(value).unwrap_or_default().iter();
-            all.filter_map(|life| u64::from_str_radix(text(life)?, 16).ok()).collect()
-        };
         let heading = Heading {
             turn: u32::try_from(int(all.get(1)?)?).ok()?,
             last: number(all.get(2)?)?,
             base: number(all.get(3)?)?,
             clean: text(all.get(4)?)? == "1",
             now_ms: int(all.get(5)?)?,
-            members: if word == "ok" { lives(all.get(6)?) } else { Vec::new() },
+            members: if word == "ok" { lives_of(all.get(6)?) } else { Vec::new() },
         };
         match word {
             "ok" => Some(Self::Known(heading)),
