@@ -21,6 +21,7 @@ use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Engine, Worker};
 use crate::policy::{self, Fwd, Selecting};
+use crate::store::fence::Birth;
 
 /// How often a request looks again because an order or another variant came between.
 const ATTEMPTS: usize = 8;
@@ -61,14 +62,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         };
         let listed = FlightKey { key: plan.key.clone(), selecting: variant.clone() };
         if joins_only && stale.is_none() {
-            let Some(running) = engine.flights.running(&listed) else {
-                let brought = fleet::bring(engine, plan, &parts.headers, &birth).await;
-                if brought {
-                    continue;
-                }
-                return pass::read(worker, transit, plan, None).await;
-            };
-            match joined(worker, transit, plan, &running).await {
+            match beside(worker, transit, plan, &listed, &birth).await {
                 Some(answer) => return answer,
                 None => continue,
             }
@@ -148,6 +142,25 @@ fn came_between(engine: &Engine, transit: &Transit, plan: &Plan, seated: &Flight
         Look::OtherVariant(selecting) => seated.listed.selecting.as_ref() != Some(&selecting),
         Look::Stale(..) | Look::Absent => false,
     }
+}
+
+/// HEAD and parts lead no fetch: they take what a running one brings, or what stands in the shared
+/// level. `None`: look again.
+async fn beside(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    listed: &FlightKey,
+    birth: &Birth,
+) -> Option<Answer> {
+    let engine = &worker.engine;
+    if let Some(running) = engine.flights.running(listed) {
+        return joined(worker, transit, plan, &running).await;
+    }
+    if fleet::bring(engine, plan, &transit.parts.headers, birth).await {
+        return None;
+    }
+    Some(pass::read(worker, transit, plan, None).await)
 }
 
 /// HEAD and parts lead no fetch, but take what a running one brings. `None`: look again.

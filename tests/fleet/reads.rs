@@ -6,8 +6,9 @@ use cistern::store::coherence::Verdict;
 use crate::guards::Guard;
 use crate::node::{Held, KEYS, facts, tags};
 use crate::server::{HeadReply, Place};
+use crate::slots::FLY;
 use crate::slots::{Frame, Put};
-use crate::world::{FLY, World};
+use crate::world::World;
 
 /// Somebody who waits for a flight, and what it must not fall short of.
 #[derive(Clone, Debug)]

@@ -19,7 +19,8 @@ pub(crate) struct Bounds {
     /// replica, or in `both`. `lost`: a write came after the replica, and one node knows of it;
     /// `short`: not even that one, any more; `cut`: and the log was cut behind it;
     /// `forgotten`: and a node joined after that; `flying`: and the first put is still under way;
-    /// `booted`: one node has yet to join; `joining`: it has loaded all, before the write; `swept`: a fence is about to be taken away.
+    /// `booted`: one node has yet to join; `joining`: it has loaded all, before the write; `swept`:
+    /// a fence is about to be taken away.
     pub(crate) warm: &'static str,
     /// Which servers fail, and what is left of them.
     pub(crate) fails: &'static [&'static str],

@@ -7,6 +7,11 @@ use cistern::base::ids::Number;
 use crate::guards::{Guard, Guards};
 use crate::server::Server;
 
+/// How old the question of a put may be.
+pub(crate) const FLY: u64 = 2;
+/// How long tombstones are kept: longer than any put may fly.
+pub(crate) const TOMBSTONE: u64 = 4;
+
 /// A frame: the number it was fetched under, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Frame {

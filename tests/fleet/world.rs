@@ -12,13 +12,9 @@ use crate::link::Link;
 use crate::node::{LAG, Node};
 use crate::scenarios::Bounds;
 use crate::server::{Data, Server};
-use crate::slots::Put;
+use crate::slots::{FLY, Put};
 use crate::writes::Write;
 
-/// How old the question of a put may be.
-pub(crate) const FLY: u64 = 2;
-/// How long tombstones are kept: longer than any put may fly.
-pub(crate) const TOMBSTONE: u64 = 4;
 /// After how long a turn is settled without those who are missing.
 pub(crate) const PATIENCE: u64 = 2;
 

@@ -11,7 +11,8 @@ use cistern::store::coherence::{
 use crate::guards::Guard;
 use crate::node::{KEYS, LAG, Message, covers};
 use crate::server::Submitted;
-use crate::world::{Acked, Level, TOMBSTONE, World};
+use crate::slots::TOMBSTONE;
+use crate::world::{Acked, Level, World};
 
 /// How far a write has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
