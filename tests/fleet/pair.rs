@@ -14,6 +14,8 @@ use crate::slots::{Frame, Put};
 
 /// Later than any question comes.
 const IN_TIME: &str = "9999999999999";
+/// A moment that is over.
+const LATE: &str = "1";
 
 /// How long everything is kept that must outlive the test, in milliseconds.
 pub(crate) const KEPT: u64 = 60_000;
@@ -200,8 +202,19 @@ impl Pair {
         assert_eq!(self.published(), messages);
     }
 
-    /// `look.lua`; without a token no lease is wanted.
-    pub(crate) fn look(&mut self, key: &Key, token: &str) {
+    /// `retire.lua`, for one fence.
+    pub(crate) fn retire(&mut self, turn: u32, fence: &[u8], number: Number) {
+        let call = Call::order(&self.names, &["head", "log", "fences"]).with(turn.to_string());
+        let call = call.with(fence).with(text(number));
+        let before = self.sim.data.fences.len();
+        let is_same = self.sim.retire(G, turn, fence, number);
+        let gone = before - self.sim.data.fences.len();
+        let real = call.run(scripts::RETIRE.text(), &mut self.at).unwrap();
+        assert_eq!(real, [if is_same { gone.to_string() } else { "-1".to_owned() }], "retire");
+    }
+
+    /// `look.lua`; without a token no lease is wanted. Frames may be too long to come along.
+    pub(crate) fn look(&mut self, key: &Key, token: &str, late: bool, short: bool) {
         let now = self.now();
         let place = Place::of(key, None);
         let names = &self.names;
@@ -212,12 +225,16 @@ impl Pair {
             names.lease(&place),
         ];
         let keep = if token.is_empty() { 0 } else { KEPT };
-        let call = Call::keys(keys).with(token).with(keep.to_string()).with(IN_TIME);
+        let call = Call::keys(keys).with(token).with(keep.to_string()).with(asked(late));
+        let call = call.and(short.then_some("3"));
         let real = call.run(scripts::LOOK.text(), &mut self.at).unwrap();
-        let said = self.sim.look(key.text(), place.rest(), token, now);
+        let said = self.sim.look((key.text(), place.rest()), (token, !late), now);
         let nil = || "nil".to_owned();
-        let frame = said.frame.as_ref().map_or_else(nil, |frame| escaped(&bytes(frame)));
-        assert_eq!(real[1], frame);
+        let frame = said.frame.as_ref().map(|frame| match bytes(frame) {
+            long if short => long.len().to_string(),
+            whole => escaped(&whole),
+        });
+        assert_eq!(real[1], frame.unwrap_or_else(nil));
         let end = real.iter().position(|part| part == "]").unwrap();
         let mut variants: Vec<_> =
             real[3..end].chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
@@ -262,11 +279,11 @@ impl Pair {
     }
 
     /// `lease.lua`, then `renew.lua`.
-    pub(crate) fn lease(&mut self, key: &Key, token: &str) {
+    pub(crate) fn lease(&mut self, key: &Key, token: &str, late: bool) {
         let place = Place::of(key, None);
         let call = || Call::keys(vec![self.names.lease(&place)]).with(token).with(KEPT.to_string());
-        let taken = call().with(IN_TIME).run(scripts::LEASE.text(), &mut self.at).unwrap();
-        assert_eq!(taken[1], self.sim.lease(key.text(), place.rest(), token), "lease");
+        let taken = call().with(asked(late)).run(scripts::LEASE.text(), &mut self.at).unwrap();
+        assert_eq!(taken[1], self.sim.lease(key.text(), place.rest(), token, late), "lease");
         let renewed = call().run(scripts::RENEW.text(), &mut self.at).unwrap();
         let held = self.sim.renew(key.text(), place.rest(), token);
         assert_eq!(renewed, [u8::from(held).to_string()], "renew");
@@ -287,14 +304,19 @@ impl Pair {
     /// `erase.lua`.
     pub(crate) fn erase(&mut self, key_text: &str, number: Number, identities: &[&str]) {
         let now = self.now();
-        let place = Place::of_text(key_text);
-        let keys = vec![self.names.tombstone(&place), self.names.registry(&place)];
-        let beginnings = ['e', 'd', 'l'].map(|letter| self.names.beginning(letter, &place));
-        let call = Call::keys(keys).with(hex(number)).with(KEPT.to_string());
-        let call = call.and(beginnings).and(identities.iter().copied());
+        let call = self.erase_call(key_text, number, identities);
         let real = call.run(scripts::ERASE.text(), &mut self.at).unwrap();
         let gone = self.sim.erase((key_text, identities), number, KEPT, now);
         assert_eq!(real[1..3], [gone.to_string(), "0".to_owned()], "erase");
+    }
+
+    /// An order on a key as it is called.
+    pub(crate) fn erase_call(&self, key: &str, number: Number, identities: &[&str]) -> Call {
+        let place = Place::of_text(key);
+        let keys = vec![self.names.tombstone(&place), self.names.registry(&place)];
+        let beginnings = ['e', 'd', 'l'].map(|letter| self.names.beginning(letter, &place));
+        let call = Call::keys(keys).with(hex(number)).with(KEPT.to_string());
+        call.and(beginnings).and(identities.iter().copied())
     }
 
     /// `unlink.lua`.
@@ -305,6 +327,10 @@ impl Pair {
         let gone = self.sim.unlink(key.text(), place.rest(), looked);
         assert_eq!(real, [u8::from(gone).to_string()], "unlink");
     }
+}
+
+fn asked(late: bool) -> &'static str {
+    if late { LATE } else { IN_TIME }
 }
 
 /// Bytes as replies are shown.

@@ -203,7 +203,7 @@ impl World {
         if node.connected
             && let Some(server) = self.servers.last_mut()
         {
-            let looked = server.look(KEYS[flight.key], "", "", self.now);
+            let looked = server.look((KEYS[flight.key], ""), ("", false), self.now);
             let floor = node.runs.get(&looked.run).copied();
             let (frame, millis, run) = (looked.frame, looked.millis, looked.run);
             flight.look = Look::Done(Seen { frame, millis, run, floor });

@@ -55,7 +55,14 @@ impl Pair {
                 let orders: Vec<_> = (0..=dice.below(2)).map(|_| submitted(dice)).collect();
                 self.order(one, turn, dice.below(3) > 0, &orders);
             }
-            12..=22 => self.step_in_slot(dice, number),
+            12 => {
+                let fences: Vec<_> = self.sim.data.fences.clone().into_iter().collect();
+                if let Some((fence, at)) = fences.get(dice.below(3) as usize) {
+                    let at = if dice.below(4) == 0 { number } else { *at };
+                    self.retire(turn, fence, at);
+                }
+            }
+            13..=22 => self.step_in_slot(dice, number),
             _ => self.befall(dice),
         }
     }
@@ -65,8 +72,8 @@ impl Pair {
         let token = dice.pick(&TOKENS);
         let frame = Frame { number, version: dice.below(2) };
         match dice.below(12) {
-            11 if !token.is_empty() => self.lease(&key, token),
-            0..=2 => self.look(&key, token),
+            11 if !token.is_empty() => self.lease(&key, token, dice.below(4) == 0),
+            0..=2 => self.look(&key, token, dice.below(4) == 0, dice.below(4) == 0),
             3..=6 => {
                 let place = Place::of(&key, None);
                 let variant = dice.pick(&[("", ""), ("v1", "accept"), ("v2", "accept")]);
@@ -98,7 +105,12 @@ impl Pair {
     fn befall(&mut self, dice: &mut Dice) {
         let order = |what: &str| self.names.order(what);
         let (head, log, fences) = (order("head"), order("log"), order("fences"));
-        match dice.below(6) {
+        match dice.below(7) {
+            6 => {
+                let _: Value = self.ask(&[b"DEL", &head]);
+                self.sim.data.head = None;
+                self.sim.data.retired = Number::default();
+            }
             3 if self.sim.data.head.is_some() => {
                 // Whatever waits has waited for long.
                 let _: Value = self.ask(&[b"HSET", &head, b"at", b"1"]);
@@ -183,6 +195,9 @@ impl Pair {
         let run = if said.run == 1 { self.run.as_str() } else { "another" };
         let flag = |is: bool| u8::from(is).to_string();
         assert_eq!(real["at"] == "1", said.at == 1, "since when the turn waits");
+        let retired = self.sim.data.retired;
+        let expected = (retired != Number::default()).then(|| text(retired));
+        assert_eq!(real.get("retired"), expected.as_ref(), "retired");
         for (field, value) in [
             ("run", run.to_owned()),
             ("turn", said.turn.to_string()),
@@ -270,7 +285,7 @@ fn only_puts_fail_when_memory_is_full() {
     let mut dice = Dice::seeded(3);
     let orders: Vec<_> = (0..20).map(|_| submitted(&mut dice)).collect();
     pair.order(1, turn, true, &orders);
-    pair.look(&key, "one");
+    pair.look(&key, "one", false, false);
     let put = Put {
         key: "a".to_owned(),
         identity: Place::of(&key, None).rest().to_owned(),
@@ -286,7 +301,7 @@ fn only_puts_fail_when_memory_is_full() {
     let failed = call.run(scripts::PUT.text(), &mut pair.at).unwrap_err();
     assert_eq!(failed.code(), Some("OOM"), "{failed}");
     pair.erase("a", number, &[]);
-    pair.look(&key, "two");
+    pair.look(&key, "two", false, false);
     pair.release(&key, "two");
     pair.unlink(&key, &put.frame);
     pair.settle(turn, 0);
@@ -304,4 +319,26 @@ fn a_script_that_reaches_into_another_slot_is_stopped_in_a_cluster() {
     let stray = "#!lua flags=allow-oom\nreturn redis.call('GET', 'another')";
     let failed = Call::keys(vec![b"p:{c}:head".to_vec()]).run(stray, &mut pair.at).unwrap_err();
     assert!(failed.to_string().contains("do not hash to the same slot"), "{failed}");
+}
+
+#[test]
+fn values_of_other_kinds_stop_no_order() {
+    let mut pair = Pair::start(false);
+    let key = key("a", "*");
+    let place = Place::of(&key, None);
+    let names = [
+        pair.names.tombstone(&place),
+        pair.names.registry(&place),
+        pair.names.directory(&place),
+        pair.names.frame(&place, ""),
+    ];
+    for (name, command) in names.iter().zip([&b"LPUSH"[..], b"LPUSH", b"LPUSH", b"SADD"]) {
+        let _: Value = pair.ask(&[command, name, b"foreign"]);
+    }
+    let call = pair.erase_call("a", Number::new(1, 1), &[place.rest()]);
+    assert_eq!(call.run(scripts::ERASE.text(), &mut pair.at).unwrap()[1..3], ["1", "0"]);
+    let left: Vec<String> = pair.ask(&[b"KEYS", b"*"]);
+    assert_eq!(left, [escaped(&names[0])], "only the tombstone is left");
+    let tombstone: String = pair.ask(&[b"GET", &names[0]]);
+    assert_eq!(tombstone, format!("{:016x}", Number::new(1, 1).0));
 }

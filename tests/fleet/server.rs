@@ -181,6 +181,11 @@ impl Server {
             }
             fenced = g.has(Guard::Bare);
         }
+        if old.is_none() {
+            // What stands there links to nothing.
+            self.data.log.clear();
+            self.data.done.clear();
+        }
         let (run, clean) = (self.run, false);
         let head = Head { run, turn, count: 0, last: number, base, clean, fenced, at: now };
         self.data.head = Some(head);
@@ -236,6 +241,23 @@ impl Server {
         head.clean = true;
         self.data.members.retain(|_, said| said.0 == turn);
         self.data.expect.clear();
+        true
+    }
+
+    /// `retire.lua`: whether the server still is the one that was swept.
+    pub(crate) fn retire(&mut self, g: Guards, turn: u32, fence: &[u8], number: Number) -> bool {
+        let is_same = self.is_adopted(g) && self.is_turn(turn);
+        if !is_same && g.has(Guard::RetireTurn) {
+            return false;
+        }
+        let data = &mut self.data;
+        if data.fences.get(fence) == Some(&number) {
+            data.fences.remove(fence);
+            data.retired = data.retired.max(number);
+        }
+        if let Some(head) = data.head.as_mut().filter(|_| data.fences.is_empty()) {
+            head.fenced = false;
+        }
         true
     }
 

@@ -30,9 +30,13 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Takes the lease, or tells who holds it, as it stood before this call.
-    fn take_lease(&mut self, token: &str) -> String {
+    /// Takes the lease, unless the question comes too late, or tells who holds it, as it stood
+    /// before this call.
+    fn take_lease(&mut self, token: &str, in_time: bool) -> String {
         let Some((held, waits)) = &mut self.lease else {
+            if !in_time {
+                return String::new();
+            }
             self.lease = Some((token.to_owned(), false));
             return token.to_owned();
         };
@@ -90,12 +94,17 @@ impl Server {
     }
 
     /// `look.lua`; no token: no lease is wanted.
-    pub(crate) fn look(&mut self, key: &str, identity: &str, token: &str, now: u64) -> Looked {
+    pub(crate) fn look(
+        &mut self,
+        (key, identity): (&str, &str),
+        (token, in_time): (&str, bool),
+        now: u64,
+    ) -> Looked {
         let (run, tombstone) = (self.run, self.tombstone(key, now));
         let standing = self.slot(key).standing.entry(identity.to_owned()).or_default();
         let mut lease = String::new();
         if standing.frame.is_none() && standing.variants.is_empty() && !token.is_empty() {
-            lease = standing.take_lease(token);
+            lease = standing.take_lease(token, in_time);
         }
         let variants = standing.variants.iter().map(|(id, (names, _))| (id.clone(), names.clone()));
         let (frame, variants) = (standing.frame.clone(), variants.collect());
@@ -144,8 +153,9 @@ impl Server {
     }
 
     /// `lease.lua`.
-    pub(crate) fn lease(&mut self, key: &str, identity: &str, token: &str) -> String {
-        self.slot(key).standing.entry(identity.to_owned()).or_default().take_lease(token)
+    pub(crate) fn lease(&mut self, key: &str, identity: &str, token: &str, late: bool) -> String {
+        let standing = self.slot(key).standing.entry(identity.to_owned()).or_default();
+        standing.take_lease(token, !late)
     }
 
     /// `renew.lua`: whether the lease is still held.

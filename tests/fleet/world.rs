@@ -358,11 +358,7 @@ impl World {
         };
         if self.swept[at].turn.is_some() {
             let swept = self.swept.remove(at);
-            if swept.turn == turn || !g.has(Guard::RetireTurn) {
-                let data = &mut self.servers[0].data;
-                data.fences.remove(text);
-                data.retired = data.retired.max(number);
-            }
+            self.servers[0].retire(g, swept.turn.unwrap_or_default(), text, number);
             return;
         }
         if now <= self.swept[at].at + FLY && g.has(Guard::Retire) {

@@ -235,7 +235,10 @@ impl Member {
     /// the present turn have reported.
     pub fn judge(&self, facts: &Facts<'_>, number: Number, is_clean: bool) -> Verdict {
         let waits = self.unnumbered.latest(facts).0 > self.numbered;
-        if waits || self.fenced(facts) > number {
+        // From a turn that has yet to come: a server of the past that nobody remembers gave it, and
+        // with it the orders are forgotten.
+        let is_forgotten = number.turn() > self.turn;
+        if waits || is_forgotten || self.fenced(facts) > number {
             return Verdict::Purged;
         }
         if number.turn() < self.turn && !is_clean {

@@ -149,3 +149,11 @@ fn what_a_replaced_server_said_counts_for_nothing() {
     member.check_in(2, Number::default());
     assert!(member.has_reached(2, Number::new(2, 1)));
 }
+
+#[test]
+fn what_is_from_a_turn_that_nobody_remembers_is_not_used() {
+    let mut member = joined(7);
+    assert_eq!(member.judge(&facts("a"), Number::new(2, 1), true), Verdict::Purged);
+    member.check_in(2, Number::default());
+    assert_eq!(member.judge(&facts("a"), Number::new(2, 1), true), Verdict::Current);
+}

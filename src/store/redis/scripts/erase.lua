@@ -1,20 +1,30 @@
 -- An order on a key: its tombstone, and all that stands under it goes. All keys lie in one slot.
+-- Values of other kinds under these names, which somebody else must have put there, stop no order.
 -- Gives back how many frames went, and whether more are left than one call should take.
 -- KEYS tombstone registry   ARGV number tombstone-ms frame-prefix directory-prefix lease-prefix
 --      identity...
 local number = ARGV[1]
-local tomb = redis.call('GET', KEYS[1])
+local function found(none, ...)
+  local value = redis.pcall(...)
+  if type(value) == 'table' and value.err then return none end
+  return value
+end
+local tomb = found(false, 'GET', KEYS[1])
 if not tomb or tomb < number then redis.call('SET', KEYS[1], number, 'PX', ARGV[2]) end
 local gone = 0
 local function take(identity)
   local directory = ARGV[4] .. identity
   gone = gone + redis.call('UNLINK', ARGV[3] .. identity)
-  for _, variant in ipairs(redis.call('HKEYS', directory)) do
+  for _, variant in ipairs(found({}, 'HKEYS', directory)) do
     gone = gone + redis.call('UNLINK', ARGV[3] .. identity .. '\2' .. variant)
   end
   redis.call('UNLINK', directory, ARGV[5] .. identity)
 end
 for at = 6, #ARGV do take(ARGV[at]) end
-local some = redis.call('ZPOPMIN', KEYS[2], 500)
+local some = found(false, 'ZPOPMIN', KEYS[2], 500)
+if not some then
+  redis.call('UNLINK', KEYS[2])
+  some = {}
+end
 for at = 1, #some, 2 do take(some[at]) end
 return { gone, redis.call('EXISTS', KEYS[2]) }
