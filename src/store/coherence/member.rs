@@ -247,6 +247,12 @@ impl Member {
         Verdict::Current
     }
 
+    /// The number of an order that it remembers, or one that is as good: the last applied one.
+    pub fn number_of(&self, id: OrderId) -> Number {
+        let known = self.heard.iter().rev().find(|heard| heard.id == id);
+        known.map_or(self.applied, |heard| heard.number.max(self.applied))
+    }
+
     /// Notes a fence that stands beside the log.
     pub fn learn_fence(&mut self, order: &Order, number: Number) {
         self.mirror.learn(order, number);

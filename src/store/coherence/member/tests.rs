@@ -151,6 +151,15 @@ fn what_a_replaced_server_said_counts_for_nothing() {
 }
 
 #[test]
+fn an_own_order_is_known_by_its_number_before_it_comes_back() {
+    let mut member = joined(7);
+    let count = member.give(order("key:a"), String::new());
+    member.number(count, Number::new(1, 5), 0);
+    assert_eq!(member.number_of(OrderId { life: 7, count }), Number::new(1, 5));
+    assert_eq!(member.number_of(OrderId { life: 8, count }), member.applied());
+}
+
+#[test]
 fn what_is_from_a_turn_that_nobody_remembers_is_not_used() {
     let mut member = joined(7);
     assert_eq!(member.judge(&facts("a"), Number::new(2, 1), true), Verdict::Purged);

@@ -270,7 +270,7 @@ impl Fleet {
             if due == 0 && owner == own {
                 // Some of its keys could not be reached.
                 if let Ok(id) = name.parse::<OrderId>() {
-                    let number = self.member().applied();
+                    let number = self.member().number_of(id);
                     let again = [(id, Arc::new(order), number)];
                     self.erase(&again, limits::L2_BACKGROUND_DEADLINE).await;
                 }
