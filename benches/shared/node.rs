@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cistern::base::clock::{Clock, Timestamp};
 use cistern::base::ids::Tick;
+use cistern::base::limits::LEASE_FOR;
 use cistern::base::units::Span;
 use cistern::entry::order::Order;
 use cistern::entry::seal::KeyRing;
@@ -126,7 +127,7 @@ impl Node {
             kind: "",
             sealed,
             replica: false,
-            lease: true,
+            lease: Some(LEASE_FOR),
             birth: Tick(1),
             shapes: &self.shapes,
         };
