@@ -157,7 +157,11 @@ fn f7_entries_have_an_end_and_what_redis_lets_go_nodes_let_go() {
     let key = || redis.keys("cistern:e:{*").into_iter().find(|key| key.contains("dte:76123456"));
     until("it is in the shared level", || key().is_some());
     for node in &fleet.nodes {
-        is_from(&read(node, DTE), "L1");
+        // A node that was not heard in time by its own poll asks again first.
+        until("it is in each L1", || {
+            let answer = read(node, DTE);
+            answer.is_hit() && answer.cache_status().contains("L1")
+        });
     }
     let key = key().expect("it was there");
     let left: i64 = redis.cli(&["PTTL", &key]).parse().expect("a number");

@@ -36,16 +36,15 @@ fn pretend(play: impl Fn(TcpStream) + Send + Sync + 'static) -> Pretender {
     Pretender { address: Address { host: "127.0.0.1".to_owned(), port }, connections }
 }
 
-/// Answers a greeting, and everything behind it with `answer`.
+/// Answers a greeting and probes, and everything else with `answer`.
 fn answering(answer: &'static [u8]) -> impl Fn(TcpStream) + Send + Sync {
     move |mut stream| {
         let mut buffer = [0; 4_096];
-        let mut greeted = false;
         while let Ok(count) = stream.read(&mut buffer)
             && count > 0
         {
-            let said: &[u8] = if greeted { answer } else { b"+PONG\r\n" };
-            greeted = true;
+            let probed = memchr::memmem::find(buffer.get(..count).unwrap(), b"PING").is_some();
+            let said: &[u8] = if probed { b"+PONG\r\n" } else { answer };
             if stream.write_all(said).is_err() {
                 return;
             }
