@@ -31,7 +31,7 @@ const PATTERN: &str = "item:*:detail";
 /// Commands that go to the server in one write while it is filled.
 const BATCH: u64 = 500;
 
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "acknowledged, ms",
     "memory free, s",
     "longest wait, ms",
@@ -39,6 +39,7 @@ const COLUMNS: [&str; 7] = [
     "median wait, ms",
     "longest command, ms",
     "longest wait at rest, ms",
+    "1 of 1000 waits at rest, ms",
 ];
 
 type Figures = [f64; COLUMNS.len()];
@@ -129,6 +130,7 @@ fn figures(
         waits.usual,
         longest_command(&mut server.wire()),
         rest.longest,
+        rest.rare,
     ]
 }
 
