@@ -167,8 +167,8 @@ fn f7_entries_have_an_end_and_what_redis_lets_go_nodes_let_go() {
     let left: i64 = redis.cli(&["PTTL", &key]).parse().expect("a number");
     assert!(left >= 86_000_000, "{left}");
     let asked = fmgo.asked(&format!("GET {DTE}"));
-    // It is a hint, late and lossy in general; here nothing loses it. A put that was still under way
-    // brings the frame back, with all its time.
+    // It is a hint, late and lossy in general; here nothing loses it. A put that was still under
+    // way brings the frame back, with all its time.
     until("the copies are gone", || {
         redis.cli(&["PEXPIRE", &key, "1"]);
         fleet.each(&get(DTE));
