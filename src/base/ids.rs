@@ -1,5 +1,8 @@
 //! Small numbers that stand for things named in the rules, and the counter that orders purges.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// A route's place in the rules file, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
@@ -32,5 +35,21 @@ impl Number {
     /// The count within the turn.
     pub const fn count(self) -> u32 {
         self.0 as u32
+    }
+}
+
+/// `turn-count`, as ids of the log are written.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.turn(), self.count())
+    }
+}
+
+impl FromStr for Number {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (turn, count) = text.split_once('-').ok_or(())?;
+        Ok(Self::new(turn.parse().map_err(|_| ())?, count.parse().map_err(|_| ())?))
     }
 }

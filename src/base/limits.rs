@@ -195,11 +195,19 @@ pub const FRAMED_AT_ONCE_BYTES: u64 = 128 * 1_024;
 /// Orders that are numbered in one call: a script of a millisecond at most.
 pub const ORDERS_PER_BATCH: usize = 64;
 
+/// Batches whose keys are erased at the same time. More wait for a number: what is numbered is
+/// erased soon, unless its server stands still, and then its breaker opens.
+pub const ERASING_BATCHES_MAX: usize = 8;
+
 /// Pause before orders that could not be numbered are tried again.
 pub const ORDERS_RETRY: Span = Span::from_millis(50);
 
 /// Orders that the log keeps at least; about 100 bytes each.
 pub const ORDERS_LOGGED: u64 = 65_536;
+
+/// What their texts may take in the log, all together; ordinary ones never come near it. It keeps
+/// half as much at least, whatever the number of orders.
+pub const ORDERS_LOGGED_BYTES: u64 = 64 * 1_024 * 1_024;
 
 /// How long a tombstone stands: longer than any put may be late, with a minute for the clocks of
 /// two servers.
@@ -339,6 +347,9 @@ pub const CONFIRM_WAIT: Span = Span::from_millis(50);
 /// How long after an origin's own time limit a write must have been ordered by its node; then
 /// another node orders it.
 pub const INTENT_PATIENCE: Span = Span::from_secs(5);
+
+/// How much later each further member does so, should those before it be dead as well.
+pub const TAKE_OVER_STEP: Span = Span::from_secs(2);
 
 /// How long a fetch is one node's alone unless it says that it goes on, which it does three times
 /// in this time: what a node that dies costs those who wait for it.

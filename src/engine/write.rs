@@ -104,7 +104,7 @@ struct Written {
 impl Task {
     async fn run(mut self, request: Request<OutBody>) -> Result<Written, OriginFault> {
         let began = tokio::time::Instant::now();
-        self.intent = self.intend();
+        self.intent = self.intend().await;
         match self.worker.ask_once(&self.routed, request).await {
             Ok(inbound) => Ok(self.answered(inbound, began.elapsed().as_micros() as u64).await),
             Err(failed) => {
@@ -120,11 +120,11 @@ impl Task {
 
     /// What the write may change is noted where other nodes find it, should this one die before it
     /// has ordered that.
-    fn intend(&self) -> Option<Intent> {
+    async fn intend(&self) -> Option<Intent> {
         let engine = &self.worker.engine;
         let patience = self.routed.timeout().plus(limits::INTENT_PATIENCE);
         let fleet = engine.fleet.as_ref()?;
-        fleet.intend(&self.order(None, None).0, patience, engine.as_ref())
+        fleet.intend(&self.order(None, None).0, patience, engine.as_ref()).await
     }
 
     /// What it changed is ordered, or it changed nothing.

@@ -168,7 +168,8 @@ impl Pair {
     /// `leave.lua`: of one, or of all that are silent.
     pub(crate) fn leave(&mut self, one: u64, silent: u64) {
         let now = self.now();
-        let call = Call::order(&self.names, &["head", "log", "fences", "members", "expect"]);
+        let keys = ["head", "log", "fences", "members", "expect", "done"];
+        let call = Call::order(&self.names, &keys);
         let call = call.with(silent.to_string()).with(life(one));
         let real = call.run(scripts::LEAVE.text(), &mut self.at).unwrap();
         let gone = match silent {
@@ -183,7 +184,7 @@ impl Pair {
         let keys = ["head", "log", "fences", "done", "open", "members"];
         let mut call = Call::order(&self.names, &keys).with(life(one)).with(turn.to_string());
         call = call.with(if is_member { "1" } else { "0" });
-        call = call.with(self.names.channel("orders")).with("1000");
+        call = call.with(self.names.channel("orders")).with("1000").with("1000000");
         for order in orders {
             let OrderId { life: giver, count } = order.id;
             call = call.with(life(giver)).with(count.to_string()).with(order.event.clone());

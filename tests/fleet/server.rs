@@ -269,6 +269,7 @@ impl Server {
             return false;
         }
         self.data.expect.remove(&life);
+        self.data.done.remove(&life);
         self.data.members.remove(&life).is_some()
     }
 
@@ -283,6 +284,7 @@ impl Server {
         for life in &gone {
             self.data.members.remove(life);
             self.data.expect.remove(life);
+            self.data.done.remove(life);
         }
         gone.len()
     }

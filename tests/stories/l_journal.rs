@@ -1,10 +1,12 @@
 //! Purges of a time in which Redis was away: they hold here at once, elsewhere after it is back,
 //! and with a journal not even the death of their node loses them.
 
+use std::time::Duration;
+
 use crate::support::cistern::{Setup, in_front_of};
-use crate::support::client::{Answer, ask};
+use crate::support::client::{Answer, ask, get};
 use crate::support::fleet::{Fleet, settings, stored};
-use crate::support::redis::{Server, until};
+use crate::support::redis::{Server, holds_within, until};
 use crate::support::versions::Versions;
 
 /// A node that writes down what waits.
@@ -24,7 +26,7 @@ fn a_purge_without_redis_is_local_and_says_so() {
     let (mut redis, origin) = (Server::start(), Versions::start());
     let fleet = Fleet::of(2, origin.address(), &redis.url());
     for path in ["/a", "/b"] {
-        fleet.each(&crate::support::client::get(path));
+        fleet.each(&get(path));
         stored(&redis, &format!("{path}}}"), 1);
     }
     redis.save();
@@ -76,6 +78,35 @@ fn a_journal_outlives_its_node() {
         let new = Fleet::of(1, origin.address(), &redis.url());
         assert_eq!(new.nodes[0].get(path).json()["version"], version, "{path} on a new node");
     }
+}
+
+#[test]
+fn what_a_node_was_writing_when_it_died_is_purged_by_another() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let rules = format!(
+        "version = 1\n[origin.it]\nurl = \"http://{}\"\ntimeout = \"1s\"\n\
+         [[route]]\nname = \"all\"\nmatch = \"GET|PUT /{{rest...}}\"\norigin = \"it\"\n",
+        origin.address()
+    );
+    let node = || {
+        let setup = in_front_of(origin.address()).without("--origin");
+        setup.config(&settings(&redis.url())).rules(&rules)
+    };
+    let mut fleet = Fleet::start([node(), node()]);
+    for answer in fleet.each(&get("/a")) {
+        assert_eq!(answer.with_status(200).json()["version"], 1);
+    }
+    let gate = origin.holds("PUT /a");
+    let _writer = fleet.nodes[0].begin(&ask("PUT", "/a"));
+    // It is committed, and its node has not been told.
+    gate.reached();
+    drop(fleet.nodes.remove(0).crashes());
+    let other = &fleet.nodes[0];
+    assert_eq!(other.get("/a").json()["version"], 1, "who should have told it is dead");
+    // The origin's time, five seconds, and two for the dead one.
+    let told = || other.get("/a").with_status(200).json()["version"] == 2;
+    assert!(holds_within(Duration::from_secs(30), told), "nobody purged it");
+    gate.open();
 }
 
 #[test]

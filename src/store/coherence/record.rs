@@ -55,23 +55,14 @@ impl Record {
     pub fn parse(message: &[u8]) -> Result<Self, &'static str> {
         let mut parts = message.splitn(5, |byte| *byte == b' ');
         let mut text = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
-        let number = text().and_then(number).ok_or("its number")?;
-        let previous = text().and_then(number_text).ok_or("the number before it")?;
+        let mut number = || text().and_then(|text| text.parse().ok());
+        let (one, before) = (number(), number());
+        let (number, previous) = (one.ok_or("its number")?, before.ok_or("the number before it")?);
         let id = text().and_then(|id| id.parse().ok()).ok_or("who gave it")?;
         let event = text().ok_or("its event")?.trim_matches('-').to_owned();
         let order = parts.next().and_then(decode_order).ok_or("its order")?;
         Ok(Self { number, previous, id, order, event })
     }
-}
-
-fn number(text: &str) -> Option<Number> {
-    number_text(text)
-}
-
-/// Reads `turn-count`, the form of a number in ids of the log.
-pub(super) fn number_text(text: &str) -> Option<Number> {
-    let (turn, count) = text.split_once('-')?;
-    Some(Number::new(turn.parse().ok()?, count.parse().ok()?))
 }
 
 /// An order as bytes: for each selector a letter, the length of its text, a colon, the text. Texts

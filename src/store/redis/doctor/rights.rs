@@ -17,7 +17,7 @@ static RIGHTS: Script =
 
 /// Every command that is given, in scripts or beside them, with what it needs behind it: `K` is a
 /// key, `C` a channel.
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 37] = [
     "PING",
     "INFO",
     "TIME",
@@ -47,6 +47,7 @@ const COMMANDS: [&str; 36] = [
     "SREM K m",
     "SMEMBERS K",
     "XADD K * f v",
+    "XTRIM K MINID 1",
     "XRANGE K - +",
     "ZADD K 1 m",
     "ZPOPMIN K",

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use redis::Value;
+use tokio::time::Instant;
 
 use super::Fleet;
 use super::reply::{array, hex, int};
@@ -43,10 +45,13 @@ impl Fleet {
                 }
             }
         }
-        for (server, erasures) in by_server.into_values() {
-            let gone = erase_on(&server, erasures, deadline, &mut unreached).await;
-            self.stats.erased.add(gone);
-        }
+        // All servers at once: one that stands still costs the others nothing.
+        let all = by_server.into_values().map(async |(server, erasures)| {
+            let outcome = erase_on(&server, erasures, deadline).await;
+            self.stats.erased.add(outcome.gone);
+            outcome.unreached
+        });
+        unreached.extend(join_all(all).await.into_iter().flatten());
         let done: Vec<OrderId> =
             orders.iter().map(|(id, ..)| *id).filter(|id| !unreached.contains(id)).collect();
         self.close(done);
@@ -99,15 +104,25 @@ impl Erasure {
     }
 }
 
-/// Runs erasures on one server, all in a round trip, and again for those with more to take.
-async fn erase_on(
-    server: &Server,
-    mut erasures: Vec<Erasure>,
-    deadline: Span,
-    unreached: &mut HashSet<OrderId>,
-) -> u64 {
-    let mut gone = 0;
+/// What came of erasures on one server.
+#[derive(Default)]
+struct Erased {
+    /// Frames that went.
+    gone: u64,
+    /// Orders that are not done there.
+    unreached: HashSet<OrderId>,
+}
+
+/// Runs erasures on one server, all in a round trip, and again for those with more to take, for as
+/// long as `deadline`: what is left then is taken later, since its order stays open.
+async fn erase_on(server: &Server, mut erasures: Vec<Erasure>, deadline: Span) -> Erased {
+    let until = Instant::now() + deadline.to_duration();
+    let mut erased = Erased::default();
     while !erasures.is_empty() {
+        if Instant::now() >= until {
+            erased.unreached.extend(erasures.iter().map(|one| one.id));
+            break;
+        }
         let keys: Vec<[&[u8]; 2]> =
             erasures.iter().map(|one| [one.keys[0].as_slice(), one.keys[1].as_slice()]).collect();
         let args: Vec<Vec<&[u8]>> =
@@ -125,16 +140,16 @@ async fn erase_on(
             match outcomes.get(at) {
                 Some(Ok(reply)) => {
                     let parts = array(reply).unwrap_or_default();
-                    gone += parts.first().and_then(int).unwrap_or_default();
+                    erased.gone += parts.first().and_then(int).unwrap_or_default();
                     if let Some(flag) = more.get_mut(at) {
                         *flag = parts.get(1).and_then(int).unwrap_or_default() > 0;
                     }
                 }
-                _ => drop(unreached.insert(erasure.id)),
+                _ => drop(erased.unreached.insert(erasure.id)),
             }
         }
         let mut more = more.into_iter();
         erasures.retain(|_| more.next().unwrap_or_default());
     }
-    gone
+    erased
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use redis::Value;
 use tokio::time::{Instant, timeout};
 
-use super::reply::{Head, Heading, array, bytes, log_id, number, pairs, text};
+use super::reply::{Head, Heading, array, bytes, number, pairs, text};
 use super::{Effects, Fleet, News};
 use crate::base::ids::Number;
 use crate::base::limits;
@@ -215,6 +215,20 @@ impl Fleet {
 
     /// The fences that stand beside the log.
     pub(super) async fn load_fences(&self) -> Result<(), TierFault> {
+        self.each_fence(|name, at| {
+            if let Some(order) = decode_order(name) {
+                self.member().learn_fence(&order, at);
+            }
+        })
+        .await
+    }
+
+    /// Shows all fences, as they are named in Redis, with their numbers. One that is raised
+    /// meanwhile may come with either number; then it stands in the log.
+    pub(super) async fn each_fence(
+        &self,
+        mut show: impl FnMut(&[u8], Number),
+    ) -> Result<(), TierFault> {
         let server = self.head_server()?;
         let mut cursor = "0".to_owned();
         loop {
@@ -222,15 +236,12 @@ impl Fleet {
             scan.arg(self.names.order("fences")).arg(&cursor).arg("COUNT").arg(500);
             let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
             let parts = array(&reply).unwrap_or_default();
-            let fences = parts.get(1).and_then(array).unwrap_or_default();
-            let mut member = self.member();
-            for pair in fences.chunks(2) {
-                let order = pair.first().and_then(bytes).and_then(decode_order);
-                if let (Some(order), Some(at)) = (order, pair.get(1).and_then(number)) {
-                    member.learn_fence(&order, at);
+            for pair in parts.get(1).and_then(array).unwrap_or_default().chunks(2) {
+                let name = pair.first().and_then(bytes);
+                if let Some((name, at)) = name.zip(pair.get(1).and_then(number)) {
+                    show(name, at);
                 }
             }
-            drop(member);
             parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
             if cursor == "0" {
                 return Ok(());
@@ -244,7 +255,7 @@ impl Fleet {
         from: Option<Number>,
         deadline: Span,
     ) -> Result<Vec<Record>, TierFault> {
-        let start = from.map_or_else(|| "-".to_owned(), |from| format!("({}", log_id(from)));
+        let start = from.map_or_else(|| "-".to_owned(), |from| format!("({from}"));
         let mut range = redis::cmd("XRANGE");
         range.arg(self.names.order("log")).arg(start).arg("+").arg("COUNT").arg(1_000);
         let reply: Value = self.head_server()?.call(&range, deadline).await?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::follow::fields;
-use super::reply::{Heading, array, lives_of, log_id, number_of, text};
+use super::reply::{Heading, array, lives_of, text};
 use super::{Effects, Fleet, News, lives};
 use crate::base::ids::Number;
 use crate::base::limits;
@@ -56,6 +56,7 @@ impl Fleet {
             self.repeat_lost(heading, effects).await?
         };
         self.number_what_waits(heading.turn).await?;
+        self.forget_journal(effects).await;
         let (life, applied) = self.said();
         let known = lives(&self.member());
         let turn = heading.turn.to_string();
@@ -140,14 +141,11 @@ impl Fleet {
     async fn number_what_waits(&self, turn: u32) -> Result<(), TierFault> {
         loop {
             let batch = self.member().waiting(limits::ORDERS_PER_BATCH);
-            let Some(last) = batch.last().map(|last| last.count) else { return Ok(()) };
+            if batch.is_empty() {
+                return Ok(());
+            }
             let numbers = self.number_all(&batch, turn, false).await?;
-            self.numbered(&batch, &numbers).await;
-            self.settled.send_if_modified(|done| {
-                let more = *done < last;
-                *done = last.max(*done);
-                more
-            });
+            self.erase_numbered(self.note_numbers(&batch, &numbers)).await;
         }
     }
 
@@ -185,7 +183,7 @@ impl Fleet {
         let runs = self.head_server()?.call(&all, limits::L2_BACKGROUND_DEADLINE).await?;
         let mut seen = self.servers_seen();
         for (run, floor) in fields(&runs) {
-            if let Some(floor) = number_of(&floor) {
+            if let Ok(floor) = floor.parse() {
                 seen.learn(run.as_bytes(), floor);
             }
         }
@@ -216,7 +214,7 @@ impl Fleet {
         let mut known = redis::cmd("HGET");
         known.arg(self.names.order("runs")).arg(run);
         let known: Option<String> = ordering.call(&known, deadline).await?;
-        if let Some(floor) = known.as_deref().and_then(number_of) {
+        if let Some(floor) = known.and_then(|floor| floor.parse().ok()) {
             return Ok(floor);
         }
         let (recent, reaches) = self.member().recent();
@@ -233,9 +231,9 @@ impl Fleet {
         let mut retired = redis::cmd("HGET");
         retired.arg(self.names.order("head")).arg("retired");
         let retired: Option<String> = ordering.call(&retired, deadline).await?;
-        let floor = reaches.max(retired.as_deref().and_then(number_of).unwrap_or_default());
+        let floor = reaches.max(retired.and_then(|number| number.parse().ok()).unwrap_or_default());
         let mut note = redis::cmd("HSETNX");
-        note.arg(self.names.order("runs")).arg(run).arg(log_id(floor));
+        note.arg(self.names.order("runs")).arg(run).arg(floor.to_string());
         ordering.call::<redis::Value>(&note, deadline).await?;
         Ok(floor)
     }
@@ -246,7 +244,7 @@ impl Fleet {
         let (life, _) = self.said();
         let silent = limits::MEMBER_SILENT_MAX.as_millis().to_string();
         let args: [&[u8]; 2] = [silent.as_bytes(), life.as_bytes()];
-        let keys = ["head", "log", "fences", "members", "expect"];
+        let keys = ["head", "log", "fences", "members", "expect", "done"];
         // Another time will do as well.
         let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
         let _ = self.take_over(effects).await;
@@ -261,12 +259,19 @@ impl Fleet {
         let now = self.redis_now_ms(effects);
         let members = lives(&self.member());
         let (own, _) = self.said();
+        // One does it for all, and others after it only if it is dead as well.
+        let rank = members.iter().position(|one| *one == own).unwrap_or(members.len());
+        let patience = limits::TAKE_OVER_STEP.as_millis().saturating_mul(rank as u64);
         for (name, said) in fields(&open) {
             let Some((due, order)) = said.split_once(' ') else { continue };
             let due: u64 = due.parse().unwrap_or_default();
             let Some(order) = decode_order(order.as_bytes()) else { continue };
             let owner = name.trim_start_matches("i:").split('-').next().unwrap_or_default();
-            let overdue = if due > 0 { now > due } else { !members.iter().any(|one| one == owner) };
+            let overdue = if due > 0 {
+                now > due.saturating_add(patience)
+            } else {
+                rank == 0 && !members.iter().any(|one| one == owner)
+            };
             if due == 0 && owner == own {
                 // Some of its keys could not be reached.
                 if let Ok(id) = name.parse::<OrderId>() {
@@ -288,9 +293,15 @@ impl Fleet {
         Ok(())
     }
 
-    /// Notes what a write may change before it is sent, and until when it should have been
-    /// ordered. Nobody waits for that.
-    pub fn intend(&self, order: &Order, patience: Span, effects: &dyn Effects) -> Option<Intent> {
+    /// Notes what a write may change, and until when it should have been ordered. The write is sent
+    /// after that: should this node die then, another orders what it changed. It waits for the note
+    /// no longer than for any other call; without one the order is this node's alone.
+    pub async fn intend(
+        &self,
+        order: &Order,
+        patience: Span,
+        effects: &dyn Effects,
+    ) -> Option<Intent> {
         let server = self.head_server().ok().filter(|server| server.is_up())?;
         let token = self.tokens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let life = self.member().life();
@@ -300,10 +311,8 @@ impl Fleet {
         let mut said = format!("{due} ").into_bytes();
         said.extend(encode_order(order));
         note.arg(self.names.order("open")).arg(&name).arg(said);
-        crate::base::tasks::tend(async move {
-            // Without it the order is this node's alone until it is numbered.
-            let _ = server.call::<redis::Value>(&note, limits::L2_BACKGROUND_DEADLINE).await;
-        });
+        // One that was not answered may have been taken all the same.
+        let _ = server.call::<redis::Value>(&note, self.config.budget).await;
         Some(Intent { name })
     }
 
@@ -325,7 +334,7 @@ impl Fleet {
         }
         let (life, _) = self.said();
         let args: [&[u8]; 2] = [b"0", life.as_bytes()];
-        let keys = ["head", "log", "fences", "members", "expect"];
+        let keys = ["head", "log", "fences", "members", "expect", "done"];
         let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
     }
 }

@@ -53,7 +53,7 @@ pub use snapshot::{ServerSeen, Snapshot};
 pub use stats::{Stats, Tally};
 pub use waits::Place as WaitingPlace;
 
-use orders::Confirmations;
+use orders::{Confirmations, Settled};
 use waits::Waits;
 
 /// What the fleet's news do to this process.
@@ -155,8 +155,8 @@ pub struct Fleet {
     journal: Option<journal::Journal>,
     /// One at a time reads the log.
     catching: tokio::sync::Mutex<()>,
-    /// Own orders up to this count have their number, and their keys are erased.
-    settled: watch::Sender<u64>,
+    /// Which own orders have their number, and their keys are erased.
+    settled: watch::Sender<Settled>,
     /// Orders wait.
     flush: Notify,
     /// Something is not as it was believed: ask the head at once.
@@ -234,7 +234,7 @@ impl Fleet {
             confirmations: Confirmations::default(),
             waits: Waits::default(),
             catching: tokio::sync::Mutex::default(),
-            settled: watch::Sender::new(0),
+            settled: watch::Sender::default(),
             flush: Notify::new(),
             mend: Notify::new(),
             sweep: Notify::new(),

@@ -3,9 +3,12 @@
 //! is in the journal, where there is one.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -53,6 +56,37 @@ pub struct Receipt {
     pub confirmed: usize,
     /// It survives the death of this process, though it is only local.
     pub journaled: bool,
+}
+
+/// How far own orders have got.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Those up to this count have their numbers.
+    numbered: u64,
+    /// First and last count of those whose keys are being erased.
+    erasing: Vec<(u64, u64)>,
+}
+
+impl Settled {
+    fn has(&self, count: u64) -> bool {
+        let erasing = |(first, last): &(u64, u64)| (*first..=*last).contains(&count);
+        count <= self.numbered && !self.erasing.iter().any(erasing)
+    }
+
+    fn begin(&mut self, range: (u64, u64)) {
+        self.numbered = self.numbered.max(range.1);
+        self.erasing.push(range);
+    }
+
+    fn end(&mut self, range: (u64, u64)) {
+        self.erasing.retain(|one| *one != range);
+    }
+}
+
+/// Own orders that have their numbers, and the range of their counts.
+pub(super) struct Numbered {
+    range: (u64, u64),
+    orders: Vec<(OrderId, Arc<Order>, Number)>,
 }
 
 /// Which members have confirmed which own orders.
@@ -111,6 +145,20 @@ impl Confirmations {
     }
 }
 
+/// Does `work` to its end while erasures go on.
+async fn beside<T>(
+    erasing: &mut FuturesUnordered<impl Future<Output = ()>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            Some(()) = erasing.next() => {}
+        }
+    }
+}
+
 impl Fleet {
     /// Takes an order; its count finds it again. Frames that it names are refused here from now
     /// on. The caller has it carried out in L1 after this, and acknowledges it after
@@ -136,7 +184,7 @@ impl Fleet {
         // Nobody waits for a server that is known to be away.
         let is_up = self.head_server().is_ok_and(|server| server.is_up());
         let shared = is_up
-            && timeout_at(until, settled.wait_for(|done| *done >= count))
+            && timeout_at(until, settled.wait_for(|settled| settled.has(count)))
                 .await
                 .is_ok_and(|seen| seen.is_ok());
         if !shared {
@@ -180,22 +228,30 @@ impl Fleet {
         self.member().waiting_len()
     }
 
+    /// Has own orders numbered in their sequence, over and over. Their keys are erased beside that:
+    /// a server that stands still holds up the orders on its own keys.
     pub(super) async fn flush_orders(&self, effects: &dyn Effects) {
         let mut held_up: Option<u64> = None;
+        let mut erasing = FuturesUnordered::new();
         loop {
             let more = self.flush.notified();
-            let batch = self.member().waiting(limits::ORDERS_PER_BATCH);
-            let Some(last) = batch.last().map(|last| last.count) else {
-                self.settled.send_replace(self.member().numbered());
-                self.forget_journal(effects).await;
-                more.await;
+            let room = erasing.len() < limits::ERASING_BATCHES_MAX;
+            let batch = room.then(|| self.member().waiting(limits::ORDERS_PER_BATCH));
+            let batch = batch.unwrap_or_default();
+            if batch.is_empty() {
+                if room {
+                    self.forget_journal(effects).await;
+                }
+                tokio::select! {
+                    () = more => {}
+                    Some(()) = erasing.next() => {}
+                }
                 continue;
-            };
+            }
             let turn = self.member().turn();
-            match self.number_all(&batch, turn, true).await {
+            match beside(&mut erasing, self.number_all(&batch, turn, true)).await {
                 Ok(numbers) => {
-                    self.numbered(&batch, &numbers).await;
-                    self.settled.send_modify(|done| *done = last.max(*done));
+                    erasing.push(self.erase_numbered(self.note_numbers(&batch, &numbers)));
                     if let Some(waited) = held_up.as_mut() {
                         *waited += batch.len() as u64;
                     }
@@ -213,30 +269,37 @@ impl Fleet {
                     self.mend.notify_one();
                     // Until the head has been asked again, nothing will have changed.
                     let again = Instant::now() + limits::ORDERS_RETRY.to_duration();
-                    let _ = timeout_at(again, more).await;
-                    tokio::time::sleep_until(again).await;
+                    beside(&mut erasing, tokio::time::sleep_until(again)).await;
                 }
             }
         }
     }
 
-    /// Own orders have their numbers: the mirror has them before the list lets go, and then their
-    /// keys are erased.
-    pub(super) async fn numbered(&self, batch: &[Waiting], numbers: &[Number]) {
+    /// Own orders have their numbers: the mirror has them before the list lets go.
+    pub(super) fn note_numbers(&self, batch: &[Waiting], numbers: &[Number]) -> Numbered {
         let now = self.steady_ms();
-        {
-            let mut member = self.member();
-            for (waiting, number) in batch.iter().zip(numbers) {
-                member.number(waiting.count, *number, now);
-            }
+        let counts = batch.iter().map(|one| one.count);
+        let range = (counts.clone().min().unwrap_or(1), counts.max().unwrap_or(0));
+        let mut member = self.member();
+        for (waiting, number) in batch.iter().zip(numbers) {
+            member.number(waiting.count, *number, now);
         }
-        let life = self.member().life();
-        let erased = batch.iter().zip(numbers).map(|(waiting, number)| {
+        let life = member.life();
+        drop(member);
+        self.settled.send_modify(|settled| settled.begin(range));
+        let orders = batch.iter().zip(numbers).map(|(waiting, number)| {
             let id = OrderId { life, count: waiting.count };
             (id, Arc::clone(&waiting.order), *number)
         });
-        self.erase(&erased.collect::<Vec<_>>(), self.config.purge_budget).await;
-        let wide = batch.iter().flat_map(|one| &one.order.selectors);
+        Numbered { range, orders: orders.collect() }
+    }
+
+    /// Erases the keys of own orders that have their numbers; then they are settled.
+    pub(super) async fn erase_numbered(&self, numbered: Numbered) {
+        let Numbered { range, orders } = numbered;
+        self.erase(&orders, self.config.purge_budget).await;
+        self.settled.send_modify(|settled| settled.end(range));
+        let wide = orders.iter().flat_map(|(_, order, _)| &order.selectors);
         if wide.into_iter().any(|one| !matches!(one, Selector::Key(_) | Selector::Url(_))) {
             self.sweep.notify_one();
         }
@@ -257,6 +320,7 @@ impl Fleet {
             if as_member { b"1".to_vec() } else { b"0".to_vec() },
             self.names.channel("orders").into_bytes(),
             limits::ORDERS_LOGGED.to_string().into_bytes(),
+            limits::ORDERS_LOGGED_BYTES.to_string().into_bytes(),
         ];
         for (id, order, event) in orders {
             let fences = self.fences(order);

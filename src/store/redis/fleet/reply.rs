@@ -95,13 +95,12 @@ pub(super) fn number(value: &Value) -> Option<Number> {
 
 /// The same of a text.
 pub(super) fn number_of(text: &str) -> Option<Number> {
-    let (turn, count) = text.split_once('-')?;
-    Some(Number::new(turn.parse().ok()?, count.parse().ok()?))
+    text.parse().ok()
 }
 
 /// The id of a number in the log.
 pub(super) fn log_id(number: Number) -> String {
-    format!("{}-{}", number.turn(), number.count())
+    number.to_string()
 }
 
 /// The form in which scripts compare numbers.

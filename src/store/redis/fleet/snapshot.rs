@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Fleet;
-use super::reply::log_id;
 use crate::entry::Key;
 use crate::store::redis::fault::FAULT_WORDS;
 use crate::store::redis::keys::Place;
@@ -91,7 +90,7 @@ impl Fleet {
         let (turn, applied, members, waiting) = {
             let member = self.member();
             let members = member.known().count();
-            (member.turn(), log_id(member.applied()), members, member.waiting_len())
+            (member.turn(), member.applied().to_string(), members, member.waiting_len())
         };
         Snapshot {
             servers: self.servers.all().iter().map(|server| ServerSeen::of(server)).collect(),

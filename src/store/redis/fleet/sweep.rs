@@ -8,7 +8,7 @@ use std::sync::Arc;
 use redis::{Pipeline, Value};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::reply::{array, bytes, number, text};
+use super::reply::{array, bytes, text};
 use super::{Effects, Fleet, News};
 use crate::base::ids::Number;
 use crate::base::limits;
@@ -73,26 +73,13 @@ impl Fleet {
     async fn note_fences(&self, known: &mut Fences) -> Result<(), TierFault> {
         let now = self.steady_ms();
         let mut all = Fences::new();
-        let server = self.head_server()?;
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut scan = redis::cmd("HSCAN");
-            scan.arg(self.names.order("fences")).arg(&cursor).arg("COUNT").arg(500);
-            let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
-            let parts = array(&reply).unwrap_or_default();
-            for pair in parts.get(1).and_then(array).unwrap_or_default().chunks(2) {
-                let name = pair.first().and_then(bytes);
-                if let Some((name, at)) = name.zip(pair.get(1).and_then(number)) {
-                    let since = known.get(name).filter(|(was, _)| *was == at);
-                    all.insert(name.to_vec(), (at, since.map_or(now, |(_, since)| *since)));
-                }
-            }
-            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
-            if cursor == "0" {
-                *known = all;
-                return Ok(());
-            }
-        }
+        self.each_fence(|name, at| {
+            let since = known.get(name).filter(|(was, _)| *was == at);
+            all.insert(name.to_vec(), (at, since.map_or(now, |(_, since)| *since)));
+        })
+        .await?;
+        *known = all;
+        Ok(())
     }
 
     /// One node sweeps for all. Who dies at it is followed by another when the broom has expired.
@@ -223,7 +210,7 @@ impl Fleet {
             .map(|(name, (at, _))| (name.clone(), *at))
             .collect();
         for some in over.chunks(limits::ORDERS_PER_BATCH) {
-            let ids: Vec<String> = some.iter().map(|(_, at)| super::reply::log_id(*at)).collect();
+            let ids: Vec<String> = some.iter().map(|(_, at)| at.to_string()).collect();
             let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
             for ((name, _), id) in some.iter().zip(&ids) {
                 args.extend([name.as_slice(), id.as_bytes()]);

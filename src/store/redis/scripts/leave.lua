@@ -1,12 +1,14 @@
 -- A member leaves in good order, or has been silent for so long that it must have. Nobody goes who
--- may know orders that this server lost and that were not repeated yet.
--- KEYS head log fences members expect   ARGV silent-ms life
-local head, log, fences, members, expect = unpack(KEYS)
+-- may know orders that this server lost and that were not repeated yet. How many orders they gave is
+-- forgotten with them: should somebody repeat one, it counts as a later one.
+-- KEYS head log fences members expect done   ARGV silent-ms life
+local head, log, fences, members, expect, done = unpack(KEYS)
 if not adopted(head, log, fences) then return 0 end
 local h = redis.call('HMGET', head, 'turn', 'clean')
 if tonumber(ARGV[1]) == 0 then
   if not checked_in(members, ARGV[2], h[1]) then return 0 end
   redis.call('SREM', expect, ARGV[2])
+  redis.call('HDEL', done, ARGV[2])
   return redis.call('HDEL', members, ARGV[2])
 end
 if h[2] ~= '1' then return 0 end
@@ -17,6 +19,7 @@ for at = 1, #all, 2 do
   if now - said > tonumber(ARGV[1]) and all[at] ~= ARGV[2] then
     gone = gone + redis.call('HDEL', members, all[at])
     redis.call('SREM', expect, all[at])
+    redis.call('HDEL', done, all[at])
   end
 end
 return gone
