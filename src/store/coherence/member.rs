@@ -134,11 +134,6 @@ impl Member {
         self.known.iter().copied()
     }
 
-    /// How many names its mirror knows.
-    pub fn mirrored(&self) -> usize {
-        self.mirror.len()
-    }
-
     /// Takes an own order. It has its effect here at once; the count finds it again. Beyond the
     /// bounds all that wait become one order on everything.
     pub fn give(&mut self, order: Arc<Order>, event: String) -> u64 {
@@ -168,6 +163,13 @@ impl Member {
     /// a server recognises repeats by the greatest count.
     pub fn waiting(&self, most: usize) -> Vec<Waiting> {
         self.waiting.iter().take(most).cloned().collect()
+    }
+
+    /// Orders that wait and have a greater count than this one.
+    pub fn waiting_after(&self, count: u64) -> Vec<(u64, Arc<Order>)> {
+        let from = self.waiting.partition_point(|one| one.count <= count);
+        let new = self.waiting.iter().skip(from);
+        new.map(|one| (one.count, Arc::clone(&one.order))).collect()
     }
 
     /// How many own orders wait for a number.
@@ -317,13 +319,6 @@ impl Member {
     pub fn only(&mut self, lives: impl IntoIterator<Item = u64>) {
         self.known = lives.into_iter().filter(|life| *life != 0).collect();
         self.known.insert(self.life);
-    }
-
-    /// Forgets orders that no server needs to be told again.
-    pub fn forget_older_than(&mut self, at_ms: u64) {
-        while self.heard.front().is_some_and(|heard| heard.at_ms < at_ms) {
-            self.forget_first();
-        }
     }
 
     fn remember(&mut self, heard: Heard) {

@@ -84,16 +84,6 @@ impl Mirror {
         latest
     }
 
-    /// How many names have a fence of their own.
-    pub fn len(&self) -> usize {
-        self.exact.len() + self.wide.len()
-    }
-
-    /// Whether no order is known.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.all == Number::default() && self.coarse.is_none()
-    }
-
     fn of(&self, kind: Kind, text: &str) -> Number {
         let exact = self.exact.get(&(kind, text) as &dyn Name).copied().unwrap_or_default();
         let cell = self.coarse.as_ref().and_then(|cells| cells.get(self.cell(kind, text)));
@@ -232,7 +222,6 @@ mod tests {
             mirror.learn(&order(&[text]), at(5));
             let want = if names { at(5) } else { Number::default() };
             assert_eq!(mirror.latest(&facts("a:1", &tags)), want, "{text}");
-            assert!(!mirror.is_empty());
         }
     }
 

@@ -96,7 +96,9 @@ fn what_a_server_lost_is_told_again() {
     let old = Number::new(1, 2);
     assert_eq!(member.judge(&facts("b"), old, false), Verdict::Unsettled);
     assert_eq!(member.judge(&facts("b"), old, true), Verdict::Current);
-    member.forget_older_than(6);
+    for count in 3..3 + limits::ORDERS_HEARD_MAX as u32 {
+        member.apply(&record(count, 8, "key:c"), 7);
+    }
     let (_, whole) = member.lost_since(Number::default(), 2);
     assert!(!whole, "the first order is forgotten");
 }

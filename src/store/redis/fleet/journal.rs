@@ -159,12 +159,9 @@ impl Fleet {
     /// Keeps what waits, so that it outlives the process. Whether it does.
     pub(super) async fn keep_in_journal(&self) -> bool {
         let Some(journal) = self.journal.clone() else { return false };
-        let waiting: Vec<_> = self
-            .member()
-            .waiting(usize::MAX)
-            .into_iter()
-            .map(|one| (one.count, one.order))
-            .collect();
+        // Many may wait, and each that is given asks for this.
+        let held = journal.state().holds;
+        let waiting = self.member().waiting_after(held);
         let kept = tasks::aside(move || journal.append(&waiting)).await;
         matches!(kept, Some(Ok(())))
     }
