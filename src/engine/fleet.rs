@@ -268,8 +268,13 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
         packing: plan.keeping.compress.map(|(level, min)| Packing { level, min }),
         sealed: plan.keeping.encrypt,
     };
+    // Its frame is one more copy, and a slow server lets many of them pile up.
+    let Some(room) = engine.transit.reserve(entry.body.len()) else {
+        return holding.fleet.stats().unframed.count();
+    };
     let (engine, key, entry) = (Arc::clone(engine), plan.key.clone(), Arc::clone(entry));
     tasks::tend(async move {
+        let _room = room;
         // The fetch has ended; what keeps its answer from the level does not hold up who waits.
         holding.renewal = None;
         let lease = std::mem::take(&mut holding.lease);

@@ -50,7 +50,7 @@ pub struct Stats {
     pub puts_refused: Tally,
     /// Frames that could not be put.
     pub put_faults: Tally,
-    /// Entries that no frame can hold, or whose time is over.
+    /// Entries that no frame can hold, whose time is over, or for whose frames no memory was left.
     pub unframed: Tally,
     /// Fetches that another node made for a request here.
     pub waited: Tally,
