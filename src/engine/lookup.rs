@@ -10,7 +10,7 @@ use crate::engine::admit::Plan;
 use crate::engine::inject;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
-use crate::entry::{Body, Bundle, Entry};
+use crate::entry::{Body, Bundle, Entry, pack};
 use crate::policy::answer::{Multipart, number};
 use crate::policy::{self, Condition, Form, Ranges, Selecting, Verdict};
 
@@ -151,9 +151,9 @@ pub(super) fn coded<'a>(transit: &Transit, plan: &Plan, entry: &'a Entry) -> Opt
 
 /// Whether a client may have got this answer coded, here a moment ago or from another node.
 fn others_get_coded(engine: &Engine, plan: &Plan, entry: &Entry) -> bool {
-    let longest = engine.shares(plan).map_or(0, |fleet| fleet.config().max_object);
     plan.serves_packed()
-        && entry.body.len() <= longest
+        && engine.shares(plan).is_some()
+        && pack::is_one_frame(entry.body.len())
         && policy::may_be_coded(entry.head.status(), entry.head.lines())
 }
 

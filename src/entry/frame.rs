@@ -101,7 +101,8 @@ pub struct Treatment<'a> {
 pub struct Framed {
     /// Its bytes.
     pub bytes: Bytes,
-    /// The packed body in it, where it is not sealed: as it stands a `zstd` coding of the body.
+    /// The packed body in it, where it is not sealed and one zstd frame: as it stands a `zstd`
+    /// coding of the body that every client can read.
     pub packed: Option<Vec<u8>>,
 }
 
@@ -174,7 +175,7 @@ pub fn encode(
         seal(&mut frame, HEADER_BYTES + labels.len(), key, ring).ok_or(FrameError::Sealed)?;
     }
     header::sign(&mut frame, key);
-    let packed = packed.filter(|_| how.seal.is_none());
+    let packed = packed.filter(|_| how.seal.is_none() && pack::is_one_frame(body_len));
     Ok(Framed { bytes: Bytes::from(frame), packed })
 }
 
@@ -233,7 +234,7 @@ pub fn decode(
     let body_len = u64::from(header.body);
     let body = if header.packed {
         let segments = pack::unpack(&rest, body_len).ok_or(FrameError::Corrupt("packed body"))?;
-        let open = header.key_id.is_none();
+        let open = header.key_id.is_none() && pack::is_one_frame(body_len);
         // What was sealed is not told by its length either. Another copy, as below.
         let coded = (open && policy::may_be_coded(head.status(), head.lines()))
             .then(|| Body::from_chunks(vec![rest]));

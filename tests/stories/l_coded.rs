@@ -123,7 +123,7 @@ fn came_from(answer: Answer, level: &str) -> Answer {
 
 #[test]
 fn who_accepts_it_gets_what_the_level_keeps() {
-    for bytes in [3_000, 700_000] {
+    for bytes in [3_000, 200_000] {
         let pair = Pair::with(bytes);
         let [first, second] = &pair.fleet.nodes[..] else { panic!("two nodes") };
         let plain = pair.fills("/weak/1", "weak:1").body;
@@ -177,6 +177,21 @@ fn who_is_not_to_get_it_gets_the_plain_one() {
     );
 }
 
+/// It is packed in several frames, and not every client reads more than the first.
+#[test]
+fn a_long_answer_goes_out_plain() {
+    let pair = Pair::with(300_000);
+    let plain = pair.fills("/weak/1", "weak:1").body;
+    let ask = accepting(get("/weak/1"));
+    for (node, level) in [(1, "L2"), (1, "L1"), (0, "L1")] {
+        is_plain(came_from(pair.fleet.nodes[node].send(&ask).with_status(200), level), &plain);
+    }
+    pair.origin.pads_with(3_000);
+    pair.fills("/weak/2", "weak:2");
+    pair.first_has_both("/weak/2");
+    is_plain(came_from(pair.fleet.nodes[0].send(&ask), "L1"), &plain);
+}
+
 #[test]
 fn conditions_and_parts_are_those_of_the_plain_one() {
     let pair = Pair::with(3_000);
@@ -223,17 +238,16 @@ fn what_is_renewed_keeps_both_forms() {
     origin.pads_with(3_000).lives_for(1);
     let fleet = Fleet::of(1, origin.address(), &redis.url());
     let plain = fleet.nodes[0].get("/weak/1").with_status(200).body;
-    let mut seen = 0;
+    let mut was_coded = false;
     until("it is renewed, and was coded before", || {
         let answer = fleet.nodes[0].send(&accepting(get("/weak/1"))).with_status(200);
         let renewed = answer.cache_status().contains("fwd-status=304");
-        if coding(&answer).is_some() {
+        let coded = coding(&answer).is_some();
+        assert!(coded || !(renewed && was_coded), "the coded form was lost");
+        if coded {
             is_coded(answer, &plain);
-            seen += 1;
-        } else {
-            assert!(!(renewed && seen > 0), "the coded form was lost");
         }
-        renewed && seen > 1
+        renewed && std::mem::replace(&mut was_coded, coded)
     });
 }
 
@@ -248,7 +262,9 @@ fn a_purge_takes_both_forms() {
     );
     let version = pair.origin.commit("/weak/1");
     let purge = ask("PURGE", "/").header("X-Purge-Selector", "key:weak:1");
-    pair.fleet.nodes[0].send(&purge).with_status(200);
+    // A busy machine may have it numbered a moment later.
+    let purged = pair.fleet.nodes[0].send(&purge).status;
+    assert!(matches!(purged, 200 | 202), "{purged}");
     pair.fleet.all_tell("/weak/1", version);
     let tells = |node: &Cistern| {
         let answer = node.send(&accepting(get("/weak/1"))).with_status(200);
