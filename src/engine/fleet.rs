@@ -192,7 +192,8 @@ async fn find(
     let mut found = found.ok()?;
     if !plan.serves_packed() {
         // Nobody would get it.
-        found.entries.iter_mut().for_each(|entry| *entry = entry.without_coded());
+        let packed = found.entries.iter_mut().filter(|entry| entry.body.coded().is_some());
+        packed.for_each(|entry| *entry = entry.without_coded());
     }
     Some(found)
 }
