@@ -39,7 +39,7 @@ fn measured(title: &str, len: usize) {
         Treatment { packing: None, seal: Some(&ring) },
         Treatment { packing, seal: Some(&ring) },
     ];
-    let write = |how: &Treatment<'_>| encode(&key, &entry, number, skew, how).unwrap();
+    let write = |how: &Treatment<'_>| encode(&key, &entry, number, skew, how).unwrap().bytes;
     let read = |frame| decode(&key, frame, skew, Some(&ring), Tick(1), &shapes).unwrap();
     let frames = ways.map(|how| write(&how));
     let [plain, packed, sealed, both] = &ways;

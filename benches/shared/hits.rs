@@ -57,7 +57,7 @@ async fn of_size(options: &Options, len: usize, server: &Server, node: &Node) {
     let keys: Vec<Key> = (0..ways.len() as u64).map(samples::key).collect();
     for (key, (_, packing, sealed)) in keys.iter().zip(ways) {
         let entry = samples::entry(key, samples::json(1, len), node.effects.now(), false);
-        let keeping = Keeping { shard: None, packing, sealed };
+        let keeping = Keeping { shard: None, packing, sealed, wanted: false };
         node.fill(key, &Arc::new(entry), &keeping).await;
     }
     server.wire().say(&["SET", "body", &samples::json(1, len), "EX", "86400"]);

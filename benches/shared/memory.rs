@@ -79,7 +79,7 @@ fn by_node(entries: u64, len: usize, way: &Way) -> (f64, f64) {
     let server = Server::start();
     let node = Node::join(&server);
     let before = server.bytes();
-    let keeping = Keeping { shard: None, packing: way.packing, sealed: way.sealed };
+    let keeping = Keeping { shard: None, packing: way.packing, sealed: way.sealed, wanted: false };
     let lane = async |from: u64| {
         for n in (from..entries).step_by(LANES as usize) {
             let key = samples::key(n);

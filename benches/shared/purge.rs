@@ -161,7 +161,7 @@ fn fill_with_frames(server: &Server, node: &Node, keys: u64) {
     fill(server, keys, |n| {
         let key = samples::key(n);
         let entry = samples::entry(&key, samples::json(n, BODY), now, false);
-        let frame = encode(&key, &entry, number, skew, &Treatment::default()).unwrap();
+        let frame = encode(&key, &entry, number, skew, &Treatment::default()).unwrap().bytes;
         (names.frame(&Place::of(&key, None), ""), frame.to_vec())
     });
 }

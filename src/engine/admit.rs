@@ -88,6 +88,24 @@ impl Plan {
         Labels::new(Arc::clone(place), &[], &transit.absolute(), &self.key)
     }
 
+    /// Whether its answer may go out as it is packed, where the answer itself allows it. What is
+    /// one caller's or sealed may not: the length of a packed text tells of what is in it to who
+    /// can place words beside a secret.
+    pub fn serves_packed(&self) -> bool {
+        let Keeping { compress, serve, encrypt, .. } = self.keeping;
+        let apart = self.identity.is_some() || !matches!(self.key.caller(), "" | "*");
+        let route = self.routed.route.as_deref();
+        serve
+            && compress.is_some()
+            && !encrypt
+            && !apart
+            && route.is_none_or(|route| {
+                route.share != Share::Identity
+                    && !route.has_identity_part()
+                    && route.inject.is_none()
+            })
+    }
+
     /// What is said about it so far.
     pub fn account(&self, outcome: Outcome) -> Account {
         Account {

@@ -15,9 +15,9 @@ use crate::engine::marks::Marks;
 use crate::engine::reply::Pieces;
 use crate::engine::respond::{self, OUR_VIA};
 use crate::engine::transit::{Account, Outcome, Transit};
-use crate::entry::Entry;
+use crate::entry::{Body, Entry};
 use crate::policy::answer::Digits;
-use crate::policy::date;
+use crate::policy::{self, date};
 
 /// Appends the head of a stored answer to `out` and gives its body, if there is one that is fresh
 /// and answers the request whole.
@@ -39,8 +39,9 @@ pub(super) fn answer(
     if !may_have_body(status) {
         return None;
     }
+    let coded = lookup::coded(transit, plan, &entry);
     // What is longer than a segment is sent by the rules of memory.
-    let body = match entry.body.segments() {
+    let body = match coded.unwrap_or(&entry.body).segments() {
         segments if segments.is_empty() || transit.parts.method == Method::HEAD => {
             Pieces::default()
         }
@@ -48,7 +49,7 @@ pub(super) fn answer(
         _ => return None,
     };
     let account = lookup::account_at(plan, &entry, Outcome::Hit, now);
-    write_fields(engine, transit, &entry, &account, out);
+    write_fields(engine, transit, &entry, coded, &account, out);
     if closes {
         line(out, header::CONNECTION.as_str(), b"close");
     }
@@ -73,18 +74,23 @@ fn write_fields(
     engine: &Engine,
     transit: &Transit,
     entry: &Entry,
+    coded: Option<&Body>,
     account: &Account,
     out: &mut Vec<u8>,
 ) {
     let options = &engine.options;
     write_status(entry.head.status(), out);
-    let mut has_date = false;
+    let (mut has_date, mut tells_coding) = (false, false);
     for (name, value) in entry.head.lines() {
         has_date |= name == header::DATE;
         // These are said anew, once.
         let ours = name == header::AGE
             || name == header::CONTENT_LENGTH
-            || (options.x_cache && name == names::X_CACHE);
+            || (options.x_cache && name == names::X_CACHE)
+            || (coded.is_some() && policy::coded::is_of_plain(name));
+        if coded.is_some() && name == header::VARY {
+            tells_coding |= policy::coded::tells_coding(value);
+        }
         if !ours {
             line(out, name.as_str(), value);
         }
@@ -92,7 +98,14 @@ fn write_fields(
     if !has_date {
         line(out, header::DATE.as_str(), date::write(transit.at).as_bytes());
     }
-    line(out, header::CONTENT_LENGTH.as_str(), Digits::of(entry.body.len()).as_str().as_bytes());
+    if coded.is_some() {
+        line(out, header::CONTENT_ENCODING.as_str(), policy::coded::CODING.as_bytes());
+        if !tells_coding {
+            line(out, header::VARY.as_str(), policy::coded::VARIES_BY.as_bytes());
+        }
+    }
+    let len = Digits::of(coded.unwrap_or(&entry.body).len());
+    line(out, header::CONTENT_LENGTH.as_str(), len.as_str().as_bytes());
     line(out, header::AGE.as_str(), Digits::of(account.age.unwrap_or(0)).as_str().as_bytes());
     if respond::tells_status(engine, transit) {
         out.extend_from_slice(names::CACHE_STATUS.as_str().as_bytes());

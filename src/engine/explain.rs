@@ -17,6 +17,7 @@ use crate::engine::lookup::{self, Look};
 use crate::engine::purge;
 use crate::engine::serve::imagine;
 use crate::engine::transit::{Caller, Transit};
+use crate::entry::Body;
 use crate::policy::{Credentials, Ttl, TtlMode, Why};
 use crate::rules::RequestBody;
 
@@ -260,6 +261,7 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         age: entry.stamp.age(now).as_secs(),
         ttl: entry.stamp.left(now),
         bytes: entry.body.len(),
+        zstd: lookup::coded(transit, plan, &entry).map(Body::len),
         tags: entry.labels.tags.iter().map(ToString::to_string).collect(),
         variants: engine.l1.peek(plan.key.identity()).map_or(0, |all| all.variants().len()),
     });

@@ -155,7 +155,7 @@ pub(super) fn behind(
     let engine = &worker.engine;
     let account = lookup::account(engine, plan, entry, Outcome::Stale);
     let account = Account { note: "stale-while-revalidate".into(), ..account };
-    lookup::from_entry(engine, transit, entry, account)
+    lookup::from_entry(engine, transit, plan, entry, account)
 }
 
 /// Renews an entry behind an answer that has been served already.

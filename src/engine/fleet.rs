@@ -189,7 +189,13 @@ async fn find(
     if found.is_err() {
         fleet.stats().faults.count();
     }
-    found.ok()
+    let mut found = found.ok()?;
+    if !plan.serves_packed() {
+        // Nobody would get it.
+        let packed = found.entries.iter_mut().filter(|entry| entry.body.coded().is_some());
+        packed.for_each(|entry| *entry = entry.without_coded());
+    }
+    Some(found)
 }
 
 /// Of several that answer a request the one with the newest `Date` (RFC 9111, 4.1).
@@ -267,6 +273,8 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
         shard: plan.shard.clone(),
         packing: plan.keeping.compress.map(|(level, min)| Packing { level, min }),
         sealed: plan.keeping.encrypt,
+        // A renewed answer has brought the coded form of its body along.
+        wanted: plan.keeping.l1 && plan.serves_packed() && entry.body.coded().is_none(),
     };
     // Its frame is one more copy, and a slow server lets many of them pile up.
     let Some(room) = engine.transit.reserve(entry.body.len()) else {
@@ -279,7 +287,11 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
         holding.renewal = None;
         let lease = std::mem::take(&mut holding.lease);
         let fleet = Arc::clone(&holding.fleet);
-        fleet.put(&key, &entry, &keeping, &standing, &lease, engine.as_ref()).await;
+        let put = fleet.put(&key, &entry, &keeping, &standing, &lease, engine.as_ref()).await;
+        if let Some(packed) = put {
+            // Other nodes have it so from the level; this one need not pack it again.
+            engine.l1.add_coded(&key, &entry, packed.counted_in(&engine.transit));
+        }
     });
 }
 

@@ -153,7 +153,7 @@ fn found(
     let here = lookup::account(engine, plan, entry, outcome);
     let fwd = if collapsed { account.fwd } else { None };
     let account = Account { level: Level::Two, fwd, collapsed, reason: account.reason, ..here };
-    lookup::from_entry(engine, transit, entry, account).into()
+    lookup::from_entry(engine, transit, plan, entry, account).into()
 }
 
 /// An answer that may be kept: its bytes follow as they come.
@@ -225,7 +225,7 @@ fn renewed(
         reason: account.reason,
         ..here
     };
-    lookup::from_entry(engine, transit, entry, account)
+    lookup::from_entry(engine, transit, plan, entry, account)
 }
 
 /// What the leader alone gets.
@@ -269,7 +269,7 @@ pub(super) fn on_error(
     };
     let account =
         Account { note: note.into(), ..lookup::account(engine, plan, entry, Outcome::Stale) };
-    Some(lookup::from_entry(engine, transit, entry, account))
+    Some(lookup::from_entry(engine, transit, plan, entry, account))
 }
 
 /// The answer when the origin gave none: the stale copy, or the fault.

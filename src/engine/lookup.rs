@@ -10,9 +10,9 @@ use crate::engine::admit::Plan;
 use crate::engine::inject;
 use crate::engine::reply::{Pieces, Reply};
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
-use crate::entry::{Body, Bundle, Entry};
+use crate::entry::{Body, Bundle, Entry, pack};
 use crate::policy::answer::{Multipart, number};
-use crate::policy::{self, Condition, Ranges, Selecting, Verdict};
+use crate::policy::{self, Condition, Form, Ranges, Selecting, Verdict};
 
 /// What the cache says about a read.
 #[derive(Debug)]
@@ -97,10 +97,11 @@ pub(super) fn account_at(plan: &Plan, entry: &Entry, outcome: Outcome, now: Time
 pub(super) fn from_entry(
     engine: &Engine,
     transit: &Transit,
+    plan: &Plan,
     entry: &Entry,
     account: Account,
 ) -> Answer {
-    let fields = entry.head.to_header_map();
+    let mut fields = entry.head.to_header_map();
     let status = entry.head.status();
     let date = entry.stamp.date;
     if let Some(name) = account.route.as_ref().and_then(|route| route.inject.as_deref())
@@ -109,19 +110,51 @@ pub(super) fn from_entry(
         let answer = Answer { reply: answer.reply.counted(&engine.transit), ..answer };
         return conditional(transit, answer, date);
     }
+    let form = form(transit, plan, entry);
+    if form != Form::Plain {
+        policy::coded::vary(&mut fields);
+    }
     let whole = Answer { status, fields, reply: Reply::empty(), account };
-    let answer = conditional(transit, whole, date);
+    let mut answer = conditional(transit, whole, date);
     if answer.status != status {
         return answer;
     }
+    if let (Form::Coded, Some(coded)) = (form, entry.body.coded()) {
+        policy::coded::mark(&mut answer.fields);
+        return with_body(engine, answer, coded);
+    }
     let len = entry.body.len();
     let parts = &transit.parts;
-    if !parts.headers.contains_key(header::RANGE) {
+    let spoilt = || policy::coded::spoils_parts(&parts.headers, &parts.method);
+    if !parts.headers.contains_key(header::RANGE)
+        || (spoilt() && others_get_coded(engine, plan, entry))
+    {
         return with_body(engine, answer, &entry.body);
     }
     let wanted = policy::ranges(&parts.headers, &parts.method, status, &answer.fields, date, len);
     let seed = multipart_seed(engine, transit);
     ranged(engine, answer, &entry.body, wanted, seed)
+}
+
+/// The form of a stored answer that a request gets.
+fn form(transit: &Transit, plan: &Plan, entry: &Entry) -> Form {
+    match entry.body.coded() {
+        Some(_) if plan.serves_packed() => policy::form(&transit.parts.headers),
+        _ => Form::Plain,
+    }
+}
+
+/// The coded body of a stored answer, where this request gets it.
+pub(super) fn coded<'a>(transit: &Transit, plan: &Plan, entry: &'a Entry) -> Option<&'a Body> {
+    entry.body.coded().filter(|_| form(transit, plan, entry) == Form::Coded)
+}
+
+/// Whether a client may have got this answer coded, here a moment ago or from another node.
+fn others_get_coded(engine: &Engine, plan: &Plan, entry: &Entry) -> bool {
+    plan.serves_packed()
+        && engine.shares(plan).is_some()
+        && pack::is_one_frame(entry.body.len())
+        && policy::may_be_coded(entry.head.status(), entry.head.lines())
 }
 
 /// 304 where the client's own condition says that it has this already.

@@ -46,7 +46,7 @@ pub(super) async fn miss(worker: &Worker, transit: &Transit, plan: &Plan) -> Ans
         let (stale, fwd) = match lookup::look(engine, transit, plan) {
             Look::Fresh(entry) => {
                 let account = lookup::account(engine, plan, &entry, Outcome::Hit);
-                return lookup::from_entry(engine, transit, &entry, account);
+                return lookup::from_entry(engine, transit, plan, &entry, account);
             }
             Look::Behind(entry) => return fetch::behind(worker, transit, plan, &entry),
             Look::Stale(entry, why) => {

@@ -122,7 +122,7 @@ pub(super) async fn read(worker: &Worker, what: &str, fields: &[(&'static str, &
     let answer = match lookup::look(engine, &transit, &plan) {
         Look::Fresh(entry) => {
             let account = lookup::account(engine, &plan, &entry, Outcome::Hit);
-            lookup::from_entry(engine, &transit, &entry, account)
+            lookup::from_entry(engine, &transit, &plan, &entry, account)
         }
         _ => miss::miss(worker, &transit, &plan).await,
     };

@@ -188,7 +188,7 @@ async fn read(worker: &Worker, transit: &Transit, plan: &Plan) -> Answer {
     match lookup::look_at(engine, transit, plan, now) {
         Look::Fresh(entry) => {
             let account = lookup::account_at(plan, &entry, Outcome::Hit, now);
-            lookup::from_entry(engine, transit, &entry, account)
+            lookup::from_entry(engine, transit, plan, &entry, account)
         }
         Look::Behind(entry) => fetch::behind(worker, transit, plan, &entry),
         Look::Stale(..) | Look::OtherVariant(_) | Look::Absent => {

@@ -1,6 +1,9 @@
 //! The body of a stored answer: bytes that nobody changes, in one exact block or in segments. What
 //! came over a connection is packed again, so that an entry never pins a large read buffer for a
 //! few bytes of it, and its cost is what it says.
+//!
+//! A body may bring a second form of the same content along: coded, as the shared level keeps it. A
+//! body without one is no larger for that.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,6 +36,7 @@ struct Packed {
     segments: Vec<Bytes>,
     len: u64,
     deposit: Option<Arc<Deposit>>,
+    coded: Option<Box<Body>>,
 }
 
 impl Body {
@@ -54,7 +58,8 @@ impl Body {
         }
         let deposit = Deposit::new(budget);
         let (segments, len) = pack(chunks, |block| deposit.seal(block));
-        Self(Held::Many(Arc::new(Packed { segments, len, deposit: Some(deposit) })))
+        let deposit = Some(deposit);
+        Self(Held::Many(Arc::new(Packed { segments, len, deposit, coded: None })))
     }
 
     /// From a block that holds nothing else, or whose rest is wanted as well.
@@ -68,29 +73,55 @@ impl Body {
         Self::of(segments, len)
     }
 
-    /// The same bytes, counted in `budget` while no store keeps them, if they are worth it. Nothing
-    /// is copied where nobody else holds them.
+    /// The same bytes, and those of its coded form, counted in `budget` while no store keeps them,
+    /// if they are worth it. Nothing is copied where nobody else holds them.
     #[must_use]
     pub fn counted_in(self, budget: &Arc<Budget>) -> Self {
         if self.len() <= COUNTED_BYTES_MIN || self.deposit().is_some() {
             return self;
         }
         let len = self.len();
-        let segments = match self.0 {
-            Held::One(block) => vec![block],
-            Held::Many(packed) => Arc::try_unwrap(packed)
-                .map_or_else(|held| held.segments.clone(), |own| own.segments),
+        let (segments, coded) = match self.0 {
+            Held::One(block) => (vec![block], None),
+            Held::Many(packed) => Arc::try_unwrap(packed).map_or_else(
+                |held| (held.segments.clone(), held.coded.clone()),
+                |own| (own.segments, own.coded),
+            ),
         };
+        let coded = coded.map(|coded| Box::new(coded.counted_in(budget)));
         let deposit = Deposit::new(budget);
         let segments = segments.into_iter().map(|block| deposit.seal(Vec::from(block))).collect();
-        Self(Held::Many(Arc::new(Packed { segments, len, deposit: Some(deposit) })))
+        Self(Held::Many(Arc::new(Packed { segments, len, deposit: Some(deposit), coded })))
     }
 
     fn of(mut segments: Vec<Bytes>, len: u64) -> Self {
         match segments.len() {
             0 => Self::empty(),
             1 => Self(Held::One(segments.pop().unwrap_or_default())),
-            _ => Self(Held::Many(Arc::new(Packed { segments, len, deposit: None }))),
+            _ => Self(Held::Many(Arc::new(Packed { segments, len, deposit: None, coded: None }))),
+        }
+    }
+
+    /// The same bytes with this coded form of theirs, or without one.
+    #[must_use]
+    pub(super) fn coded_as(self, coded: Option<Self>) -> Self {
+        if self.coded().is_none() && coded.is_none() {
+            return self;
+        }
+        let (len, deposit) = (self.len(), self.deposit().cloned());
+        let segments = self.segments().to_vec();
+        if coded.is_none() && deposit.is_none() {
+            return Self::of(segments, len);
+        }
+        let coded = coded.map(Box::new);
+        Self(Held::Many(Arc::new(Packed { segments, len, deposit, coded })))
+    }
+
+    /// The coded form of the same content, if it has one.
+    pub fn coded(&self) -> Option<&Self> {
+        match &self.0 {
+            Held::One(_) => None,
+            Held::Many(packed) => packed.coded.as_deref(),
         }
     }
 
@@ -100,6 +131,11 @@ impl Body {
             Held::One(_) => None,
             Held::Many(packed) => packed.deposit.as_ref(),
         }
+    }
+
+    /// Where its bytes and those of its coded form are counted.
+    pub fn deposits(&self) -> impl Iterator<Item = &Arc<Deposit>> {
+        self.deposit().into_iter().chain(self.coded().and_then(Self::deposit))
     }
 
     /// Its length in bytes.
@@ -157,7 +193,14 @@ impl Body {
         whole.freeze()
     }
 
-    /// Heap bytes it holds when nothing else shares its block.
+    /// Heap bytes of its coded form, and of what holds the two together.
+    pub fn coded_heap_bytes(&self) -> u64 {
+        let holder = cost::block(size_of::<Packed>() + cost::COUNTS)
+            + cost::block(size_of_val(self.segments()));
+        self.coded().map_or(0, |coded| coded.heap_bytes() + cost::block(size_of::<Self>()) + holder)
+    }
+
+    /// Heap bytes it holds when nothing else shares its block, without its coded form.
     pub fn heap_bytes(&self) -> u64 {
         let blocks: u64 =
             self.segments().iter().map(|s| cost::block(s.len()) + cost::SHARED_BLOCK).sum();
@@ -310,5 +353,40 @@ mod tests {
         assert_eq!(body.slice(2 * edge..u64::MAX).len(), 100);
         assert!(body.slice(u64::MAX - 1..u64::MAX).is_empty());
         assert_eq!(body.slice(0..u64::MAX).len(), body.len());
+    }
+
+    #[test]
+    fn a_coded_form_goes_along_and_comes_off() {
+        let (whole, packed) = (pattern(3 * SEGMENT_BYTES), pattern(SEGMENT_BYTES + 9));
+        for len in [9, SEGMENT_BYTES, whole.len()] {
+            let (plain, coded) = (chunked(&whole[..len], 70_000), chunked(&packed[..len / 3], 9));
+            let both = plain.clone().coded_as(Some(coded.clone()));
+            assert_eq!((both.len(), both.to_bytes()), (len as u64, plain.to_bytes()));
+            assert!(both.heap_bytes() >= plain.heap_bytes());
+            assert_eq!(both.coded().unwrap().to_bytes(), coded.to_bytes());
+            assert!(both.coded_heap_bytes() > coded.heap_bytes());
+            assert_eq!(both.segments()[0].as_ptr(), plain.segments()[0].as_ptr());
+            let bare = both.coded_as(None);
+            assert!(bare.coded().is_none() && bare.coded_heap_bytes() == 0);
+            assert_eq!(
+                (bare.to_bytes(), bare.heap_bytes()),
+                (plain.to_bytes(), plain.heap_bytes())
+            );
+        }
+        assert!(Body::empty().coded_as(None).coded().is_none());
+    }
+
+    #[test]
+    fn both_forms_are_counted_without_a_copy() {
+        let budget = Budget::new(u64::MAX);
+        let uncounted = |len: usize| Body::from_segments(vec![pattern(len).into()]);
+        let both = uncounted(SEGMENT_BYTES).coded_as(Some(uncounted(50_000)));
+        let at = both.coded().unwrap().segments()[0].as_ptr();
+        let both = both.counted_in(&budget);
+        assert_eq!(budget.used(), SEGMENT_BYTES as u64 + 50_000);
+        assert_eq!(both.coded().unwrap().segments()[0].as_ptr(), at);
+        assert_eq!(both.deposits().count(), 2);
+        let plain = both.coded_as(None);
+        assert_eq!((budget.used(), plain.deposits().count()), (SEGMENT_BYTES as u64, 1));
     }
 }

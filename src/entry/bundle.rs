@@ -29,7 +29,7 @@ impl Bundle {
     }
 
     fn keeping(variants: SmallVec<[Arc<Entry>; 1]>) -> Self {
-        for deposit in variants.iter().filter_map(|entry| entry.body.deposit()) {
+        for deposit in variants.iter().flat_map(|entry| entry.body.deposits()) {
             deposit.keep();
         }
         Self { variants }
@@ -84,6 +84,14 @@ impl Bundle {
         (!variants.is_empty()).then(|| Self::keeping(variants))
     }
 
+    /// This bundle with `new` where that very entry stands; `None` when it does not.
+    pub fn with_in_place_of(&self, old: &Arc<Entry>, new: Arc<Entry>) -> Option<Self> {
+        let at = self.variants.iter().position(|entry| Arc::ptr_eq(entry, old))?;
+        let mut variants = self.variants.clone();
+        *variants.get_mut(at)? = new;
+        Some(Self::keeping(variants))
+    }
+
     /// The type its variants were stored by. They share one: a store of another type takes the
     /// place of all.
     pub fn kind(&self) -> &str {
@@ -125,7 +133,7 @@ impl Bundle {
 
 impl Drop for Bundle {
     fn drop(&mut self) {
-        for deposit in self.variants.iter().filter_map(|entry| entry.body.deposit()) {
+        for deposit in self.variants.iter().flat_map(|entry| entry.body.deposits()) {
             deposit.let_go();
         }
     }
@@ -232,6 +240,28 @@ mod tests {
         let rest = two.without(|entry| entry.body.deposit().is_some()).unwrap();
         drop(two);
         assert_eq!((budget.used(), rest.variants().len()), (len, 1));
+        drop(sent);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn both_forms_are_kept_and_let_go_with_their_bundle() {
+        let (budget, fields) = (Budget::new(u64::MAX), fields(&[]));
+        let of = |len: usize| Body::in_transit(vec![vec![7; len].into()], &budget);
+        let plain = samples::entry_of(Head::new(http::StatusCode::OK, &fields), of(300_000));
+        let both = Arc::new(plain.with_coded(of(20_000)).unwrap());
+        let plain = Arc::new(plain);
+        assert_eq!(budget.used(), 320_000);
+        let one = Bundle::of(Arc::clone(&plain)).with(variant("2", "b", 10), u64::MAX);
+        assert_eq!(budget.used(), 20_000, "the store has the plain one");
+        let two = one.with_in_place_of(&plain, Arc::clone(&both)).unwrap();
+        assert_eq!((budget.used(), two.variants().len()), (0, 2));
+        assert!(two.with_in_place_of(&plain, both).is_none(), "it stands there no more");
+        drop((one, plain));
+        assert_eq!(budget.used(), 0);
+        let sent = two.variants()[0].body.coded().unwrap().segments().to_vec();
+        drop(two);
+        assert_eq!(budget.used(), 20_000, "it is still sent");
         drop(sent);
         assert_eq!(budget.used(), 0);
     }

@@ -74,6 +74,7 @@ use crate::base::limits::{FRAME_BODY_BYTES_MAX, FRAME_DETAILS_BYTES_MAX, FRAME_L
 use crate::entry::pack::{self, Packing};
 use crate::entry::seal::{KeyRing, NONCE_BYTES, TAG_BYTES, Unopened};
 use crate::entry::{Body, Entry, Key, Shapes};
+use crate::policy;
 use details::Details;
 use header::{HEADER_BYTES, Header};
 
@@ -95,6 +96,16 @@ pub struct Treatment<'a> {
     pub seal: Option<&'a KeyRing>,
 }
 
+/// A frame that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framed {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The packed body in it, where it is not sealed and one zstd frame: as it stands a `zstd`
+    /// coding of the body that every client can read.
+    pub packed: Option<Vec<u8>>,
+}
+
 /// What was in a frame.
 #[derive(Debug)]
 pub struct Opened {
@@ -103,7 +114,8 @@ pub struct Opened {
     /// Whether it was sealed, and with a key of the ring. Where a type is to be sealed, a frame
     /// that is not may have been written by anybody.
     pub sealed: bool,
-    /// The entry. Its body counts nowhere yet ([`Entry::counted_in`]).
+    /// The entry, its body in both forms where it was packed and may go out so. They count nowhere
+    /// yet ([`Entry::counted_in`]).
     pub entry: Entry,
 }
 
@@ -118,7 +130,7 @@ pub fn encode(
     born: Number,
     skew: Skew,
     how: &Treatment<'_>,
-) -> Result<Bytes, FrameError> {
+) -> Result<Framed, FrameError> {
     if entry.selecting.holds_secret() {
         return Err(FrameError::Secret);
     }
@@ -163,7 +175,8 @@ pub fn encode(
         seal(&mut frame, HEADER_BYTES + labels.len(), key, ring).ok_or(FrameError::Sealed)?;
     }
     header::sign(&mut frame, key);
-    Ok(Bytes::from(frame))
+    let packed = packed.filter(|_| how.seal.is_none() && pack::is_one_frame(body_len));
+    Ok(Framed { bytes: Bytes::from(frame), packed })
 }
 
 /// Seals what stands behind the labels and the room for the nonce.
@@ -221,7 +234,11 @@ pub fn decode(
     let body_len = u64::from(header.body);
     let body = if header.packed {
         let segments = pack::unpack(&rest, body_len).ok_or(FrameError::Corrupt("packed body"))?;
-        Body::from_segments(segments)
+        let open = header.key_id.is_none() && pack::is_one_frame(body_len);
+        // What was sealed is not told by its length either. Another copy, as below.
+        let coded = (open && policy::may_be_coded(head.status(), head.lines()))
+            .then(|| Body::from_chunks(vec![rest]));
+        Body::from_segments(segments).coded_as(coded)
     } else {
         // A copy, so that an entry does not pin what was read from a connection.
         Body::from_chunks(vec![rest])

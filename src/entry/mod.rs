@@ -23,6 +23,7 @@ use bytes::Bytes;
 
 use crate::base::budget::Budget;
 use crate::base::clock::Timestamp;
+use crate::policy;
 use crate::policy::stamp::Stamp;
 use crate::policy::vary::Selecting;
 
@@ -95,9 +96,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Puts an entry together. A small body moves into one block with its head.
+    /// Puts an entry together. A small body moves into one block with its head. Its coded form
+    /// stays where an answer with this head may go out so.
     pub fn new(head: Head, body: Body, stamp: Stamp, selecting: Selecting, labels: Labels) -> Self {
+        let coded = body.coded().filter(|_| may_be_coded(&head, &selecting)).cloned();
         let (head, body) = in_one_block(head, body);
+        let body = body.coded_as(coded);
         let used_secs = AtomicU32::new(secs(stamp.stored_at));
         Self { head, body, stamp, selecting, labels, known_ms: 0, used_secs }
     }
@@ -106,6 +110,41 @@ impl Entry {
     #[must_use]
     pub fn counted_in(self, budget: &Arc<Budget>) -> Self {
         Self { body: self.body.counted_in(budget), ..self }
+    }
+
+    /// The same entry with a coded form of its body beside it; nothing where the answer may not go
+    /// out so.
+    pub fn with_coded(&self, coded: Body) -> Option<Self> {
+        may_be_coded(&self.head, &self.selecting).then(|| self.with_body(Some(coded)))
+    }
+
+    /// The same entry without the coded form of its body.
+    #[must_use]
+    pub fn without_coded(&self) -> Self {
+        self.with_body(None)
+    }
+
+    fn with_body(&self, coded: Option<Body>) -> Self {
+        Self {
+            head: self.head.clone(),
+            body: self.body.clone().coded_as(coded),
+            stamp: self.stamp,
+            selecting: self.selecting.clone(),
+            labels: self.labels.clone(),
+            known_ms: self.known_ms,
+            used_secs: AtomicU32::new(self.used_secs()),
+        }
+    }
+
+    /// Whether this is `other` with a coded form beside its body: the same bytes, not equal ones.
+    pub fn is_coded_of(&self, other: &Self) -> bool {
+        let first = |entry: &Self| entry.body.segments().first().map(|part| part.as_ptr_range());
+        let block = |entry: &Self| entry.head.block().as_ptr_range();
+        self.body.coded().is_some()
+            && self.stamp == other.stamp
+            && self.known_ms == other.known_ms
+            && block(self) == block(other)
+            && first(self) == first(other)
     }
 
     /// Notes that it is used now. Coarse: readers of a hot entry write once a second at most.
@@ -121,13 +160,14 @@ impl Entry {
         self.used_secs.load(Ordering::Relaxed)
     }
 
-    /// Every byte it takes: itself, head, body, names, selecting values, tags.
+    /// Every byte it takes: itself, head, both forms of its body, names, selecting values, tags.
     pub fn cost(&self) -> u64 {
         let body = (self.body.len(), || self.body.heap_bytes());
-        Self::cost_of(&self.head, body, &self.selecting, &self.labels)
+        let coded = self.body.coded_heap_bytes();
+        Self::cost_of(&self.head, body, &self.selecting, &self.labels) + coded
     }
 
-    /// What it will take with a body of this length.
+    /// What it will take with a body of this length that has no coded form.
     pub fn cost_with_body(&self, len: u64) -> u64 {
         let body = (len, || Body::heap_bytes_of(len));
         Self::cost_of(&self.head, body, &self.selecting, &self.labels)
@@ -152,6 +192,12 @@ impl Entry {
             + labels.heap_bytes()
             + selecting.bytes() as u64
     }
+}
+
+/// Whether an answer may go out in a coded form. One that is selected by a secret is its caller's
+/// own: the length of a coded text tells of what is in it.
+fn may_be_coded(head: &Head, selecting: &Selecting) -> bool {
+    !selecting.holds_secret() && policy::may_be_coded(head.status(), head.lines())
 }
 
 fn secs(at: Timestamp) -> u32 {
@@ -204,6 +250,59 @@ mod tests {
             let bodiless = samples::entry_of(Head::new(StatusCode::OK, &sent), Body::empty());
             assert_eq!(bodiless.cost_with_body(len as u64), entry.cost(), "{len}");
         }
+    }
+
+    fn coded(entry: &Entry) -> Option<Entry> {
+        let coded = Body::from_chunks(vec![Bytes::from_static(&[7; 40])]);
+        entry.with_coded(coded)
+    }
+
+    #[test]
+    fn a_coded_form_costs_what_it_holds_and_no_more_when_it_is_gone() {
+        for len in [100, ONE_BLOCK_BYTES_MAX, 3 * body::SEGMENT_BYTES] {
+            let body = Body::from_chunks(vec![Bytes::from(vec![7; len])]);
+            let head = Head::new(StatusCode::OK, &fields(&[("etag", "W/\"1\"")]));
+            let plain = samples::entry_of(head, body);
+            plain.touch(Timestamp::from_secs(7_000));
+            let both = coded(&plain).unwrap();
+            assert!(both.cost() >= plain.cost() + 40);
+            assert!(both.cost() <= plain.cost() + 1_024, "{}", both.cost() - plain.cost());
+            assert_eq!(both.used_secs(), 7_000);
+            assert_eq!(both.without_coded().cost(), plain.cost());
+            assert!(both.is_coded_of(&plain) && !plain.is_coded_of(&plain));
+            let other = samples::entry_of(plain.head.clone(), plain.body.clone());
+            assert_eq!(both.is_coded_of(&other), len >= ONE_BLOCK_BYTES_MAX, "its own block");
+            let later = Entry { known_ms: 1, ..plain.without_coded() };
+            assert!(!both.is_coded_of(&later));
+        }
+    }
+
+    #[test]
+    fn a_head_that_forbids_the_coded_form_drops_it() {
+        let weak = &[("etag", "W/\"1\"")][..];
+        let of = |lines: &[(&str, &str)], body: Body| {
+            samples::entry_of(Head::new(StatusCode::OK, &fields(lines)), body)
+        };
+        for len in [10, 2 * ONE_BLOCK_BYTES_MAX] {
+            let plain = of(weak, Body::from_chunks(vec![Bytes::from(vec![7; len])]));
+            let both = coded(&plain).unwrap();
+            let kept = of(weak, both.body.clone());
+            assert_eq!(kept.body.coded().map(Body::len), Some(40));
+            assert_eq!(kept.body.len(), len as u64);
+            let strong = of(&[("etag", "\"1\"")], both.body.clone());
+            assert!(strong.body.coded().is_none() && coded(&strong).is_none());
+            assert_eq!(strong.body.len(), len as u64);
+        }
+    }
+
+    #[test]
+    fn what_a_secret_selects_has_no_coded_form() {
+        let plain = samples::entry("text", &[]);
+        assert!(coded(&plain).is_some());
+        let request = fields(&[("cookie", "a=b")]);
+        let selecting = Selecting::of(&[http::header::COOKIE], &request);
+        let own = Entry { selecting, ..plain.without_coded() };
+        assert!(coded(&own).is_none());
     }
 
     #[test]

@@ -77,6 +77,13 @@ impl Packing {
     }
 }
 
+/// Whether a body of this length packs into one frame. Only that goes out as it is: a row of frames
+/// is as valid (RFC 8878, 3.1), but clients that name `zstd` take the first frame for the whole and
+/// tell nobody: aiohttp 3.13.3 and urllib3 2.0.2 do.
+pub const fn is_one_frame(len: u64) -> bool {
+    len <= BLOCK_BYTES as u64
+}
+
 /// Whether blocks of the body are blocks of its segments.
 fn is_even(body: &Body) -> bool {
     let but_last = body.segments().split_last().map_or(&[][..], |(_, others)| others);

@@ -9,7 +9,7 @@
 //!               │            Selecting::matches ── which variant ─┤
 //!               └──────────────────► judge(stamp, wishes, now) ◄──┘
 //!                                      │
-//!     Fresh ───────────────────────────┤ serve: ranges, condition, answer::*
+//!     Fresh ───────────────────────────┤ serve: form, ranges, condition, answer::*
 //!     WhileRevalidate ─────────────────┤ serve, and renew behind
 //!     Validate(why) ── conditions() ───┘ ask the origin first
 //!                          │
@@ -31,6 +31,7 @@
 
 pub mod answer;
 pub mod breaker;
+pub mod coded;
 pub mod date;
 pub mod directives;
 pub mod freshness;
@@ -51,6 +52,7 @@ pub mod verdict;
 mod tests;
 
 pub use answer::{CacheStatus, Fwd};
+pub use coded::{Form, form, may_be_coded};
 pub use directives::{RequestDirectives, ResponseDirectives};
 pub use freshness::TtlBy;
 pub use law::{CookieStrip, Law, Overrides, Ttl, TtlMode};

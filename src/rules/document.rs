@@ -292,6 +292,8 @@ document! {
         level: At<u64>,
         /// The shortest body that is compressed. Default 1KiB.
         min: At<Size>,
+        /// Whether clients that accept zstd get it as it is kept. Default true.
+        serve: At<bool>,
     } later []
 }
 

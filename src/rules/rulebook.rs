@@ -127,6 +127,8 @@ pub struct Keeping {
     pub l2: bool,
     /// The level of compression, and the shortest body in bytes that is worth it.
     pub compress: Option<(i32, u64)>,
+    /// Whether clients that accept zstd may get compressed bodies as they are kept.
+    pub serve: bool,
     /// Sealed in the shared level.
     pub encrypt: bool,
     /// Whether the shared level may be read from a replica.
@@ -136,7 +138,7 @@ pub struct Keeping {
 impl Default for Keeping {
     fn default() -> Self {
         let compress = Some((COMPRESS_LEVEL, COMPRESS_BYTES_MIN));
-        Self { l1: true, l2: true, compress, encrypt: false, replica: false }
+        Self { l1: true, l2: true, compress, serve: true, encrypt: false, replica: false }
     }
 }
 

@@ -51,6 +51,7 @@ mod f_fmgo;
 mod g_gad;
 mod l_cluster;
 mod l_coalescing;
+mod l_coded;
 mod l_events;
 mod l_faults;
 mod l_journal;

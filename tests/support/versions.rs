@@ -1,6 +1,7 @@
 //! An origin whose objects have versions: every write that it commits raises the version of its
 //! path, every read tells it. So an answer shows how old it is, whatever caches it came through.
-//! What stands below `/vary/` depends on the language.
+//! What stands below `/vary/` depends on the language; what stands below `/weak/` has a weak tag,
+//! and below `/dated/` a date in place of one.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::origin::{Gate, Latch, Request, read_request};
+
+/// When everything was changed that has a date.
+pub(crate) const LONG_AGO: &str = "Fri, 20 Nov 2020 12:00:00 GMT";
 
 /// A running origin.
 pub(crate) struct Versions {
@@ -162,12 +166,19 @@ impl State {
         }
         let reads = matches!(method, "GET" | "HEAD");
         let version = if reads { self.version(path) } else { self.commit(path) };
-        let tag = format!("\"{version}\"");
+        let weak = if path.starts_with("/weak/") { "W/" } else { "" };
+        let tag = format!("{weak}\"{version}\"");
+        let validator = if path.starts_with("/dated/") {
+            format!("Last-Modified: {LONG_AGO}")
+        } else {
+            format!("ETag: {tag}")
+        };
         let lines = format!(
-            "Cache-Control: max-age={}\r\nETag: {tag}\r\nContent-Type: application/json\r\n",
+            "Cache-Control: max-age={}\r\n{validator}\r\nContent-Type: application/json\r\n",
             self.lifetime_s
         );
-        if reads && request.head.lines().any(|line| line == format!("if-none-match: {tag}")) {
+        let condition = format!("if-none-match: {}", tag.to_lowercase());
+        if reads && request.head.lines().any(|line| line == condition) {
             return (version, message(304, &lines, "", false));
         }
         let mut body = json!({ "path": path, "version": version });

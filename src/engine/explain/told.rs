@@ -86,6 +86,8 @@ pub struct Stored {
     pub ttl: i64,
     /// Bytes of its body.
     pub bytes: u64,
+    /// Bytes of its body in zstd, where the answer goes out so.
+    pub zstd: Option<u64>,
     /// Its tags.
     pub tags: Vec<String>,
     /// How many variants stand beside it, itself included.
@@ -116,11 +118,12 @@ impl fmt::Display for Told {
             line("tags", &self.tags.join(" "))?;
         }
         if let Some(stored) = &self.stored {
-            let Stored { verdict, status, age, ttl, bytes, variants, .. } = stored;
+            let Stored { verdict, status, age, ttl, bytes, zstd, variants, .. } = stored;
+            let coded = zstd.map_or_else(String::new, |len| format!(" (sent as zstd, {len})"));
             line(
                 "stored",
                 &format!(
-                    "{verdict}: status {status}, age {age}s, ttl {ttl}s, {bytes} bytes, \
+                    "{verdict}: status {status}, age {age}s, ttl {ttl}s, {bytes} bytes{coded}, \
                      {variants} variants"
                 ),
             )?;

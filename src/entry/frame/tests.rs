@@ -85,12 +85,12 @@ fn json_of(items: usize) -> String {
 }
 
 fn plain(entry: &Entry) -> Bytes {
-    encode(&key(), entry, NUMBER, NO_SKEW, &Treatment::default()).unwrap()
+    encode(&key(), entry, NUMBER, NO_SKEW, &Treatment::default()).unwrap().bytes
 }
 
 fn sealed(entry: &Entry, ring: &KeyRing) -> Bytes {
     let how = Treatment { packing: Some(Packing::default()), seal: Some(ring) };
-    encode(&key(), entry, NUMBER, NO_SKEW, &how).unwrap()
+    encode(&key(), entry, NUMBER, NO_SKEW, &how).unwrap().bytes
 }
 
 fn open_with(frame: &Bytes, ring: Option<&KeyRing>) -> Result<Opened, FrameError> {

@@ -14,7 +14,9 @@ use super::super::words::ReadWord;
 use super::super::{LoadContext, SharedLevel};
 use super::law::{Levels, level, level_without_type};
 use super::{Scope, inherited};
-use crate::base::limits::{CHANNEL_BYTES_MAX, COMPRESS_LEVEL_MAX};
+use crate::base::limits::{
+    CHANNEL_BYTES_MAX, COMPRESS_BYTES_MIN, COMPRESS_LEVEL, COMPRESS_LEVEL_MAX,
+};
 
 /// How and where a route keeps.
 pub(super) fn keeping(levels: &Levels<'_>, scope: &Scope<'_>, found: &mut Findings) -> Keeping {
@@ -22,10 +24,15 @@ pub(super) fn keeping(levels: &Levels<'_>, scope: &Scope<'_>, found: &mut Findin
     let (l1, l2, encrypt) = (level!(levels, l1), level!(levels, l2), level!(levels, encrypt));
     let read = level!(levels, read);
     let says = |field: Option<&At<bool>>, default: bool| field.map_or(default, |at| at.value);
+    let (compress, serve) = match level!(levels, compress) {
+        Some(written) => compress(written, found),
+        None => (built_in.compress, built_in.serve),
+    };
     let keeping = Keeping {
         l1: says(l1, built_in.l1),
         l2: says(l2, built_in.l2),
-        compress: level!(levels, compress).map_or(built_in.compress, |at| compress(at, found)),
+        compress,
+        serve,
         encrypt: says(encrypt, built_in.encrypt),
         replica: read.is_some_and(|at| at.value == ReadWord::Replica),
     };
@@ -39,11 +46,12 @@ pub(super) fn keeping(levels: &Levels<'_>, scope: &Scope<'_>, found: &mut Findin
     keeping
 }
 
-fn compress(written: &At<Compression>, found: &mut Findings) -> Option<(i32, u64)> {
-    let (level, min) = Keeping::default().compress?;
+/// How bodies are compressed, and whether they are served so.
+fn compress(written: &At<Compression>, found: &mut Findings) -> (Option<(i32, u64)>, bool) {
+    let (level, min) = (COMPRESS_LEVEL, COMPRESS_BYTES_MIN);
     match &written.value {
-        Compression::Whether(false) => None,
-        Compression::Whether(true) => Some((level, min)),
+        Compression::Whether(false) => (None, false),
+        Compression::Whether(true) => (Some((level, min)), true),
         Compression::As(table) => {
             let fits = |level: &i32| (1..=COMPRESS_LEVEL_MAX).contains(level);
             let own = table.level.as_ref().map(|at| {
@@ -54,7 +62,8 @@ fn compress(written: &At<Compression>, found: &mut Findings) -> Option<(i32, u64
                 })
             });
             let min = table.min.as_ref().map_or(min, |at| at.value.0.0);
-            Some((own.unwrap_or(level), min))
+            let serve = table.serve.as_ref().is_none_or(|at| at.value);
+            (Some((own.unwrap_or(level), min)), serve)
         }
     }
 }

@@ -12,6 +12,7 @@
 
 mod pool;
 mod reshape;
+mod swap;
 mod sweep;
 
 use std::hash::BuildHasher;
@@ -187,6 +188,7 @@ impl L1 {
         let layout = self.layout.load_full();
         let Some(home) = layout.named(&entry.labels.place.kind) else { return Landed::Refused };
         let room = home.room();
+        let entry = swap::fitting(&key, entry, room);
         let alone = Bundle::of(Arc::clone(&entry));
         let overhead = pool::weight(&key, &alone).saturating_sub(entry.cost());
         if pool::weight(&key, &alone) > room {
@@ -216,13 +218,6 @@ impl L1 {
         let Some(home) = layout.named(&entry.labels.place.kind) else { return true };
         let cost = Bundle::cost_of_one().saturating_add(entry.cost_with_body(len));
         pool::weight_of(key, cost, entry.labels.count()) <= home.room()
-    }
-
-    /// Drops that very entry, if it still stands; whether it did.
-    pub fn drop_entry(&self, key: &Key, entry: &Arc<Entry>) -> bool {
-        let swept = self.take_from(key.identity(), &|stands| Arc::ptr_eq(stands, entry));
-        self.settle();
-        swept.entries > 0
     }
 
     /// What stands under an identity, whatever its type, without counting as a use. For reports.

@@ -111,7 +111,7 @@ proptest! {
         let (ring, number, skew) = (ring(RING), Number(number), Skew::from_millis(skew));
         let packing = pack.then(|| Packing { min: 100, ..Packing::default() });
         let how = Treatment { packing, seal: seal.then_some(&ring) };
-        let frame = encode(&key, &entry, number, skew, &how).unwrap();
+        let frame = encode(&key, &entry, number, skew, &how).unwrap().bytes;
         let shapes = Shapes::default();
         let opened = decode(&key, &frame, skew, Some(&ring), Tick(9), &shapes).unwrap();
         prop_assert_eq!(opened.entry.stamp, entry.stamp);
@@ -150,13 +150,43 @@ fn bodies_are_packed_where_it_saves_and_nothing_has_done_it_before() {
     let packing = Some(Packing::default());
     let how = Treatment { packing, seal: None };
     let entry = full(&json_of(100));
-    let packed = |entry: &Entry| encode(&key(), entry, NUMBER, NO_SKEW, &how).unwrap();
+    let packed = |entry: &Entry| encode(&key(), entry, NUMBER, NO_SKEW, &how).unwrap().bytes;
     assert!(packed(&entry).len() < plain(&entry).len() / 2);
     assert_eq!(packed(&full(&json_of(10))), plain(&full(&json_of(10))), "too short");
     for (coding, packs) in [("identity", true), ("gzip", false), ("identity, br", false)] {
         let head = Head::new(StatusCode::OK, &fields(&[("content-encoding", coding)]));
         let coded = Entry { head, ..full(&json_of(100)) };
         assert_eq!(packed(&coded).len() < plain(&coded).len(), packs, "{coding}");
+    }
+}
+
+#[test]
+fn a_packed_body_comes_back_in_both_forms_where_it_may_go_out_so() {
+    let (full_frame, longer) = ("x".repeat(SEGMENT_BYTES), "x".repeat(SEGMENT_BYTES + 1));
+    for (tag, body, seal, whole) in [
+        ("W/\"1\"", &json_of(100), false, true),
+        ("W/\"1\"", &full_frame, false, true),
+        ("W/\"1\"", &longer, false, false),
+        ("\"1\"", &json_of(100), false, false),
+        ("W/\"1\"", &json_of(100), true, false),
+        ("W/\"1\"", &json_of(1), false, false),
+    ] {
+        let head = Head::new(StatusCode::OK, &fields(&[("etag", tag)]));
+        let entry = Entry { head, ..full(body) };
+        let ring = ring(RING);
+        let how = Treatment { packing: Some(Packing::default()), seal: seal.then_some(&ring) };
+        let framed = encode(&key(), &entry, NUMBER, NO_SKEW, &how).unwrap();
+        let opened = open_with(&framed.bytes, Some(&ring)).unwrap().entry;
+        assert_eq!(opened.body.to_bytes(), body.as_bytes());
+        let coded = opened.body.coded().map(Body::to_bytes);
+        assert_eq!(coded.is_some(), whole, "{tag} {seal} {}", body.len());
+        let fits = (1_024..=SEGMENT_BYTES).contains(&body.len());
+        assert_eq!(framed.packed.is_some(), !seal && fits);
+        if let Some(coded) = coded {
+            assert_eq!(Some(&coded[..]), framed.packed.as_deref());
+            let plain = zstd::stream::decode_all(&coded[..]).unwrap();
+            assert_eq!(plain, body.as_bytes());
+        }
     }
 }
 
@@ -178,7 +208,7 @@ fn clocks_that_differ_read_the_same_age() {
         ..full("").stamp
     };
     let entry = Entry { stamp, ..full("text") };
-    let frame = encode(&key(), &entry, NUMBER, writer, &Treatment::default()).unwrap();
+    let frame = encode(&key(), &entry, NUMBER, writer, &Treatment::default()).unwrap().bytes;
     let opened = decode(&key(), &frame, reader, None, Tick(1), &Shapes::default()).unwrap();
     let read = opened.entry.stamp;
     let now = |secs| redis(secs).minus(slow);

@@ -25,21 +25,45 @@ fn keeping(text: &str) -> Keeping {
 #[test]
 fn everything_is_kept_unless_said() {
     let plain = keeping("[[route]]\nmatch='GET /a'\n");
-    let built_in =
-        Keeping { l1: true, l2: true, compress: Some((3, 1_024)), encrypt: false, replica: false };
+    let built_in = Keeping {
+        l1: true,
+        l2: true,
+        compress: Some((3, 1_024)),
+        serve: true,
+        encrypt: false,
+        replica: false,
+    };
     assert_eq!(plain, built_in);
     let said = keeping(
         "[[route]]\nmatch='GET /a'\nl1=false\ncompress={ level=19, min='4KiB' }\nencrypt=true\n\
          read='replica'\n",
     );
-    let wanted =
-        Keeping { l1: false, l2: true, compress: Some((19, 4_096)), encrypt: true, replica: true };
+    let wanted = Keeping {
+        l1: false,
+        compress: Some((19, 4_096)),
+        encrypt: true,
+        replica: true,
+        ..built_in
+    };
     assert_eq!(said, wanted);
     let level = keeping("[[route]]\nmatch='GET /a'\ncompress={ level=1 }\nl2=false\n");
     assert_eq!((level.compress, level.l2), (Some((1, 1_024)), false));
     let min = keeping("[[route]]\nmatch='GET /a'\ncompress={ min='0B' }\n");
     assert_eq!(min.compress, Some((3, 0)));
     assert_eq!(keeping("[[route]]\nmatch='GET /a'\ncompress=false\n").compress, None);
+}
+
+#[test]
+fn compressed_bodies_are_served_unless_said() {
+    let told = |compress: &str| {
+        let keeping = keeping(&format!("[[route]]\nmatch='GET /a'\ncompress={compress}\n"));
+        (keeping.compress, keeping.serve)
+    };
+    assert_eq!(told("true"), (Some((3, 1_024)), true));
+    assert_eq!(told("{ level=5 }"), (Some((5, 1_024)), true));
+    assert_eq!(told("{ serve=true, min='2KiB' }"), (Some((3, 2_048)), true));
+    assert_eq!(told("{ serve=false }"), (Some((3, 1_024)), false));
+    assert_eq!(told("false"), (None, false));
 }
 
 #[test]
@@ -52,7 +76,13 @@ fn the_type_says_it_for_its_routes_and_none_takes_it_back() {
     let keeping = |name: &str| book.route_named(name).unwrap().keeping;
     assert_eq!(
         keeping("a"),
-        Keeping { l1: true, l2: true, compress: None, encrypt: true, replica: true }
+        Keeping {
+            compress: None,
+            serve: false,
+            encrypt: true,
+            replica: true,
+            ..Keeping::default()
+        }
     );
     assert_eq!(keeping("b"), Keeping::default());
 }
@@ -64,6 +94,7 @@ fn wrong_values_are_told() {
         ("compress={ level=0 }", "error C003 a level is a number from 1 to 19"),
         ("compress={ lvl=1 }", "error C002 `lvl` is not a field of `compress` of [[route]]"),
         ("compress=3", "error C003 expected true, false or a table"),
+        ("compress={ serve=1 }", "error C003 expected true or false, found an integer"),
         ("l1='yes'", "error C003 expected true or false, found text"),
         ("read='slave'", "error C003 `slave` is not one of the words"),
         ("l1=false\nl2=false", "error C021 with `l1` and `l2` false nothing is kept"),

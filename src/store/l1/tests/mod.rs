@@ -4,6 +4,7 @@ mod bounds;
 mod memory;
 mod purges;
 mod schedules;
+mod swaps;
 mod threads;
 
 use super::*;

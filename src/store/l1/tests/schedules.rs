@@ -5,8 +5,8 @@
 
 use super::threads::Dice;
 use super::*;
-use crate::entry::Labels;
 use crate::entry::order::{Glob, Order, Selector};
+use crate::entry::{Body, Labels};
 use crate::store::fence::Birth;
 
 /// What keeps the promise. Each is taken away in turn.
@@ -61,6 +61,8 @@ struct World {
     needed: [u64; 3],
     fetches: Vec<Fetch>,
     purges: Vec<Purge>,
+    /// What was stored, for who adds a coded form to it later.
+    landed: Vec<(Key, Arc<Entry>)>,
 }
 
 fn facts(number: usize) -> (Key, Labels) {
@@ -101,12 +103,13 @@ impl World {
             needed: [1; 3],
             fetches: Vec::new(),
             purges: Vec::new(),
+            landed: Vec::new(),
         }
     }
 
     /// One step of somebody; a lookup that saw what it may not is an error.
     fn step(&mut self, dice: &mut Dice) -> Result<(), String> {
-        match dice.below(10) {
+        match dice.below(11) {
             0 if self.fetches.len() < 4 => {
                 let birth = self.guards.birth_first.then(|| self.fences.begin());
                 let key = dice.below(3) as usize;
@@ -121,6 +124,12 @@ impl World {
             }
             3..6 if !self.fetches.is_empty() => self.advance_fetch(dice),
             6..8 if !self.purges.is_empty() => self.advance_purge(dice),
+            10 if !self.landed.is_empty() => {
+                let at = dice.below(self.landed.len() as u64) as usize;
+                let (key, entry) = self.landed.swap_remove(at);
+                let coded = Body::from_chunks(vec![vec![7; 9].into()]);
+                self.level.add_coded(&key, &entry, coded);
+            }
             _ => return self.look(dice.below(3) as usize),
         }
         Ok(())
@@ -146,7 +155,8 @@ impl World {
         let stamp = samples::stamp(samples::STORED_AT, 3_600);
         let entry = samples::full(&version.to_string(), labels.clone(), &[], stamp);
         if self.guards.fenced && self.guards.at_once {
-            self.level.land(&birth, key, entry);
+            self.level.land(&birth, key.clone(), Arc::clone(&entry));
+            self.landed.push((key, entry));
         } else if !self.guards.fenced || birth.admits(&facts) {
             // A birth of this moment passes any fence: stored, whatever came before. Whether it
             // may be was asked a line above; the schedule goes on between the two steps when the

@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::reply::hex;
 use super::{Effects, Fleet, Lease, News, Standing};
 use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::base::tasks;
 use crate::base::units::Span;
-use crate::entry::frame::{self, FrameError, NUMBER_AT, Treatment};
+use crate::entry::frame::{self, FrameError, Framed, NUMBER_AT, Treatment};
 use crate::entry::pack::Packing;
 use crate::entry::seal::KeyRing;
-use crate::entry::{Entry, Key};
+use crate::entry::{Body, Entry, Key};
 use crate::policy::Selecting;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
@@ -28,11 +30,14 @@ pub struct Keeping {
     pub packing: Option<Packing>,
     /// Whether frames are sealed.
     pub sealed: bool,
+    /// Whether the packed body is wanted back.
+    pub wanted: bool,
 }
 
 impl Fleet {
     /// Puts an entry that stands in L1, or that no order forbade to stand there. Ends the lease
-    /// that it was fetched under, whatever comes of it.
+    /// that it was fetched under, whatever comes of it. Gives the body back as it was packed, where
+    /// that is wanted and it was, whatever Redis says.
     pub async fn put(
         &self,
         key: &Key,
@@ -41,16 +46,17 @@ impl Fleet {
         standing: &Standing,
         lease: &Lease,
         effects: &dyn Effects,
-    ) {
+    ) -> Option<Body> {
         let place = Place::of(key, keeping.shard.as_deref());
         let kept = kept_for(entry, effects.now());
         let framed = match kept {
             Some(_) => self.frame(key, entry, keeping, standing).await,
             None => Err(FrameError::TooLong),
         };
-        let (Ok(frame), Some(kept)) = (framed, kept) else {
+        let (Ok((frame, packed)), Some(kept)) = (framed, kept) else {
             self.stats.unframed.count();
-            return self.release(&place, lease, false);
+            self.release(&place, lease, false);
+            return None;
         };
         match self.send(entry, &place, standing, lease, &frame, kept).await {
             Ok(word) if word == "stored" => self.stats.puts.count(),
@@ -65,6 +71,7 @@ impl Fleet {
                 self.release(&place, lease, false);
             }
         }
+        packed
     }
 
     /// A newer answer than what stands there may not be kept: the older one must not be served in
@@ -81,14 +88,15 @@ impl Fleet {
         });
     }
 
-    /// The bytes; those of a large body are made beside the requests of this thread.
+    /// The bytes, and the packed body in them, where that is wanted; those of a large body are made
+    /// beside the requests of this thread.
     async fn frame(
         &self,
         key: &Key,
         entry: &Arc<Entry>,
         keeping: &Keeping,
         standing: &Standing,
-    ) -> Result<bytes::Bytes, FrameError> {
+    ) -> Result<(Bytes, Option<Body>), FrameError> {
         if entry.body.len() > self.config.max_object {
             return Err(FrameError::TooLong);
         }
@@ -99,18 +107,21 @@ impl Fleet {
             None
         };
         let (packing, skew, number) = (keeping.packing, self.skew(), standing.number);
+        let wanted = keeping.wanted;
         let make = move |key: &Key, entry: &Entry| {
             let how = Treatment { packing, seal: seal.as_deref() };
-            frame::encode(key, entry, number, skew, &how)
+            let Framed { bytes, packed } = frame::encode(key, entry, number, skew, &how)?;
+            let packed = packed.filter(|_| wanted);
+            Ok((bytes, packed.map(|packed| Body::from_chunks(vec![packed.into()]))))
         };
-        let frame = if entry.body.len() < limits::FRAMED_AT_ONCE_BYTES {
+        let (frame, packed) = if entry.body.len() < limits::FRAMED_AT_ONCE_BYTES {
             make(key, entry)?
         } else {
             let (key, entry) = (key.clone(), Arc::clone(entry));
             tasks::aside(move || make(&key, &entry)).await.unwrap_or(Err(FrameError::TooLong))?
         };
         let fits = frame.len() as u64 <= self.config.max_object.saturating_add(FRAME_SPARE);
-        if fits { Ok(frame) } else { Err(FrameError::TooLong) }
+        if fits { Ok((frame, packed)) } else { Err(FrameError::TooLong) }
     }
 
     async fn send(
