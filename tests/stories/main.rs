@@ -49,6 +49,7 @@ mod c_central_cache;
 mod e_electro_isla;
 mod f_fmgo;
 mod g_gad;
+mod l_clocks;
 mod l_cluster;
 mod l_coalescing;
 mod l_events;
