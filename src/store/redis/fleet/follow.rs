@@ -43,6 +43,12 @@ impl Fleet {
                     // It did not belong to the fleet a moment ago: once more, at once.
                     let _ = self.poll(effects).await.map(|_| self.flush.notify_one());
                 }
+                // A server that answers and refuses is not down: nobody else would tell.
+                Err(TierFault::Refused(why)) => {
+                    self.stats.tell_refusal(&why, self.steady_ms(), |why| {
+                        effects.tell(&News::Refused { why });
+                    });
+                }
                 Err(_) => {}
             }
             self.submit_due_events(effects);
