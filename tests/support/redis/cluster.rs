@@ -129,7 +129,7 @@ impl Cluster {
         self.servers[at].restart();
     }
 
-    /// Waits until the others have put somebody in the place of a dead master.
+    /// Waits until the others have put somebody in the place of a master that is dead or frozen.
     pub(crate) fn failed_over(&self, dead: usize) {
         let port = self.servers[dead].port();
         let healed = |server: &Server| {
@@ -139,7 +139,7 @@ impl Cluster {
                 && owned.iter().all(|one| one.port != port)
                 && server.asked(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
         };
-        let lives = || self.servers.iter().filter(|one| one.program.is_some());
+        let lives = || self.servers.iter().filter(|one| one.program.is_some() && one.port != port);
         assert!(holds_within(FAILOVER, || lives().all(healed)), "nobody took the place of {port}");
     }
 
