@@ -55,5 +55,6 @@ mod l_coalescing;
 mod l_events;
 mod l_faults;
 mod l_journal;
+mod l_replicas;
 mod l_shared;
 mod l_values;
