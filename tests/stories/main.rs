@@ -57,4 +57,5 @@ mod l_faults;
 mod l_journal;
 mod l_replicas;
 mod l_shared;
+mod l_tls;
 mod l_values;

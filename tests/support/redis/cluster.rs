@@ -35,6 +35,7 @@ impl Cluster {
         command.args(["--cluster", "create"]);
         command.args(cluster.servers.iter().map(Server::address));
         command.args(["--cluster-replicas", "1", "--cluster-yes"]);
+        command.args(super::tls::client_words(&cluster.servers[0].words));
         let said = command.output().unwrap_or_else(|error| panic!("redis-cli: {error}"));
         assert!(said.status.success(), "no cluster: {}", String::from_utf8_lossy(&said.stdout));
         cluster.settled();
