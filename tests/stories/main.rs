@@ -59,3 +59,4 @@ mod l_replicas;
 mod l_shared;
 mod l_tls;
 mod l_values;
+mod l_wide;
