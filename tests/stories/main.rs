@@ -60,3 +60,4 @@ mod l_shared;
 mod l_tls;
 mod l_values;
 mod l_wide;
+mod l_writes;
