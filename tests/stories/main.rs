@@ -56,6 +56,7 @@ mod l_events;
 mod l_faults;
 mod l_journal;
 mod l_replicas;
+mod l_secrets;
 mod l_shared;
 mod l_tls;
 mod l_values;

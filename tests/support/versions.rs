@@ -1,6 +1,6 @@
 //! An origin whose objects have versions: every write that it commits raises the version of its
 //! path, every read tells it. So an answer shows how old it is, whatever caches it came through.
-//! What stands below `/vary/` depends on the language.
+//! What stands below `/vary/` depends on a field of the request, usually the language.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
@@ -39,6 +39,8 @@ struct State {
     delays: HashMap<String, Duration>,
     served: Vec<Served>,
     lifetime_s: u64,
+    /// What answers below `/vary/` depend on.
+    varies_by: String,
     /// What makes answers larger than their two members.
     pad: String,
     /// Statuses in place of answers.
@@ -50,7 +52,8 @@ impl Versions {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
-        let state = State { lifetime_s: 60, ..State::default() };
+        let varies_by = "Accept-Language".to_owned();
+        let state = State { lifetime_s: 60, varies_by, ..State::default() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -69,6 +72,12 @@ impl Versions {
     /// From now on answers live so long.
     pub(crate) fn lives_for(&self, seconds: u64) -> &Self {
         self.lock().lifetime_s = seconds;
+        self
+    }
+
+    /// From now on answers below `/vary/` depend on this field.
+    pub(crate) fn varies_by(&self, name: &str) -> &Self {
+        name.clone_into(&mut self.lock().varies_by);
         self
     }
 
@@ -175,7 +184,7 @@ impl State {
             body["pad"] = json!(self.pad);
         }
         let lines = if path.starts_with("/vary/") {
-            format!("{lines}Vary: Accept-Language\r\n")
+            format!("{lines}Vary: {}\r\n", self.varies_by)
         } else {
             lines
         };
