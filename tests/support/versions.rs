@@ -1,6 +1,6 @@
 //! An origin whose objects have versions: every write that it commits raises the version of its
 //! path, every read tells it. So an answer shows how old it is, whatever caches it came through.
-//! What stands below `/vary/` depends on a field of the request, usually the language.
+//! What stands below `/vary/` depends on a field of the request, usually the language, and tells it.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
@@ -171,7 +171,10 @@ impl State {
         }
         let reads = matches!(method, "GET" | "HEAD");
         let version = if reads { self.version(path) } else { self.commit(path) };
-        let tag = format!("\"{version}\"");
+        let varies = path.starts_with("/vary/");
+        let said = if varies { request.said(&self.varies_by) } else { String::new() };
+        // Variants are told apart by their tags (RFC 9110, 8.8.3).
+        let tag = format!("\"{version}{said}\"");
         let lines = format!(
             "Cache-Control: max-age={}\r\nETag: {tag}\r\nContent-Type: application/json\r\n",
             self.lifetime_s
@@ -183,11 +186,10 @@ impl State {
         if reads && !self.pad.is_empty() {
             body["pad"] = json!(self.pad);
         }
-        let lines = if path.starts_with("/vary/") {
-            format!("{lines}Vary: {}\r\n", self.varies_by)
-        } else {
-            lines
-        };
+        if varies {
+            body["for"] = json!(said);
+        }
+        let lines = if varies { format!("{lines}Vary: {}\r\n", self.varies_by) } else { lines };
         let lines = if reads { &*lines } else { "Content-Type: application/json\r\n" };
         (version, message(200, lines, &body.to_string(), method == "HEAD"))
     }
