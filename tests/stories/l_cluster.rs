@@ -148,8 +148,8 @@ fn no_request_fails_while_a_cluster_changes() {
     }
 }
 
-/// One that orders everything, or one of entries alone, stands still and is not dead: connections to
-/// it stay open. Its replica takes its place, or it comes back as the master that it was.
+/// One that orders everything, or one of entries alone, stands still and is not dead: connections
+/// to it stay open. Its replica takes its place, or it comes back as the master that it was.
 fn frozen(names: [&'static str; 2], options: &[&str], replaced: bool) {
     let (cluster, origin) = (Cluster::with(options), Versions::start());
     let fleet = fleet(&cluster, &origin);

@@ -47,8 +47,8 @@ impl Shop {
         heard.parse().expect("a number")
     }
 
-    /// Which node is to put messages into the log: the one whose life is the lowest. A purge through
-    /// a node shows its life there.
+    /// Which node is to put messages into the log: the one whose life is the lowest. A purge
+    /// through a node shows its life there.
     fn first_in_charge(&self) -> usize {
         let lives: Vec<_> = self.fleet.nodes.iter().map(|node| self.life_of(node)).collect();
         let all = 0..lives.len();

@@ -160,7 +160,7 @@ fn more_variants_than_are_kept_are_never_mixed_up() {
     let languages: Vec<_> = (0..3 * KEPT).map(|number| format!("x-{number}")).collect();
     let held = || entries(&redis).iter().filter(|key| key.contains("/vary/a")).count();
     let mut from_shared = 0;
-    for version in 1..4 {
+    for (round, version) in (1_u64..4).enumerate() {
         for node in &fleet.nodes {
             for language in languages.iter().chain(&languages) {
                 let answer = node.send(&get("/vary/a").header("Accept-Language", language));
@@ -172,7 +172,7 @@ fn more_variants_than_are_kept_are_never_mixed_up() {
             assert!((1..=KEPT).contains(&held()), "{} are kept", held());
         }
         // By writes through either node.
-        fleet.nodes[version as usize % 2].send(&ask("PUT", "/vary/a")).with_status(200);
+        fleet.nodes[round % 2].send(&ask("PUT", "/vary/a")).with_status(200);
         let fresh = |node: &Cistern, language: &String| {
             let told = node.send(&get("/vary/a").header("Accept-Language", language));
             told.json()["version"] == version + 1

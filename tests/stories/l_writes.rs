@@ -1,5 +1,5 @@
-//! Writes while the shared level is away: nobody waits for Redis longer than the purge's budget, and
-//! not at all once it is known to be away. What they name is dropped all the same.
+//! Writes while the shared level is away: nobody waits for Redis longer than the purge's budget,
+//! and not at all once it is known to be away. What they name is dropped all the same.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,7 @@
 //! An origin whose objects have versions: every write that it commits raises the version of its
 //! path, every read tells it. So an answer shows how old it is, whatever caches it came through.
-//! What stands below `/vary/` depends on a field of the request, usually the language, and tells it.
+//! What stands below `/vary/` depends on a field of the request, usually the language, and tells
+//! it.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
