@@ -10,6 +10,7 @@ use crate::support::cistern::in_front_of;
 use crate::support::client::ask;
 use crate::support::fleet::{Fleet, LAG_MAX, SLACK, with_budget};
 use crate::support::redis::{Server, holds_within, until};
+use crate::support::trial::no_trials;
 use crate::support::versions::Versions;
 
 /// Entries that are in nobody's shared level, so that a story can have many.
@@ -42,10 +43,10 @@ const WAIT_MAX: Duration = Duration::from_millis(250);
 /// Has a node fetch so many entries, on several connections.
 fn fill(address: &str) {
     thread::scope(|scope| {
-        for part in 0..4 {
+        for part in 0..2 {
             scope.spawn(move || {
                 let mut caller = Caller::of(address);
-                for number in (part..MANY).step_by(4) {
+                for number in (part..MANY).step_by(2) {
                     let told = caller.asks("GET", &format!("/many/{number}"));
                     assert!(told.is_ok_and(|told| told.status == 200), "{number} failed");
                 }
@@ -81,6 +82,7 @@ fn while_read<T>(address: &str, story: impl FnOnce() -> T) -> (T, Duration) {
 
 #[test]
 fn a_wide_purge_holds_nobody_up() {
+    let _machine = no_trials();
     let (redis, origin) = (Server::start(), Versions::start());
     // While a node drops very many it may not hear in time what others do, and asks before it
     // serves: then this is what a request waits.
