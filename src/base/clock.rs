@@ -90,16 +90,17 @@ impl Clock {
     }
 
     /// Takes the offset from the system's wall clock again: it may have been set meanwhile, or have
-    /// gone on while the process was suspended. By how much it had moved.
+    /// gone on while the process was suspended. By how many milliseconds it had moved; negative
+    /// when it was set back.
     #[expect(clippy::disallowed_methods, reason = "this is the one door to wall time")]
-    pub fn align(&self) -> Span {
+    pub fn align(&self) -> i64 {
         let wall = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis() as u64);
         let elapsed = self.anchor.elapsed().as_millis() as u64;
         let at_anchor = wall.saturating_sub(elapsed);
         let before = self.wall_at_anchor_ms.swap(at_anchor, Ordering::Relaxed);
-        Span::from_millis(before.abs_diff(at_anchor))
+        at_anchor.cast_signed().saturating_sub(before.cast_signed())
     }
 }
 

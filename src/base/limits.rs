@@ -366,6 +366,10 @@ pub const CLOCKS_APART: Span = Span::from_secs(1);
 /// Clocks that are further apart are wrong: tombstones reckon with a minute between two servers.
 pub const CLOCKS_ASTRAY: Span = Span::from_secs(60);
 
+/// A clock that is set back by more makes what is stored visibly younger than it is: ages are told
+/// in whole seconds (RFC 9111, 5.1).
+pub const CLOCK_SET_BACK: Span = Span::from_secs(1);
+
 /// A member that says nothing for so long is away: it speaks five times a second.
 pub const MEMBER_QUIET: Span = Span::from_secs(5);
 

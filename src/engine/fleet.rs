@@ -90,6 +90,11 @@ impl Engine {
         self.fleet.as_ref().filter(|_| shared)
     }
 
+    /// Whether a credential selects an entry, by the rules or by what everybody knows for one.
+    fn hides(&self, entry: &Entry) -> bool {
+        self.book.load().rules.credentials.select(&entry.selecting)
+    }
+
     /// Whether an entry may be used without asking anybody, as far as orders go.
     pub(super) fn is_trusted(&self, entry: &Entry, at: Instant) -> bool {
         self.trust.holds(entry.stamp.born, entry.known_ms, self.trust.at(at))
@@ -100,7 +105,8 @@ impl Engine {
 /// levels.
 pub(super) fn outdate(engine: &Engine, plan: &Plan, entry: &Arc<Entry>) {
     engine.l1.drop_entry(&plan.key, entry);
-    if let Some(fleet) = engine.shares(plan) {
+    // What a credential selects is not there, and its name would be a digest of it.
+    if let Some(fleet) = engine.shares(plan).filter(|_| !engine.hides(entry)) {
         fleet.forget(&plan.key, plan.shard.as_deref(), &entry.selecting);
     }
 }
@@ -268,6 +274,10 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
     // An answer that an order came before, or that a late write may change, is nobody's.
     if !flight.birth.admits(&facts) || engine.settling.doubts(&facts) {
         return;
+    }
+    if engine.hides(entry) {
+        holding.fleet.stats().unframed.count();
+        return holding.is_alone();
     }
     let keeping = Keeping {
         shard: plan.shard.clone(),

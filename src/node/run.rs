@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, Health};
-use crate::base::tasks;
 use crate::base::units::Span;
+use crate::base::{limits, tasks};
 use crate::edge::{self, Edge, Listener, Peer};
 use crate::engine::{Engine, Worker};
 use crate::node::build;
@@ -245,13 +245,25 @@ fn tend(engine: &Arc<Engine>) {
                 engine.telemetry.tell(engine.clock.now(), &event);
             }
             engine.relieve();
-            // A process that was suspended has missed orders without noticing the time.
-            let jumped = engine.clock.align();
-            if engine.fleet.as_ref().is_some_and(|fleet| jumped > fleet.config().lag_max) {
-                engine.trust.forget();
-            }
+            align(&engine);
         }
     });
+}
+
+/// Takes the wall's time again.
+fn align(engine: &Engine) {
+    let moved_ms = engine.clock.align();
+    if let Some(fleet) = &engine.fleet {
+        fleet.clock_moved(moved_ms);
+        // A process that was suspended has missed orders without noticing the time.
+        if moved_ms.unsigned_abs() > fleet.config().lag_max.as_millis() {
+            engine.trust.forget();
+        }
+    }
+    // What is stored has its times from a clock that was ahead, and would live longer by this one.
+    if moved_ms < -limits::CLOCK_SET_BACK.as_millis().cast_signed() {
+        engine.distrust();
+    }
 }
 
 async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {

@@ -10,8 +10,10 @@ mod writes;
 
 use super::compile::Made;
 use super::credentials::CredentialNames;
-use super::diagnostic::{Code, Findings};
+use super::diagnostic::{Code, Findings, Spot};
+use super::expr::{Expr, Step};
 use super::rulebook::{Kind, Role, Route, Rulebook};
+use super::template::Template;
 
 /// Judges all routes.
 pub(super) fn check(routes: &[Made], kinds: &[Kind], has_origin: bool, found: &mut Findings) {
@@ -71,6 +73,26 @@ pub(super) fn is_credential(of: &super::extract::ValueOf, names: &CredentialName
         ValueOf::Header(name) => names.counts_header(name),
         ValueOf::Cookie(name) => names.counts_cookie(name.as_bytes()),
         _ => false,
+    }
+}
+
+/// Warns of credentials that a text shows as they are. `what` says which texts these are.
+pub(super) fn check_secrets(
+    what: &str,
+    template: &Template,
+    names: &CredentialNames,
+    spot: Spot,
+    found: &mut Findings,
+) {
+    let digested = |value: &Expr| value.steps.contains(&Step::Sha256);
+    for value in template.values().filter(|value| !digested(value)) {
+        if value.sources().any(|of| is_credential(of, names)) {
+            let message = format!("{what} would show the credential `{{{}}}`", value.written);
+            found.warn(Code::SecretInKey, spot, message).help(format!(
+                "use {{identity}}, or put |sha256 behind it: {what} appear in logs, in answers and \
+                 in Redis"
+            ));
+        }
     }
 }
 

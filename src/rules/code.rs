@@ -131,7 +131,7 @@ codes! {
     NoEffect: "C021", "a field without effect",
         "The field is understood, but nothing on this route lets it matter.";
     /// A secret in the key.
-    SecretInKey: "C022", "a credential that keys would show",
+    SecretInKey: "C022", "a credential that keys, tags or selectors would show",
         "Keys appear in Cache-Status, logs and statistics. {identity} is a keyed digest of all \
          credentials of a request and shows none of them; {header.x-api-key|sha256} also hides \
          it.";

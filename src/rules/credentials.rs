@@ -6,6 +6,7 @@ use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 
 use crate::base::fields::IDENTITY_FIELDS;
 use crate::entry::order::Glob;
+use crate::policy::vary::{Said, Selecting};
 
 /// Cookies of analytics, which say nothing about what an API answers.
 const COOKIES_IGNORED: [&str; 6] = ["_ga", "_ga_*", "_gid", "_fbp", "_gcl_*", "_pk_*"];
@@ -71,6 +72,13 @@ impl CredentialNames {
     /// Whether this field is a credential wherever it appears.
     pub(super) fn counts_header(&self, name: &HeaderName) -> bool {
         self.headers.contains(name) || (*name == COOKIE && self.cookies_ignored.is_some())
+    }
+
+    /// Whether a credential that its request carried selects a variant. Neither it nor a digest of
+    /// it may leave the process: who reads that could try weak ones.
+    pub fn select(&self, selecting: &Selecting) -> bool {
+        let mut said = selecting.parts().filter(|(_, said)| *said != Said::Absent);
+        selecting.holds_secret() || said.any(|(name, _)| self.counts_header(name))
     }
 
     /// Whether a cookie of this name is a credential.
@@ -153,6 +161,24 @@ mod tests {
         }
         assert!(names.seen(&fields(&[("cookie", "_ga=1; sid")])));
         assert!(names.seen(&fields(&[("cookie", "_ga=1"), ("cookie", "sid=2")])));
+    }
+
+    #[test]
+    fn what_a_credential_selects_is_known_by_its_name() {
+        let mut names = CredentialNames::default();
+        let of = |names: &CredentialNames, line: (&str, &str), said: &[(&str, &str)]| {
+            let name = HeaderName::from_bytes(line.0.as_bytes()).unwrap();
+            names.select(&Selecting::of(&[name], &fields(said)))
+        };
+        let selects = |names: &CredentialNames, line| of(names, line, &[line]);
+        let own = ("x-store-pass", "a");
+        assert!(!selects(&names, own) && selects(&names, ("x-api-key", "a")));
+        names.set_headers(vec![HeaderName::from_static("x-store-pass")]);
+        assert!(selects(&names, own) && !selects(&names, ("accept", "a")));
+        // A request without it gave nothing away.
+        assert!(!of(&names, own, &[]));
+        // What everybody knows for one stays one, whatever list the rules have.
+        assert!(selects(&names, ("x-api-key", "a")) && selects(&names, ("cookie", "_ga=1")));
     }
 
     #[test]

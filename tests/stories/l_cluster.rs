@@ -147,3 +147,44 @@ fn no_request_fails_while_a_cluster_changes() {
         cluster.borrow().settled();
     }
 }
+
+/// One that orders everything, or one of entries alone, stands still and is not dead: connections
+/// to it stay open. Its replica takes its place, or it comes back as the master that it was.
+fn frozen(names: [&'static str; 2], options: &[&str], replaced: bool) {
+    let (cluster, origin) = (Cluster::with(options), Versions::start());
+    let fleet = fleet(&cluster, &origin);
+    for (name, orders) in [(names[0], false), (names[1], true)] {
+        cluster.wait_for_replicas();
+        let owner = cluster.owner_of(cluster.slot_of(ORDERING));
+        let frozen = if orders { owner } else { another(&cluster, owner) };
+        let trial = Trial {
+            name,
+            origin: &origin,
+            nodes: fleet.addresses(),
+            reach: Reach::All,
+            orphaned: LEASE,
+        };
+        let thaw = || {
+            if replaced {
+                cluster.failed_over(frozen);
+            }
+            cluster.servers[frozen].thaw();
+        };
+        trial.play(|_| cluster.servers[frozen].freeze(), thaw);
+        cluster.settled();
+        assert_eq!(cluster.is_master(frozen), !replaced, "{name}");
+    }
+}
+
+#[test]
+fn frozen_and_replaced() {
+    let names =
+        ["cluster: a master frozen, replaced", "cluster: the ordering master frozen, replaced"];
+    frozen(names, &[], true);
+}
+
+#[test]
+fn frozen_and_master_again() {
+    let names = ["cluster: a master frozen", "cluster: the ordering master frozen"];
+    frozen(names, &["--cluster-node-timeout", "15000"], false);
+}

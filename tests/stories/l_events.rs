@@ -1,8 +1,11 @@
 //! Any program that reaches Redis drops what it knows to be old, with one `PUBLISH`.
 
-use crate::support::client::get;
-use crate::support::fleet::Fleet;
-use crate::support::redis::{Server, until};
+use std::time::Instant;
+
+use crate::support::cistern::Cistern;
+use crate::support::client::{ask, get};
+use crate::support::fleet::{Fleet, LAG_MAX, SLACK};
+use crate::support::redis::{Server, holds_within, until};
 use crate::support::versions::Versions;
 
 const RULES: &str = r#"
@@ -28,8 +31,13 @@ struct Shop {
 
 impl Shop {
     fn open() -> Self {
+        Self::of(2)
+    }
+
+    /// With so many nodes.
+    fn of(nodes: usize) -> Self {
         let (redis, origin) = (Server::start(), Versions::start());
-        let fleet = Fleet::ruled(2, origin.address(), &redis.url(), RULES);
+        let fleet = Fleet::ruled(nodes, origin.address(), &redis.url(), RULES);
         Self { redis, origin, fleet }
     }
 
@@ -37,6 +45,21 @@ impl Shop {
     fn says(&self, message: &str) -> u64 {
         let heard = self.redis.cli(&["PUBLISH", "shop:changes", message]);
         heard.parse().expect("a number")
+    }
+
+    /// Which node is to put messages into the log: the one whose life is the lowest. A purge
+    /// through a node shows its life there.
+    fn first_in_charge(&self) -> usize {
+        let lives: Vec<_> = self.fleet.nodes.iter().map(|node| self.life_of(node)).collect();
+        let all = 0..lives.len();
+        all.min_by_key(|node| lives[*node].clone()).expect("a node")
+    }
+
+    fn life_of(&self, node: &Cistern) -> String {
+        node.send(&ask("PURGE", "/nothing")).json();
+        let newest = self.redis.cli(&["XREVRANGE", "cistern:{c}:log", "+", "-", "COUNT", "1"]);
+        let given_by = newest.lines().skip_while(|line| *line != "i").nth(1).expect("who gave it");
+        given_by.split('-').next().expect("a life").to_owned()
     }
 
     /// Asks both nodes, so that both keep it, and changes it then.
@@ -114,4 +137,29 @@ fn the_channel_is_heard_again_when_redis_comes_back() {
     shop.fleet.is_one();
     until("both listen again", || shop.says(r#"{"purge":["key:t:item:1"]}"#) == 2);
     shop.fleet.all_tell("/items/1", version);
+}
+
+/// Nobody is told that a message was followed, so it must be, whoever dies: the others wait one lag
+/// for who is in charge, look once more, and see to it.
+#[test]
+fn a_message_is_followed_though_the_node_in_charge_has_just_died() {
+    let mut shop = Shop::of(4);
+    for (number, selector) in ["key:t:item:N", "tag:one-N"].iter().enumerate() {
+        let target = format!("/items/{number}");
+        let version = shop.changes(&target);
+        let selector = selector.replace('N', &number.to_string());
+        let dies = shop.fleet.nodes.remove(shop.first_in_charge());
+        // Still, with open connections: it gets the message and never reads it.
+        dies.signal("STOP");
+        let told = Instant::now();
+        assert!(shop.says(&format!(r#"{{"purge":["{selector}"]}}"#)) > 0);
+        dies.crashes();
+        for node in &shop.fleet.nodes {
+            let left = (LAG_MAX + SLACK * 2).saturating_sub(told.elapsed());
+            let fresh = || node.get(&target).with_status(200).json()["version"] == version;
+            assert!(holds_within(left, fresh), "{selector}: old on {}", node.address());
+        }
+        // Nobody brings it back.
+        shop.fleet.all_tell(&target, version);
+    }
 }

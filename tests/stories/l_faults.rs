@@ -116,7 +116,7 @@ fn on_the_way(name: &'static str, reach: Reach, way: &Way) {
     let fleet = nodes(&origin, [relays[0].url(), relays[1].url(), relays[2].url()]);
     let hit = match reach {
         Reach::One(node) => &relays[node..=node],
-        Reach::All | Reach::Content | Reach::Nobody => &relays[..],
+        _ => &relays[..],
     };
     let trial = trial(name, &origin, &fleet, reach);
     let hurt = |_: &Run| hit.iter().for_each(|one| one.becomes(way.clone()));
@@ -172,6 +172,67 @@ fn answering_with_garbage() {
 fn answering_with_errors() {
     on_the_way("every answer is LOADING", Reach::All, &Way::Answer(LOADING));
     on_the_way("every answer is READONLY", Reach::Content, &Way::Answer(READ_ONLY));
+}
+
+/// An operator takes rights from the nodes' user and gives them back.
+fn without_rights(name: &'static str, reach: Reach, taken: &[&str], given: &[&str]) {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let is = |rights: &[&str]| {
+        let words = [&["ACL", "SETUSER", "node"], rights].concat();
+        assert_eq!(redis.cli(&words), "OK");
+    };
+    is(&["on", ">word", "~*", "&*", "+@all"]);
+    let url = || format!("redis://node:word@{}/0", redis.address());
+    let fleet = nodes(&origin, [url(), url(), url()]);
+    let mut trial = trial(name, &origin, &fleet, reach);
+    // It is asked, and may let nobody end a lease.
+    trial.orphaned = LEASE;
+    trial.play(|_| is(taken), || is(given));
+    // Whoever looks for the reason finds it, and not once for each call.
+    for node in &fleet.nodes {
+        let log = node.log_so_far();
+        let told: Vec<_> = log.lines().filter(|line| tells_of_rights(line)).collect();
+        assert!((1..10).contains(&told.len()), "{name}: {} lines: {told:?}", told.len());
+    }
+}
+
+/// Whether a line of the log says that the node may not do what it must. Within scripts each
+/// version of Redis has other words for that.
+fn tells_of_rights(line: &str) -> bool {
+    let words = ["NOPERM", "can't run this command", "ACL failure", "has no permissions"];
+    line.contains(" REDIS ") && words.iter().any(|word| line.contains(word))
+}
+
+#[test]
+fn a_node_that_only_reads_says_that_it_may_not() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let is = |rights: &[&str]| redis.cli(&[&["ACL", "SETUSER", "node"], rights].concat());
+    is(&["on", ">word", "~*", "&*", "+@all"]);
+    let url = format!("redis://node:word@{}/0", redis.address());
+    let fleet = Fleet::of(1, origin.address(), &url);
+    is(&["-@all"]);
+    until("it says so", || fleet.nodes[0].log_so_far().lines().any(tells_of_rights));
+    fleet.nodes[0].get("/a").with_status(200);
+}
+
+#[test]
+fn without_the_right_to_write() {
+    without_rights("no right to SET", Reach::Content, &["-set"], &["+@all"]);
+}
+
+#[test]
+fn without_the_right_to_order() {
+    without_rights("no right to XADD", Reach::Orders, &["-xadd"], &["+@all"]);
+}
+
+#[test]
+fn without_any_right() {
+    without_rights("no rights", Reach::Content, &["-@all"], &["+@all"]);
+}
+
+#[test]
+fn without_any_key() {
+    without_rights("no rights on keys", Reach::Content, &["resetkeys"], &["~*"]);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::support::cistern::in_front_of;
+use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{Answer, ask, get};
-use crate::support::fleet::{Fleet, LAG_MAX, SLACK, settings, stored};
+use crate::support::fleet::{Fleet, LAG_MAX, SLACK, entries, settings, stored};
 use crate::support::redis::{Server, holds_within, until};
 use crate::support::versions::Versions;
 
@@ -148,6 +148,43 @@ fn all_variants_fall_together_on_all_nodes() {
             assert!(holds_within(LAG_MAX + SLACK, fresh), "{language} on {}", node.address());
         }
     }
+}
+
+/// More languages than are kept: each gets its own, from wherever it comes, and none is left behind
+/// when they fall.
+#[test]
+fn more_variants_than_are_kept_are_never_mixed_up() {
+    const KEPT: usize = 16;
+    let (redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &redis.url());
+    let languages: Vec<_> = (0..3 * KEPT).map(|number| format!("x-{number}")).collect();
+    let held = || entries(&redis).iter().filter(|key| key.contains("/vary/a")).count();
+    let mut from_shared = 0;
+    for (round, version) in (1_u64..4).enumerate() {
+        for node in &fleet.nodes {
+            for language in languages.iter().chain(&languages) {
+                let answer = node.send(&get("/vary/a").header("Accept-Language", language));
+                let told = answer.with_status(200);
+                from_shared += usize::from(from_l2(&told));
+                assert_eq!(told.json()["for"], **language, "{}", told.cache_status());
+                assert_eq!(told.json()["version"], version, "{language}: {}", told.cache_status());
+            }
+            assert!((1..=KEPT).contains(&held()), "{} are kept", held());
+        }
+        // By writes through either node.
+        fleet.nodes[round % 2].send(&ask("PUT", "/vary/a")).with_status(200);
+        let fresh = |node: &Cistern, language: &String| {
+            let told = node.send(&get("/vary/a").header("Accept-Language", language));
+            told.json()["version"] == version + 1
+        };
+        for node in &fleet.nodes {
+            for language in &languages {
+                let soon = || fresh(node, language);
+                assert!(holds_within(LAG_MAX + SLACK, soon), "{language} on {}", node.address());
+            }
+        }
+    }
+    assert!(from_shared > KEPT / 2, "{from_shared} were shared");
 }
 
 #[test]

@@ -96,6 +96,8 @@ pub(crate) struct History {
 pub(crate) struct Away {
     /// For this node alone, or for all.
     pub(crate) node: Option<usize>,
+    /// Whether who is concerned hears nothing. If not, only orders are not taken.
+    pub(crate) deaf: bool,
     pub(crate) from: Duration,
     /// When the trouble ended.
     pub(crate) healed: Duration,
@@ -163,7 +165,8 @@ impl Law {
             // replay.
             (Some(Level::Local) | None, Some(away)) => {
                 let deaf = |one: &Away| {
-                    one.concerns(read.node) && (one.from..one.healed).contains(&read.began)
+                    let within = (one.from..one.healed).contains(&read.began);
+                    one.deaf && one.concerns(read.node) && within
                 };
                 let replayed = away.replayed.max(change.answered) + self.lag_max + self.slack;
                 Some(if self.away.iter().any(deaf) { soon } else { replayed })

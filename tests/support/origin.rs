@@ -168,6 +168,16 @@ pub(crate) struct Request {
     pub(crate) last: bool,
 }
 
+impl Request {
+    /// What it says in a field, in lower case; nothing when it does not have it.
+    pub(crate) fn said(&self, name: &str) -> String {
+        let name = name.to_lowercase();
+        let said =
+            |line: &str| Some(line.strip_prefix(&*name)?.strip_prefix(':')?.trim().to_owned());
+        self.head.lines().find_map(said).unwrap_or_default()
+    }
+}
+
 pub(crate) fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let first = read_line(reader)?;
     let (what, _) = first.rsplit_once(' ')?;

@@ -44,6 +44,8 @@ pub(crate) enum Reach {
     All,
     /// All: it answers, at once and well, and has forgotten or refuses what matters.
     Content,
+    /// All: it can be read, and takes no orders. Who hears it cannot know of them.
+    Orders,
 }
 
 /// A fault and those who are hit by it.
@@ -65,8 +67,14 @@ struct Moments {
 }
 
 /// Trials measure time, so two at a time: most of a trial is waiting.
+static LANES: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+
+/// No trial is played until this is dropped, for a story that takes all of the machine.
+pub(crate) fn no_trials() -> [MutexGuard<'static, ()>; 2] {
+    LANES.each_ref().map(|lane| lane.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 fn lane() -> MutexGuard<'static, ()> {
-    static LANES: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let lane = &LANES[NEXT.fetch_add(1, Ordering::Relaxed) % LANES.len()];
     // A trial that failed harms no other.
@@ -142,10 +150,12 @@ impl Trial<'_> {
 
     fn law(&self, moments: &Moments) -> Law {
         let &Moments { from, healed, replayed, .. } = moments;
+        let all = Away { node: None, deaf: true, from, healed, replayed };
         let away = match self.reach {
             Reach::Nobody => Vec::new(),
-            Reach::One(node) => vec![Away { node: Some(node), from, healed, replayed }],
-            Reach::All | Reach::Content => vec![Away { node: None, from, healed, replayed }],
+            Reach::One(node) => vec![Away { node: Some(node), ..all }],
+            Reach::Orders => vec![Away { deaf: false, ..all }],
+            Reach::All | Reach::Content => vec![all],
         };
         Law {
             away,
@@ -208,7 +218,8 @@ mod tests {
     #[test]
     fn one_node_that_shares_nothing_keeps_every_promise() {
         let (history, end) = history(1);
-        let away = Away { node: None, from: Duration::ZERO, healed: end, replayed: end };
+        let away =
+            Away { node: None, deaf: true, from: Duration::ZERO, healed: end, replayed: end };
         let law = Law { away: vec![away], ..Law::of(LAG_MAX, SLACK) };
         history.judged_by(&law).holds();
         let hits = |read: &&crate::support::history::Read| {

@@ -1,7 +1,7 @@
 //! An origin whose objects have versions: every write that it commits raises the version of its
 //! path, every read tells it. So an answer shows how old it is, whatever caches it came through.
-//! What stands below `/vary/` depends on the language; what stands below `/weak/` has a weak tag,
-//! and below `/dated/` a date in place of one.
+//! What stands below `/vary/` depends on a field of the request, usually the language, and tells
+//! it; what stands below `/weak/` has a weak tag, and below `/dated/` a date in place of one.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
@@ -43,6 +43,8 @@ struct State {
     delays: HashMap<String, Duration>,
     served: Vec<Served>,
     lifetime_s: u64,
+    /// What answers below `/vary/` depend on.
+    varies_by: String,
     /// What makes answers larger than their two members.
     pad: String,
     /// Statuses in place of answers.
@@ -54,7 +56,8 @@ impl Versions {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
-        let state = State { lifetime_s: 60, ..State::default() };
+        let varies_by = "Accept-Language".to_owned();
+        let state = State { lifetime_s: 60, varies_by, ..State::default() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -73,6 +76,12 @@ impl Versions {
     /// From now on answers live so long.
     pub(crate) fn lives_for(&self, seconds: u64) -> &Self {
         self.lock().lifetime_s = seconds;
+        self
+    }
+
+    /// From now on answers below `/vary/` depend on this field.
+    pub(crate) fn varies_by(&self, name: &str) -> &Self {
+        name.clone_into(&mut self.lock().varies_by);
         self
     }
 
@@ -166,8 +175,11 @@ impl State {
         }
         let reads = matches!(method, "GET" | "HEAD");
         let version = if reads { self.version(path) } else { self.commit(path) };
+        let varies = path.starts_with("/vary/");
+        let said = if varies { request.said(&self.varies_by) } else { String::new() };
         let weak = if path.starts_with("/weak/") { "W/" } else { "" };
-        let tag = format!("{weak}\"{version}\"");
+        // Variants are told apart by their tags (RFC 9110, 8.8.3).
+        let tag = format!("{weak}\"{version}{said}\"");
         let validator = if path.starts_with("/dated/") {
             format!("Last-Modified: {LONG_AGO}")
         } else {
@@ -185,11 +197,10 @@ impl State {
         if reads && !self.pad.is_empty() {
             body["pad"] = json!(self.pad);
         }
-        let lines = if path.starts_with("/vary/") {
-            format!("{lines}Vary: Accept-Language\r\n")
-        } else {
-            lines
-        };
+        if varies {
+            body["for"] = json!(said);
+        }
+        let lines = if varies { format!("{lines}Vary: {}\r\n", self.varies_by) } else { lines };
         let lines = if reads { &*lines } else { "Content-Type: application/json\r\n" };
         (version, message(200, lines, &body.to_string(), method == "HEAD"))
     }

@@ -12,7 +12,7 @@ use super::super::extract::ValueOf;
 use super::super::matcher::Matcher;
 use super::super::rulebook::{Mode, Route, Unnamed};
 use super::super::template::Template;
-use super::{IDENTITY_HELP, is_credential, is_useless_for_callers};
+use super::{IDENTITY_HELP, check_secrets, is_credential, is_useless_for_callers};
 
 pub(super) fn check(routes: &[Made], found: &mut Findings) {
     let mut texts = Vec::new();
@@ -56,7 +56,7 @@ fn check_key(made: &Made, template: &Template, spot: Spot, found: &mut Findings)
             .help("GET, HEAD, and POST or QUERY with their body in the key are reads");
     }
     check_unkeyed(route, template, spot, found);
-    check_secrets(route, template, spot, found);
+    check_secrets("keys", template, &route.credentials, spot, found);
     check_identity(route, spot, found);
     if let Some(sort) = made.sort_spot.filter(|_| !route.query.all_named) {
         found
@@ -124,18 +124,6 @@ fn forbids(when: &Condition, name: &str) -> bool {
 /// Whether a match names this method.
 fn takes(matcher: &Matcher, method: &Method) -> bool {
     matcher.matches.iter().any(|one| one.methods.fit(method))
-}
-
-fn check_secrets(route: &Route, template: &Template, spot: Spot, found: &mut Findings) {
-    let digested = |value: &expr::Expr| value.steps.contains(&expr::Step::Sha256);
-    for value in template.values().filter(|value| !digested(value)) {
-        if value.sources().any(|of| is_credential(of, &route.credentials)) {
-            let message = format!("keys would show the credential `{{{}}}`", value.written);
-            found
-                .warn(Code::SecretInKey, spot, message)
-                .help("use {identity}, or put |sha256 behind it: keys appear in logs and answers");
-        }
-    }
 }
 
 fn check_identity(route: &Route, spot: Spot, found: &mut Findings) {

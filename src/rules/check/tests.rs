@@ -159,6 +159,13 @@ fn credentials_are_separated_and_not_shown() {
     );
     assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{cookie.sid}'"), "c022");
     assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{cookie.sid|sha256}'"), "");
+    let tagged =
+        |tag: &str| codes(&format!("[[route]]\nmatch='GET /me'\nkey='me'\ntags=['{tag}']"));
+    assert_eq!(tagged("of:{header.x-api-key}"), "c022");
+    assert_eq!(tagged("of:{header.x-api-key|sha256}"), "");
+    let writes = "[[route]]\nmatch='GET /me'\nkey='me:{identity}'\n\
+                  [[route]]\nmatch='PUT /me'\non_write.purge=['prefix:me:{cookie.sid}']\n";
+    assert!(codes(writes).contains("c022"), "{}", codes(writes));
     let test = "[[route]]\nname='me'\nmatch='GET /me'\nkey='me'\n\
                 [[test]]\nrequest='GET /me'\nheaders={Authorization='x'}\nroute='me'\n";
     assert_eq!(codes(test), "c012");

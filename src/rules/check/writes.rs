@@ -11,6 +11,7 @@ use super::super::pattern::Methods;
 use super::super::rulebook::{Kind, Role};
 use super::super::selector::{SelectorKind, SelectorTemplate};
 use super::super::template::Piece;
+use super::check_secrets;
 
 pub(super) fn check(routes: &[Made], kinds: &[Kind], found: &mut Findings) {
     let keys: Vec<_> = routes
@@ -26,6 +27,8 @@ pub(super) fn check(routes: &[Made], kinds: &[Kind], found: &mut Findings) {
         }
         for selector in selectors {
             check_names(selector, routes, kinds, found);
+            let (template, names) = (&selector.template, &made.route.credentials);
+            check_secrets("selectors", template, names, selector.written.spot, found);
             check_reach(selector, &made.route.names, &keys, found);
         }
     }

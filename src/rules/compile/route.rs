@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::charset::CharSet;
+use super::super::check::check_secrets;
 use super::super::condition::{Condition, whole_regex};
 use super::super::diagnostic::{Code, Findings, Spot};
 use super::super::document::{Defaults, QueryTable, RouteTable, RulesDocument};
@@ -94,7 +95,7 @@ fn route(
     let bypass =
         level_without_type!(levels, bypass).and_then(|text| Condition::read(text, &names, found));
     let key = key(&levels, &names, scope, found);
-    let tags = tags(written, &names, found);
+    let tags = tags(written, &names, scope, found);
     let query = query_rule(&levels, key.as_ref(), &tags, &[&matcher.when, &bypass]);
     let first_match = matcher.matches.first().map_or("", |one| &one.written);
     let name = written.name.as_ref().map_or(first_match, |name| name.value.as_str());
@@ -149,9 +150,19 @@ fn key(
     Some(template.behind(prefix.unwrap_or_default()))
 }
 
-fn tags(written: &RouteTable, names: &Names, found: &mut Findings) -> Vec<Template> {
+fn tags(
+    written: &RouteTable,
+    names: &Names,
+    scope: &Scope<'_>,
+    found: &mut Findings,
+) -> Vec<Template> {
     let all = written.tags.iter().flat_map(|list| &list.0);
-    all.filter_map(|text| Template::read(text, names, Purpose::Tag, found)).collect()
+    let read = |text: &Text| {
+        let tag = Template::read(text, names, Purpose::Tag, found)?;
+        check_secrets("tags", &tag, &scope.credentials, text.spot, found);
+        Some(tag)
+    };
+    all.filter_map(read).collect()
 }
 
 /// The name, and the number of tags.

@@ -39,8 +39,23 @@ fn is_stale(law: &Law, change: &Change, read: Read) -> bool {
 }
 
 fn away(node: Option<usize>, from: u64, healed: u64, replayed: u64) -> Law {
-    let away = vec![Away { node, from: ms(from), healed: ms(healed), replayed: ms(replayed) }];
+    let away =
+        vec![Away { node, deaf: true, from: ms(from), healed: ms(healed), replayed: ms(replayed) }];
     Law { away, ..law() }
+}
+
+#[test]
+fn who_hears_waits_for_the_replay_and_who_is_deaf_does_not() {
+    let local = change(2, Some(Level::Local));
+    let other = |began| read(1, began, 1, Source::L1);
+    let deaf = away(None, 50, 5_000, 6_000);
+    let mut hears = deaf.clone();
+    hears.away[0].deaf = false;
+    assert!(is_stale(&deaf, &local, other(4_900)));
+    assert!(!is_stale(&hears, &local, other(4_900)));
+    for law in [deaf, hears] {
+        assert!(is_stale(&law, &local, other(9_000)));
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ impl Cluster {
         command.args(["--cluster", "create"]);
         command.args(cluster.servers.iter().map(Server::address));
         command.args(["--cluster-replicas", "1", "--cluster-yes"]);
+        command.args(super::tls::client_words(&cluster.servers[0].words));
         let said = command.output().unwrap_or_else(|error| panic!("redis-cli: {error}"));
         assert!(said.status.success(), "no cluster: {}", String::from_utf8_lossy(&said.stdout));
         cluster.settled();
@@ -129,7 +130,7 @@ impl Cluster {
         self.servers[at].restart();
     }
 
-    /// Waits until the others have put somebody in the place of a dead master.
+    /// Waits until the others have put somebody in the place of a master that is dead or frozen.
     pub(crate) fn failed_over(&self, dead: usize) {
         let port = self.servers[dead].port();
         let healed = |server: &Server| {
@@ -139,7 +140,7 @@ impl Cluster {
                 && owned.iter().all(|one| one.port != port)
                 && server.asked(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
         };
-        let lives = || self.servers.iter().filter(|one| one.program.is_some());
+        let lives = || self.servers.iter().filter(|one| one.program.is_some() && one.port != port);
         assert!(holds_within(FAILOVER, || lives().all(healed)), "nobody took the place of {port}");
     }
 

@@ -5,6 +5,7 @@
 pub(crate) mod cluster;
 pub(crate) mod port;
 pub(crate) mod sentinel;
+pub(crate) mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,9 +57,14 @@ impl Server {
 
     fn run(&mut self) -> Result<(), String> {
         let mut command = Command::new("redis-server");
+        let port = self.port.to_string();
+        // One that speaks TLS speaks nothing else.
+        let plain = tls::client_words(&self.words).is_empty();
+        let ports = if plain { &["--port"][..] } else { &["--port", "0", "--tls-port"] };
         command
             .args(self.words.iter().take_while(|word| !word.starts_with("--")))
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(ports)
+            .args([&port, "--bind", "127.0.0.1"])
             .args(["--dir", &self.folder.to_string_lossy()])
             .args(self.words.iter().skip_while(|word| !word.starts_with("--")))
             .current_dir(&self.folder);
@@ -93,14 +99,33 @@ impl Server {
     /// What it says to a command, a refusal included.
     #[track_caller]
     pub(crate) fn asked(&self, words: &[&str]) -> String {
-        cli(self.port, words)
+        let said = self.output(words);
+        let text = String::from_utf8_lossy(&said.stdout).trim_end().to_owned();
+        let error = String::from_utf8_lossy(&said.stderr);
+        // Who cannot be reached is told on the other stream.
+        if text.is_empty() && !error.trim().is_empty() { format!("(error) {error}") } else { text }
+    }
+
+    fn output(&self, words: &[&str]) -> Output {
+        // A server that stands still must not hold the story up for ever.
+        let mut command = Command::new("timeout");
+        command.args(["10", "redis-cli"]).args(self.client_words()).args(words);
+        let said = command.output().unwrap_or_else(|error| panic!("timeout: {error}"));
+        let missing = said.status.code() == Some(127);
+        assert!(!missing, "redis-cli is missing: install the package redis-server");
+        said
+    }
+
+    /// How its own client reaches it.
+    fn client_words(&self) -> Vec<String> {
+        [&["-p".to_owned(), self.port.to_string()], &tls::client_words(&self.words)[..]].concat()
     }
 
     /// Like [`cli`](Self::cli), byte for byte.
     #[track_caller]
     pub(crate) fn bytes(&self, words: &[&str]) -> Vec<u8> {
         // One newline is the client's own.
-        let mut said = output(self.port, words).stdout;
+        let mut said = self.output(words).stdout;
         said.pop();
         said
     }
@@ -111,7 +136,7 @@ impl Server {
         fs::write(&file, value).expect("a file that can be written");
         let input = fs::File::open(&file).expect("a file that was just written");
         let mut command = Command::new("redis-cli");
-        command.args(["-p", &self.port.to_string(), "-x"]).args(words).stdin(input);
+        command.args(self.client_words()).arg("-x").args(words).stdin(input);
         let said = command.output().unwrap_or_else(|error| panic!("redis-cli: {error}"));
         assert!(said.status.success(), "{words:?}: {said:?}");
     }
@@ -265,26 +290,6 @@ fn ready(line: &str) -> Option<()> {
 
 fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|said| said.status.success())
-}
-
-/// What a server says to a command of `redis-cli`.
-#[track_caller]
-fn cli(port: u16, words: &[&str]) -> String {
-    let said = output(port, words);
-    let text = String::from_utf8_lossy(&said.stdout).trim_end().to_owned();
-    let error = String::from_utf8_lossy(&said.stderr);
-    // Who cannot be reached is told on the other stream.
-    if text.is_empty() && !error.trim().is_empty() { format!("(error) {error}") } else { text }
-}
-
-fn output(port: u16, words: &[&str]) -> Output {
-    // A server that stands still must not hold the story up for ever.
-    let mut command = Command::new("timeout");
-    command.args(["10", "redis-cli", "-p", &port.to_string()]).args(words);
-    let said = command.output().unwrap_or_else(|error| panic!("timeout: {error}"));
-    let missing = said.status.code() == Some(127);
-    assert!(!missing, "redis-cli is missing: install the package redis-server");
-    said
 }
 
 fn is_refusal(said: &str) -> bool {

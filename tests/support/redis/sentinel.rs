@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::{Server, cli, folder, holds_within, until};
+use super::{Server, folder, holds_within, until};
 
 /// The name under which the sentinels know the master.
 pub(crate) const SERVICE: &str = "cistern";
@@ -25,7 +25,7 @@ impl Trio {
         let port = master.port().to_string();
         let replica = Server::with(&[options, &["--replicaof", "127.0.0.1", &port]].concat());
         until("the replica follows", || replica.info("master_link_status") == "up");
-        let sentinels = (0..3).map(|_| watching(&port)).collect();
+        let sentinels = (0..3).map(|_| watching(&port, options)).collect();
         let trio = Self { servers: [master, replica], sentinels };
         trio.know_each_other();
         trio
@@ -85,7 +85,7 @@ impl Trio {
             let port = self.master_port();
             port != before
                 && self.sentinels.iter().all(|one| named_by(one) == port)
-                && cli(port, &["ROLE"]).starts_with("master")
+                && self.master().asked(&["ROLE"]).starts_with("master")
         };
         assert!(holds_within(FAILOVER, done), "no sentinel made the replica the master");
     }
@@ -113,8 +113,8 @@ fn named_by(sentinel: &Server) -> u16 {
     said.lines().nth(1).and_then(|port| port.parse().ok()).expect("an address of a master")
 }
 
-/// A sentinel of the master on this port.
-fn watching(port: &str) -> Server {
+/// A sentinel of the master on this port, which speaks TLS if the master does.
+fn watching(port: &str, options: &[&str]) -> Server {
     let lines = format!(
         "sentinel monitor {SERVICE} 127.0.0.1 {port} 2\n\
          sentinel down-after-milliseconds {SERVICE} 500\n\
@@ -124,5 +124,7 @@ fn watching(port: &str) -> Server {
     let folder = folder();
     // A sentinel keeps what it learns in this file.
     fs::write(folder.join("sentinel.conf"), lines).expect("a file that can be written");
-    Server::found(folder, vec!["sentinel.conf".to_owned(), "--sentinel".to_owned()])
+    let tls = options.chunks(2).filter(|option| option[0].starts_with("--tls-")).flatten();
+    let words = ["sentinel.conf", "--sentinel"].iter().chain(tls);
+    Server::found(folder, words.map(|word| (*word).to_owned()).collect())
 }

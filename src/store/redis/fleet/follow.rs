@@ -43,6 +43,12 @@ impl Fleet {
                     // It did not belong to the fleet a moment ago: once more, at once.
                     let _ = self.poll(effects).await.map(|_| self.flush.notify_one());
                 }
+                // A server that answers and refuses is not down: nobody else would tell.
+                Err(TierFault::Refused(why)) => {
+                    self.stats.tell_refusal(&why, self.steady_ms(), |why| {
+                        effects.tell(&News::Refused { why });
+                    });
+                }
                 Err(_) => {}
             }
             self.submit_due_events(effects);
@@ -58,11 +64,11 @@ impl Fleet {
     async fn poll(&self, effects: &dyn Effects) -> Result<Option<Heading>, TierFault> {
         let unsound = self.unsound_servers();
         let sent_ms = self.steady_ms();
-        let wall = effects.now();
         let head = self.head_now(limits::POLL_DEADLINE).await?;
         if let Head::Known(heading) | Head::Stranger(heading) = &head {
             let took = self.steady_ms().saturating_sub(sent_ms);
-            self.set_skew(heading, wall.as_millis() + took / 2);
+            // Read after the answer: a clock that was set meanwhile counts as it stands.
+            self.set_skew(heading, effects.now().as_millis().saturating_sub(took / 2));
         }
         match head {
             Head::Known(heading) | Head::Stranger(heading)
@@ -106,6 +112,12 @@ impl Fleet {
     fn set_skew(&self, heading: &Heading, own_ms: u64) {
         let skew = heading.now_ms.cast_signed().saturating_sub(own_ms.cast_signed());
         self.skew_ms.store(skew, Ordering::Relaxed);
+    }
+
+    /// The node's wall clock was set ahead by so many milliseconds, or back. Between this and the
+    /// next poll frames would be read and written with times that far off.
+    pub fn clock_moved(&self, by_ms: i64) {
+        self.skew_ms.fetch_sub(by_ms, Ordering::Relaxed);
     }
 
     /// Applies everything up to a number. Who comes while it runs waits for it, and finds that it
