@@ -92,6 +92,7 @@ impl Pair {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members"]);
         let call = call.with(life(one)).with(text(applied)).with("1");
+        let call = call.with(self.run.clone());
         let fresh = u8::from(!self.sim.data.members.contains_key(&one)).to_string();
         let mut real = call.run(scripts::HEAD.text(), &mut self.at).unwrap();
         if real.len() > 6 {
@@ -226,7 +227,7 @@ impl Pair {
         ];
         let keep = if token.is_empty() { 0 } else { KEPT };
         let call = Call::keys(keys).with(token).with(keep.to_string()).with(asked(late));
-        let call = call.and(short.then_some("3"));
+        let call = call.with(if short { "3" } else { "0" }).with(self.run.clone());
         let real = call.run(scripts::LOOK.text(), &mut self.at).unwrap();
         let said = self.sim.look((key.text(), place.rest()), (token, !late), now);
         let nil = || "nil".to_owned();
@@ -275,7 +276,7 @@ impl Pair {
             .and([put.keep.to_string(), run, put.looked.to_string(), put.late.to_string()])
             .and([variant.clone(), selects.clone(), place.rest().to_owned(), put.token.clone()])
             .and([self.names.channel("leases"), put.token.clone(), OFFSET.to_string()])
-            .and(["16".to_owned()])
+            .and(["16".to_owned(), self.run.clone()])
     }
 
     /// `lease.lua`, then `renew.lua`.

@@ -80,7 +80,7 @@ pub(super) async fn judge(visit: &Visit, config: &Config, standing: Standing) ->
     let args: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let call = ScriptCall { script: &RIGHTS, keys: &[], args: &args };
     let user = config.login.user.as_deref().unwrap_or("default");
-    told(visit.call(&call.by_text()).await, lines.len(), user, &config.prefix)
+    told(visit.call(&call.by_text("")).await, lines.len(), user, &config.prefix)
 }
 
 fn told(denied: Result<Vec<String>, TierFault>, count: usize, user: &str, prefix: &str) -> Finding {
@@ -162,6 +162,7 @@ mod tests {
             &scripts::LEASE,
             &scripts::RETIRE,
             &scripts::RENEW,
+            &scripts::WHO,
         ];
         for script in all {
             for call in script.text().split("redis.call('").skip(1) {

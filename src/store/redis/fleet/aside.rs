@@ -53,7 +53,8 @@ impl Fleet {
         let others =
             [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
         let keys: [&[u8]; 4] = [&name, &others[0], &others[1], &others[2]];
-        let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &[b"", b"0"] };
+        let look =
+            ScriptCall { script: &scripts::LOOK, keys: &keys, args: &[b"", b"0", b"0", b"0"] };
         let server = self.servers.master(Slot::of(&name)).ok()?;
         let found = server.scripts_long(&[look], limits::L2_BACKGROUND_DEADLINE).await.ok()?;
         let looked = Looked::read(found.into_iter().next()?.ok()?).ok()?;

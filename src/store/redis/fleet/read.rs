@@ -242,7 +242,7 @@ impl Fleet {
             names.iter().map(|name| [&**name, &others[0], &others[1], &others[2]]).collect();
         let calls: Vec<ScriptCall<'_>> = keys
             .iter()
-            .map(|keys| ScriptCall { script: &scripts::LOOK, keys, args: &[b"", b"0"] })
+            .map(|keys| ScriptCall { script: &scripts::LOOK, keys, args: &[b"", b"0", b"0", b"0"] })
             .collect();
         // Each says itself which server it is of.
         let found = server.scripts(&calls, self.config.budget).await?;

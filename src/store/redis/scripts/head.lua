@@ -1,8 +1,8 @@
 -- The latest number, for a member that has checked in; its heartbeat at the same time. Writing
 -- makes sure that a master which may not write renews nobody's trust.
--- KEYS head log fences members   ARGV life applied wants-members
+-- KEYS head log fences members   ARGV life applied wants-members run
 local head, log, fences, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-if not adopted(head, log, fences) then return { 'unknown' } end
+if not adopted(head, log, fences, ARGV[4]) then return { 'unknown' } end
 local h = redis.call('HMGET', head, 'turn', 'last', 'base', 'clean')
 local now = millis()
 if not checked_in(members, ARGV[1], h[1]) then

@@ -2,8 +2,8 @@
 -- key; and the lease, which is taken if nothing stands there.
 -- A value of another kind was put there by somebody else, and goes. A question that comes later
 -- than anybody waits for its answer takes no lease: nobody would end it.
--- Of a frame longer than is wanted only its length is told.
--- KEYS frame directory tombstone lease   ARGV token lease-ms asked-until most-bytes
+-- Of a frame longer than is wanted only its length is told; 0 wants it however long it is.
+-- KEYS frame directory tombstone lease   ARGV token lease-ms asked-until most-bytes run
 local function fit(name, key, none)
   local found = redis.pcall(name, key)
   if type(found) ~= 'table' or not found.err then return found end
@@ -11,8 +11,8 @@ local function fit(name, key, none)
   return none
 end
 local size = fit('STRLEN', KEYS[1], 0)
-local long = ARGV[4] and size > tonumber(ARGV[4])
-local frame = long and size or fit('GET', KEYS[1], false)
+local most = tonumber(ARGV[4])
+local frame = most > 0 and size > most and size or fit('GET', KEYS[1], false)
 local variants = fit('HGETALL', KEYS[2], {})
 local tombstone = redis.call('GET', KEYS[3])
 local lease, left = '', 0
@@ -29,4 +29,4 @@ if not frame and #variants == 0 and tonumber(ARGV[2]) > 0 then
     redis.call('SET', KEYS[4], lease, 'PX', ARGV[2])
   end
 end
-return { frame, variants, tombstone, lease, left, millis(), run_id() }
+return { frame, variants, tombstone, lease, left, millis(), ARGV[5] }

@@ -11,10 +11,10 @@ local function millis()
 end
 
 -- Whether this server is the one that the fleet knows: not restarted, not replaced by a replica,
--- not emptied, and with its fences and its log.
-local function adopted(head, log, fences)
+-- not emptied, and with its fences and its log. `run` is its run id, where the caller was told it.
+local function adopted(head, log, fences, run)
   local known = redis.call('HMGET', head, 'run', 'fenced')
-  return known[1] == run_id()
+  return known[1] == (run or run_id())
     and redis.call('EXISTS', log) == 1
     and (known[2] ~= '1' or redis.call('EXISTS', fences) == 1)
 end

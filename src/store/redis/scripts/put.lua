@@ -2,12 +2,12 @@
 -- the fetch began too long ago, or this is not the server that was asked then.
 -- KEYS frame directory tombstone lease registry
 -- ARGV number frame keep-ms run looked-at late-ms variant names identity token channel wake offset
---      variants-max
+--      variants-max here
 local frame, directory, tombstone, lease, registry = unpack(KEYS)
 local number, keep = ARGV[1], tonumber(ARGV[3])
 local now, why = millis(), 'stored'
 local tomb = redis.call('GET', tombstone)
-if run_id() ~= ARGV[4] then
+if ARGV[15] ~= ARGV[4] then
   why = 'moved'
 elseif now - tonumber(ARGV[5]) > tonumber(ARGV[6]) then
   why = 'late'
