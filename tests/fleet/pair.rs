@@ -87,11 +87,11 @@ impl Pair {
         }
     }
 
-    /// `head.lua`.
-    pub(crate) fn head(&mut self, one: u64, applied: Number) {
+    /// `head.lua`, with one of the words that say what is asked beside it.
+    pub(crate) fn head(&mut self, one: u64, applied: Number, beside: &str) {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members"]);
-        let call = call.with(life(one)).with(text(applied)).with("1");
+        let call = call.with(life(one)).with(text(applied)).with(beside);
         let call = call.with(self.run.clone());
         let fresh = u8::from(!self.sim.data.members.contains_key(&one)).to_string();
         let mut real = call.run(scripts::HEAD.text(), &mut self.at).unwrap();
@@ -107,11 +107,11 @@ impl Pair {
             let (turn, clean) = (place.turn.to_string(), u8::from(place.clean).to_string());
             vec![word.to_owned(), turn, text(place.last), text(place.base), clean]
         };
-        let said = match self.sim.head(G, one, applied, now) {
+        let said = match self.sim.head(G, one, (beside == "beat").then_some((applied, now))) {
             HeadReply::Unknown => vec!["unknown".to_owned()],
             HeadReply::Stranger(at) => [place("stranger", at), vec![fresh]].concat(),
             HeadReply::Ok(at, lives) => {
-                let lives = lives.iter().map(|one| life(*one));
+                let lives = lives.iter().filter(|_| !beside.is_empty()).map(|one| life(*one));
                 let lives = ["[".to_owned()].into_iter().chain(lives).chain(["]".to_owned()]);
                 [place("ok", at), lives.collect()].concat()
             }

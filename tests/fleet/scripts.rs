@@ -39,7 +39,7 @@ impl Pair {
         let known: Vec<u64> = LIVES.into_iter().filter(|_| dice.below(3) == 0).collect();
         let number = Number::new(self.turn(), dice.below(6) as u32);
         match dice.below(24) {
-            0 | 1 => self.head(one, number),
+            0 | 1 => self.head(one, number, dice.pick(&["", "members", "beat"])),
             2 => {
                 let seen = if dice.below(4) == 0 { self.turn() + 1 } else { self.turn() };
                 self.adopt(seen, &known);
@@ -281,7 +281,7 @@ fn only_puts_fail_when_memory_is_full() {
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
     let (key, number) = (key("a", "*"), Number::new(turn, 1));
     pair.check_in(1, turn, Number::default(), &[1]);
-    pair.head(1, Number::default());
+    pair.head(1, Number::default(), "beat");
     let mut dice = Dice::seeded(3);
     let orders: Vec<_> = (0..20).map(|_| submitted(&mut dice)).collect();
     pair.order(1, turn, true, &orders);

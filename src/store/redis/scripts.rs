@@ -4,7 +4,7 @@
 
 use super::script::Script;
 
-/// The latest number for a member that has checked in, and its heartbeat.
+/// The latest number for a member that has checked in; the members, or its heartbeat as well.
 pub static HEAD: Script = Script::told_run(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),

@@ -2,6 +2,7 @@
 
 use tokio::time::timeout;
 
+use super::follow::Beside;
 use super::read::{Found, Looking, Wanted};
 use super::reply::{Head, Looked, Stood};
 use super::{Effects, Fleet};
@@ -82,7 +83,7 @@ impl Fleet {
         let replica = self.servers.replica(Slot::of(&name))?;
         let mut get = redis::cmd("GET");
         get.arg(&name);
-        let head = self.head_now(self.config.budget);
+        let head = self.ask_head(Beside::Nothing, self.config.budget);
         let frame = replica.call::<Option<Vec<u8>>>(&get, self.config.budget);
         let (head, frame) = tokio::join!(head, frame);
         let (Head::Known(heading), Some(bytes)) = (head.ok()?, frame.ok()?) else { return None };

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName};
 use tokio::time::{Instant, timeout_at};
 
 use super::aside::Long;
+use super::follow::Beside;
 use super::lease::{Lease, lease_of};
 use super::reply::{Head, Heading, Looked, Stood};
 use super::{Effects, Fleet, News};
@@ -169,7 +170,7 @@ impl Fleet {
         let order = ["head", "log", "fences", "members"].map(|what| self.names.order(what));
         let order: Vec<&[u8]> = order.iter().map(Vec::as_slice).collect();
         let (life, applied) = self.said();
-        let head_args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), b"0"];
+        let head_args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), Beside::Nothing.word()];
         let names =
             [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
         let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
