@@ -73,7 +73,7 @@ impl Pair {
         let frame = Frame { number, version: dice.below(2) };
         match dice.below(12) {
             11 if !token.is_empty() => self.lease(&key, token, dice.below(4) == 0),
-            0..=2 => self.look(&key, token, dice.below(4) == 0, dice.below(4) == 0),
+            0..=2 => self.look(&key, token, dice.below(4) == 0),
             3..=6 => {
                 let place = Place::of(&key, None);
                 let variant = dice.pick(&[("", ""), ("v1", "accept"), ("v2", "accept")]);
@@ -285,7 +285,7 @@ fn only_puts_fail_when_memory_is_full() {
     let mut dice = Dice::seeded(3);
     let orders: Vec<_> = (0..20).map(|_| submitted(&mut dice)).collect();
     pair.order(1, turn, true, &orders);
-    pair.look(&key, "one", false, false);
+    pair.look(&key, "one", false);
     let put = Put {
         key: "a".to_owned(),
         identity: Place::of(&key, None).rest().to_owned(),
@@ -301,7 +301,7 @@ fn only_puts_fail_when_memory_is_full() {
     let failed = call.run(scripts::PUT.text(), &mut pair.at).unwrap_err();
     assert_eq!(failed.code(), Some("OOM"), "{failed}");
     pair.erase("a", number, &[]);
-    pair.look(&key, "two", false, false);
+    pair.look(&key, "two", false);
     pair.release(&key, "two");
     pair.unlink(&key, &put.frame);
     pair.settle(turn, 0);
@@ -341,4 +341,52 @@ fn values_of_other_kinds_stop_no_order() {
     assert_eq!(left, [escaped(&names[0])], "only the tombstone is left");
     let tombstone: String = pair.ask(&[b"GET", &names[0]]);
     assert_eq!(tombstone, format!("{:016x}", Number::new(1, 1).0));
+}
+
+#[test]
+fn values_of_other_kinds_are_a_miss_and_give_way() {
+    let mut pair = Pair::start(false);
+    let key = key("a", "x");
+    let place = Place::of(&key, None);
+    let names = [
+        pair.names.frame(&place, ""),
+        pair.names.directory(&place),
+        pair.names.tombstone(&place),
+        pair.names.lease(&place),
+        pair.names.registry(&place),
+        pair.names.frame(&place, "v1"),
+    ];
+    let spoil = |pair: &mut Pair| {
+        pair.sim.data.slots.clear();
+        for name in &names {
+            let _: Value = pair.ask(&[b"DEL", name]);
+            let _: Value = pair.ask(&[b"LPUSH", name, b"foreign"]);
+        }
+    };
+    spoil(&mut pair);
+    pair.look(&key, "one", false);
+    spoil(&mut pair);
+    pair.release(&key, "one");
+    let renew = Call::keys(vec![names[3].clone()]).with("one").with("9");
+    assert_eq!(renew.run(scripts::RENEW.text(), &mut pair.at).unwrap(), ["0"]);
+    let now = pair.now();
+    for variant in ["", "v1"] {
+        spoil(&mut pair);
+        let put = Put {
+            key: key.text().to_owned(),
+            identity: place.rest().to_owned(),
+            frame: Frame { number: Number::new(1, 1), version: 1 },
+            variant: (variant.to_owned(), "accept".to_owned()),
+            keep: KEPT,
+            run: 1,
+            looked: now,
+            late: KEPT,
+            token: "one".to_owned(),
+        };
+        pair.put(&key, &put);
+    }
+    let _: Value = pair.ask(&[b"LPUSH", &names[3], b"foreign"]);
+    pair.lease(&key, "two", false);
+    let kinds: Vec<String> = names.iter().map(|name| pair.ask(&[b"TYPE", name])).collect();
+    assert_eq!(kinds, ["list", "hash", "none", "string", "zset", "string"]);
 }

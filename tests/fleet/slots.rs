@@ -58,6 +58,7 @@ pub(crate) struct Slot {
 /// What `look.lua` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Looked {
+    /// What it tells the length of.
     pub(crate) frame: Option<Frame>,
     pub(crate) variants: Vec<(String, String)>,
     pub(crate) tombstone: Option<Number>,
@@ -91,6 +92,11 @@ impl Server {
         let slot = self.slot(key);
         slot.tombstone.take_if(|(_, until)| *until <= now);
         slot.tombstone.map(|(number, _)| number)
+    }
+
+    /// The frame of an identity, read by a plain command.
+    pub(crate) fn frame(&self, key: &str, identity: &str) -> Option<Frame> {
+        self.data.slots.get(key)?.standing.get(identity)?.frame.clone()
     }
 
     /// `look.lua`; no token: no lease is wanted.

@@ -146,6 +146,7 @@ impl World {
         self.read(0, 0).expect("nothing was written");
         self.flight_head(0, 0);
         self.flight_look(0, 0);
+        self.flight_look(0, 0);
         self.flight_ask(0, 0);
         self.flight_land(0, 0).expect("nothing was written");
         let put = self.puts.pop().expect("the shared level was asked");

@@ -23,6 +23,15 @@ pub struct ScriptCall<'a> {
     pub args: &'a [&'a [u8]],
 }
 
+/// One step of a round trip.
+#[derive(Clone, Debug)]
+pub enum Step<'a> {
+    /// A plain command.
+    Command(redis::Cmd),
+    /// A script.
+    Script(ScriptCall<'a>),
+}
+
 impl Script {
     /// From its text.
     pub const fn new(text: &'static str) -> Self {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::config::Address;
 use super::fault::{FAULT_WORDS, TierFault, moved_to};
 use super::link::{Link, Role, listen};
-use super::script::{Script, ScriptCall};
+use super::script::{Script, ScriptCall, Step};
 use super::watch::{Told, Watch};
 use super::way::Way;
 use crate::base::clock::Clock;
@@ -176,30 +176,44 @@ impl Server {
         calls: &[ScriptCall<'_>],
         deadline: Span,
     ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
-        self.scripts_of(0, calls, deadline).await
+        let steps: Vec<Step<'_>> = calls.iter().map(|call| Step::Script(*call)).collect();
+        self.steps(&steps, deadline).await
+    }
+
+    /// Several steps in one round trip, in this order but for scripts that the server does not
+    /// know: these run after all else. Others may be served between two steps.
+    pub async fn steps(
+        &self,
+        steps: &[Step<'_>],
+        deadline: Span,
+    ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
+        self.steps_of(0, steps, deadline).await
     }
 
     /// The same, where the answer will be long: over the connection for what is bulky.
-    pub async fn scripts_long(
+    pub async fn steps_long(
         &self,
-        calls: &[ScriptCall<'_>],
+        steps: &[Step<'_>],
         deadline: Span,
     ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
-        self.scripts_of(limits::BULKY_BYTES, calls, deadline).await
+        self.steps_of(limits::BULKY_BYTES, steps, deadline).await
     }
 
-    async fn scripts_of(
+    async fn steps_of(
         &self,
         expected: usize,
-        calls: &[ScriptCall<'_>],
+        steps: &[Step<'_>],
         deadline: Span,
     ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
-        if calls.is_empty() {
+        if steps.is_empty() {
             return Ok(Vec::new());
         }
-        let asked: usize = calls.iter().map(ScriptCall::bytes).sum();
-        let bytes = asked.saturating_add(expected);
-        let values = self.guarded(bytes, deadline, async |link| several(link, calls).await).await?;
+        let bytes_of = |step: &Step<'_>| match step {
+            Step::Command(command) => bytes_of(command),
+            Step::Script(call) => call.bytes(),
+        };
+        let bytes = steps.iter().map(bytes_of).fold(expected, usize::saturating_add);
+        let values = self.guarded(bytes, deadline, async |link| several(link, steps).await).await?;
         let outcomes = values
             .into_iter()
             .map(|value| value.extract_error().map_err(|error| self.understand(error)));
@@ -324,18 +338,23 @@ impl Server {
 }
 
 /// Values as they came, errors among them.
-async fn several(link: &Link, calls: &[ScriptCall<'_>]) -> RedisResult<Vec<Value>> {
+async fn several(link: &Link, steps: &[Step<'_>]) -> RedisResult<Vec<Value>> {
     let mut connection = link.connection();
-    let mut pipe = Pipeline::with_capacity(calls.len());
-    for call in calls {
-        pipe.add_command(call.by_hash(link.run()));
+    let mut pipe = Pipeline::with_capacity(steps.len());
+    for step in steps {
+        pipe.add_command(match step {
+            Step::Command(command) => command.clone(),
+            Step::Script(call) => call.by_hash(link.run()),
+        });
     }
-    let mut values = connection.send_packed_commands(&pipe, 0, calls.len()).await?;
+    let mut values = connection.send_packed_commands(&pipe, 0, steps.len()).await?;
     let unknown =
         |value: &Value| matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT");
     let mut again = Pipeline::new();
-    for (call, _) in calls.iter().zip(&values).filter(|(_, value)| unknown(value)) {
-        again.add_command(call.by_text(link.run()));
+    for (step, _) in steps.iter().zip(&values).filter(|(_, value)| unknown(value)) {
+        if let Step::Script(call) = step {
+            again.add_command(call.by_text(link.run()));
+        }
     }
     if again.is_empty() {
         return Ok(values);

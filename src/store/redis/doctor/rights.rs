@@ -17,7 +17,7 @@ static RIGHTS: Script =
 
 /// Every command that is given, in scripts or beside them, with what it needs behind it: `K` is a
 /// key, `C` a channel.
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 37] = [
     "PING",
     "INFO",
     "TIME",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 36] = [
     "GET K",
     "MGET K",
     "GETRANGE K 0 1",
+    "STRLEN K",
     "EXISTS K",
     "DEL K",
     "UNLINK K",
@@ -165,7 +166,8 @@ mod tests {
             &scripts::WHO,
         ];
         for script in all {
-            for call in script.text().split("redis.call('").skip(1) {
+            let calls = script.text().split("call('").skip(1);
+            for call in calls.chain(script.text().split("fit('").skip(1)) {
                 let name = call.split('\'').next().unwrap();
                 let asked = COMMANDS.iter().any(|one| one.split(' ').next() == Some(name));
                 assert!(asked, "{name}");

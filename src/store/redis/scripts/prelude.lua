@@ -29,3 +29,13 @@ local function checked_in(members, life, turn)
   local said = redis.call('HGET', members, life)
   return said and string.match(said, '^(%d+) ') == turn
 end
+
+-- What a command finds under a name; `none` where a value of another kind stands. Somebody else put
+-- it there, and it goes.
+local function fit(command, key, none, ...)
+  local found = redis.pcall(command, key, ...)
+  if type(found) ~= 'table' or not found.err then return found end
+  if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then error(found) end
+  redis.call('UNLINK', key)
+  return none
+end

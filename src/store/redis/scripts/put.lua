@@ -6,7 +6,7 @@
 local frame, directory, tombstone, lease, registry = unpack(KEYS)
 local number, keep = ARGV[1], tonumber(ARGV[3])
 local now, why = millis(), 'stored'
-local tomb = redis.call('GET', tombstone)
+local tomb = fit('GET', tombstone, false)
 if ARGV[15] ~= ARGV[4] then
   why = 'moved'
 elseif now - tonumber(ARGV[5]) > tonumber(ARGV[6]) then
@@ -15,14 +15,12 @@ elseif tomb and tomb > number then
   why = 'purged'
 else
   local offset = tonumber(ARGV[13])
-  local old = redis.pcall('GETRANGE', frame, offset, offset + 7)
-  -- A value of another kind gives way.
-  if type(old) == 'table' then old = '' end
+  local old = fit('GETRANGE', frame, '', offset, offset + 7)
   local stands = ''
   for at = #old, 1, -1 do stands = stands .. string.format('%02x', string.byte(old, at)) end
   if #old == 8 and stands > number then why = 'older' end
 end
-if why == 'stored' and ARGV[7] ~= '' and redis.call('HEXISTS', directory, ARGV[7]) == 0 then
+if why == 'stored' and ARGV[7] ~= '' and fit('HEXISTS', directory, 0, ARGV[7]) == 0 then
   -- Only so many variants stand at once: those whose frames are gone make room.
   local ids = redis.call('HKEYS', directory)
   if #ids >= tonumber(ARGV[14]) then
@@ -40,13 +38,13 @@ if why == 'stored' then
     if redis.call('PTTL', directory) < keep then redis.call('PEXPIRE', directory, keep) end
   end
   if ARGV[9] ~= '' then
-    redis.call('ZREMRANGEBYSCORE', registry, '-inf', now)
+    fit('ZREMRANGEBYSCORE', registry, 0, '-inf', now)
     redis.call('ZADD', registry, 'GT', now + keep, ARGV[9])
     if redis.call('PTTL', registry) < keep then redis.call('PEXPIRE', registry, keep) end
   end
 end
 if ARGV[10] ~= '' then
-  local held = redis.call('GET', lease)
+  local held = fit('GET', lease, false)
   if held == ARGV[10] or held == ARGV[10] .. 'w' then
     redis.call('UNLINK', lease)
     if held ~= ARGV[10] then redis.call('PUBLISH', ARGV[11], ARGV[12]) end
