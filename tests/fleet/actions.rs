@@ -242,7 +242,7 @@ impl World {
             Action::Put(at) => {
                 let put = self.puts.remove(*at);
                 if let Some(server) = self.servers.last_mut() {
-                    server.put(self.guards, &put, self.now);
+                    server.put(self.guards, &put, true, self.now);
                 }
             }
             other => self.befall(other),

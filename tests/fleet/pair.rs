@@ -33,6 +33,17 @@ pub(crate) struct Pair {
     _server: Redis,
 }
 
+/// How the frame of a put comes to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// With the call.
+    Along,
+    /// Just before it, under a name of its own.
+    Before,
+    /// It should have come so.
+    Lost,
+}
+
 /// A life as scripts are told it.
 pub(crate) fn life(life: u64) -> String {
     format!("{life:016x}")
@@ -245,12 +256,30 @@ impl Pair {
     }
 
     /// `put.lua`; `run` 1 is the server's own.
-    pub(crate) fn put(&mut self, key: &Key, put: &Put) {
+    /// Where it was sent before, it is renamed or goes; where that was lost, nothing is stored.
+    pub(crate) fn put(&mut self, key: &Key, put: &Put, sent: Sent) {
         let now = self.now();
-        let (call, message) = (self.put_call(key, put), put.token.clone().into_bytes());
+        let name = self.names.sent(&Place::of(key, None), "00a1");
+        if sent == Sent::Before {
+            let mut set = redis::cmd("SET");
+            set.arg(&name).arg(bytes(&put.frame)).arg("PX").arg(KEPT / 6);
+            set.exec(&mut self.at).unwrap();
+        }
+        let mut call = self.put_call(key, put);
+        if sent != Sent::Along {
+            call = call.on(name.clone());
+        }
+        let message = put.token.clone().into_bytes();
         let real = call.run(scripts::PUT.text(), &mut self.at).unwrap();
-        let (why, told) = self.sim.put(G, put, now);
+        let (why, told) = self.sim.put(G, put, sent != Sent::Lost, now);
         assert_eq!(real, [why], "put");
+        let left: bool = redis::cmd("EXISTS").arg(&name).query(&mut self.at).unwrap();
+        assert!(!left, "what was sent is left");
+        if why == "stored" {
+            let frame = self.names.frame(&Place::of(key, None), &put.variant.0);
+            let left: u64 = redis::cmd("PTTL").arg(&frame).query(&mut self.at).unwrap();
+            assert!(left > KEPT / 2, "it is kept for {left} ms");
+        }
         assert_eq!(self.published(), if told { vec![message] } else { Vec::new() });
     }
 

@@ -11,7 +11,7 @@ use cistern::store::redis::scripts;
 use redis::{FromRedisValue, Value};
 
 use crate::dice::Dice;
-use crate::pair::{KEPT, Pair, bytes, escaped, key, life};
+use crate::pair::{KEPT, Pair, Sent, bytes, escaped, key, life};
 use crate::real::Call;
 use crate::server::{Head, Submitted, text};
 use crate::slots::{Frame, Put};
@@ -88,7 +88,8 @@ impl Pair {
                     late: KEPT,
                     token: token.to_owned(),
                 };
-                self.put(&key, &put);
+                let ways = [Sent::Along, Sent::Along, Sent::Before, Sent::Before, Sent::Lost];
+                self.put(&key, &put, dice.pick(&ways));
             }
             7 if !token.is_empty() => self.release(&key, token),
             8 => self.unlink(&key, &frame),
@@ -309,7 +310,7 @@ fn only_puts_fail_when_memory_is_full() {
     pair.leave(1, KEPT);
     pair.compare();
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"0"]);
-    pair.put(&key, &put);
+    pair.put(&key, &put, Sent::Before);
     pair.compare();
 }
 
@@ -383,7 +384,7 @@ fn values_of_other_kinds_are_a_miss_and_give_way() {
             late: KEPT,
             token: "one".to_owned(),
         };
-        pair.put(&key, &put);
+        pair.put(&key, &put, Sent::Along);
     }
     let _: Value = pair.ask(&[b"LPUSH", &names[3], b"foreign"]);
     pair.lease(&key, "two", false);

@@ -154,7 +154,7 @@ impl World {
         match self.bounds.warm {
             "l1" => {}
             "flying" => self.puts.push(put),
-            _ => drop(server.put(self.guards, &put, self.now)),
+            _ => drop(server.put(self.guards, &put, true, self.now)),
         }
         let held = self.nodes[0].l1.clone();
         for node in &mut self.nodes {

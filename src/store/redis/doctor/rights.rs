@@ -17,7 +17,7 @@ static RIGHTS: Script =
 
 /// Every command that is given, in scripts or beside them, with what it needs behind it: `K` is a
 /// key, `C` a channel.
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 38] = [
     "PING",
     "INFO",
     "TIME",
@@ -32,6 +32,7 @@ const COMMANDS: [&str; 37] = [
     "EXISTS K",
     "DEL K",
     "UNLINK K",
+    "RENAME K K",
     "PTTL K",
     "PEXPIRE K 1",
     "HSET K f v",
