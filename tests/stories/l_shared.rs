@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::cistern::in_front_of;
 use crate::support::client::{Answer, ask, get};
-use crate::support::fleet::{Fleet, LAG_MAX, SLACK, settings, stored};
+use crate::support::fleet::{Fleet, LAG_MAX, SLACK, entries, settings, stored};
 use crate::support::redis::{Server, holds_within, until};
 use crate::support::versions::Versions;
 
@@ -147,6 +147,34 @@ fn all_variants_fall_together_on_all_nodes() {
             let fresh = || node.send(&in_language(language)).json()["version"] == 2;
             assert!(holds_within(LAG_MAX + SLACK, fresh), "{language} on {}", node.address());
         }
+    }
+}
+
+#[test]
+fn what_is_long_is_shared_by_all_in_all_variants() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &redis.url());
+    origin.pads_with(300_000);
+    let [one, other] = fleet.nodes.as_slice() else { panic!("two nodes") };
+    let in_language = |language: &str| get("/vary/a").header("Accept-Language", language);
+    let all = [get("/a"), in_language("es"), in_language("en")];
+    for (wanted, (word, count)) in all.iter().zip([("/a}", 1), ("/vary/a", 1), ("/vary/a", 2)]) {
+        let first = one.send(wanted).with_status(200).served_by_origin();
+        stored(&redis, word, count);
+        let found = is_from(other.send(wanted).with_status(200), "L2");
+        assert!(found.body == first.body && found.body.len() > 300_000);
+    }
+    // Each has its own end, not that of the name under which it was sent.
+    for key in entries(&redis) {
+        let left: i64 = redis.cli(&["PTTL", &key]).parse().expect("a number");
+        assert!(left > 20_000, "{key} ends in {left} ms");
+    }
+    assert_eq!(redis.keys("cistern:s:*"), [""; 0]);
+    one.send(&ask("PUT", "/a")).with_status(200);
+    one.send(&ask("PUT", "/vary/a")).with_status(200);
+    for wanted in all {
+        let fresh = || other.send(&wanted).json()["version"] == 2;
+        assert!(holds_within(LAG_MAX + SLACK, fresh), "{wanted:?}");
     }
 }
 
