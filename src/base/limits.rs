@@ -185,6 +185,10 @@ pub const EVENTS_OWED_MAX: usize = 4_096;
 /// How long something that nobody waits for may take in the shared level.
 pub const L2_BACKGROUND_DEADLINE: Span = Span::from_secs(1);
 
+/// How long a long frame stands in Redis under the name that it is sent under: its put comes right
+/// behind it, and nobody waits for a put for longer than [`L2_BACKGROUND_DEADLINE`].
+pub const L2_SENT_FOR: Span = Span::from_secs(5);
+
 /// The longest that Redis keeps anything, `forever` included: what is used is renewed before.
 pub const L2_KEPT_MAX: Span = Span::from_secs(7 * 86_400);
 

@@ -143,7 +143,8 @@ impl World {
                 (None, _) => {
                     let asks = !matches!(flight.head, HeadStep::Done(_));
                     out.extend(asks.then_some(Action::Head(n, at)));
-                    out.extend(matches!(flight.look, Look::Wanted).then_some(Action::Look(n, at)));
+                    let looks = matches!(flight.look, Look::Wanted | Look::Read(_));
+                    out.extend(looks.then_some(Action::Look(n, at)));
                 }
             }
         }
@@ -241,7 +242,7 @@ impl World {
             Action::Put(at) => {
                 let put = self.puts.remove(*at);
                 if let Some(server) = self.servers.last_mut() {
-                    server.put(self.guards, &put, self.now);
+                    server.put(self.guards, &put, true, self.now);
                 }
             }
             other => self.befall(other),

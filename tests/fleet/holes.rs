@@ -116,7 +116,16 @@ const GAP: Bounds = Bounds {
 };
 const JOINED_LATE: Bounds = Bounds {
     read: 5,
-    weights: &[("hear", 0), ("tick", 3), ("land", 0), ("ask", 20), ("step", 20), ("close", 20)],
+    weights: &[
+        ("hear", 0),
+        ("tick", 3),
+        ("head", 30),
+        ("look", 60),
+        ("ask", 20),
+        ("land", 0),
+        ("step", 20),
+        ("close", 20),
+    ],
     ..LATE
 };
 const CUT_OFF: Bounds = Bounds {

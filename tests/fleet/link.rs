@@ -98,7 +98,7 @@ impl World {
         let (g, now) = (self.guards, self.now);
         let node = &mut self.nodes[n];
         let (life, member) = (node.life(), &node.member);
-        let reply = self.servers[0].head(g, life, member.applied(), now);
+        let reply = self.servers[0].head(g, life, Some((member.applied(), now)));
         let (place, lives) = match reply {
             HeadReply::Unknown => return Link::Adopt,
             HeadReply::Stranger(place) => (place, None),
@@ -251,8 +251,7 @@ impl World {
 
     fn repair(&mut self, n: usize, run: u64) -> Link {
         let node = &self.nodes[n];
-        let (life, applied) = (node.life(), node.member.applied());
-        match self.servers[0].head(self.guards, life, applied, self.now) {
+        match self.servers[0].head(self.guards, node.life(), None) {
             HeadReply::Ok(place, _) if place.turn == node.member.turn() => {
                 if node.member.has_reached(place.turn, place.last) {
                     return Link::RepairErase(run);

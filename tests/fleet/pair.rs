@@ -33,6 +33,17 @@ pub(crate) struct Pair {
     _server: Redis,
 }
 
+/// How the frame of a put comes to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// With the call.
+    Along,
+    /// Just before it, under a name of its own.
+    Before,
+    /// It should have come so.
+    Lost,
+}
+
 /// A life as scripts are told it.
 pub(crate) fn life(life: u64) -> String {
     format!("{life:016x}")
@@ -87,11 +98,12 @@ impl Pair {
         }
     }
 
-    /// `head.lua`.
-    pub(crate) fn head(&mut self, one: u64, applied: Number) {
+    /// `head.lua`, with one of the words that say what is asked beside it.
+    pub(crate) fn head(&mut self, one: u64, applied: Number, beside: &str) {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members"]);
-        let call = call.with(life(one)).with(text(applied)).with("1");
+        let call = call.with(life(one)).with(text(applied)).with(beside);
+        let call = call.with(self.run.clone());
         let fresh = u8::from(!self.sim.data.members.contains_key(&one)).to_string();
         let mut real = call.run(scripts::HEAD.text(), &mut self.at).unwrap();
         if real.len() > 6 {
@@ -106,11 +118,11 @@ impl Pair {
             let (turn, clean) = (place.turn.to_string(), u8::from(place.clean).to_string());
             vec![word.to_owned(), turn, text(place.last), text(place.base), clean]
         };
-        let said = match self.sim.head(G, one, applied, now) {
+        let said = match self.sim.head(G, one, (beside == "beat").then_some((applied, now))) {
             HeadReply::Unknown => vec!["unknown".to_owned()],
             HeadReply::Stranger(at) => [place("stranger", at), vec![fresh]].concat(),
             HeadReply::Ok(at, lives) => {
-                let lives = lives.iter().map(|one| life(*one));
+                let lives = lives.iter().filter(|_| !beside.is_empty()).map(|one| life(*one));
                 let lives = ["[".to_owned()].into_iter().chain(lives).chain(["]".to_owned()]);
                 [place("ok", at), lives.collect()].concat()
             }
@@ -214,8 +226,8 @@ impl Pair {
         assert_eq!(real, [if is_same { gone.to_string() } else { "-1".to_owned() }], "retire");
     }
 
-    /// `look.lua`; without a token no lease is wanted. Frames may be too long to come along.
-    pub(crate) fn look(&mut self, key: &Key, token: &str, late: bool, short: bool) {
+    /// `look.lua`; without a token no lease is wanted.
+    pub(crate) fn look(&mut self, key: &Key, token: &str, late: bool) {
         let now = self.now();
         let place = Place::of(key, None);
         let names = &self.names;
@@ -227,15 +239,12 @@ impl Pair {
         ];
         let keep = if token.is_empty() { 0 } else { KEPT };
         let call = Call::keys(keys).with(token).with(keep.to_string()).with(asked(late));
-        let call = call.and(short.then_some("3"));
+        let call = call.with(self.run.clone());
         let real = call.run(scripts::LOOK.text(), &mut self.at).unwrap();
         let said = self.sim.look((key.text(), place.rest()), (token, !late), now);
         let nil = || "nil".to_owned();
-        let frame = said.frame.as_ref().map(|frame| match bytes(frame) {
-            long if short => long.len().to_string(),
-            whole => escaped(&whole),
-        });
-        assert_eq!(real[1], frame.unwrap_or_else(nil));
+        let size = said.frame.as_ref().map_or(0, |frame| bytes(frame).len());
+        assert_eq!(real[1], size.to_string());
         let end = real.iter().position(|part| part == "]").unwrap();
         let mut variants: Vec<_> =
             real[3..end].chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
@@ -248,12 +257,30 @@ impl Pair {
     }
 
     /// `put.lua`; `run` 1 is the server's own.
-    pub(crate) fn put(&mut self, key: &Key, put: &Put) {
+    /// Where it was sent before, it is renamed or goes; where that was lost, nothing is stored.
+    pub(crate) fn put(&mut self, key: &Key, put: &Put, sent: Sent) {
         let now = self.now();
-        let (call, message) = (self.put_call(key, put), put.token.clone().into_bytes());
+        let name = self.names.sent(&Place::of(key, None), "00a1");
+        if sent == Sent::Before {
+            let mut set = redis::cmd("SET");
+            set.arg(&name).arg(bytes(&put.frame)).arg("PX").arg(KEPT / 6);
+            set.exec(&mut self.at).unwrap();
+        }
+        let mut call = self.put_call(key, put);
+        if sent != Sent::Along {
+            call = call.on(name.clone());
+        }
+        let message = put.token.clone().into_bytes();
         let real = call.run(scripts::PUT.text(), &mut self.at).unwrap();
-        let (why, told) = self.sim.put(G, put, now);
+        let (why, told) = self.sim.put(G, put, sent != Sent::Lost, now);
         assert_eq!(real, [why], "put");
+        let left: bool = redis::cmd("EXISTS").arg(&name).query(&mut self.at).unwrap();
+        assert!(!left, "what was sent is left");
+        if why == "stored" {
+            let frame = self.names.frame(&Place::of(key, None), &put.variant.0);
+            let left: u64 = redis::cmd("PTTL").arg(&frame).query(&mut self.at).unwrap();
+            assert!(left > KEPT / 2, "it is kept for {left} ms");
+        }
         assert_eq!(self.published(), if told { vec![message] } else { Vec::new() });
     }
 
@@ -276,7 +303,7 @@ impl Pair {
             .and([put.keep.to_string(), run, put.looked.to_string(), put.late.to_string()])
             .and([variant.clone(), selects.clone(), place.rest().to_owned(), put.token.clone()])
             .and([self.names.channel("leases"), put.token.clone(), OFFSET.to_string()])
-            .and(["16".to_owned()])
+            .and(["16".to_owned(), self.run.clone()])
     }
 
     /// `lease.lua`, then `renew.lua`.

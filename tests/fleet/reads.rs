@@ -42,6 +42,8 @@ pub(crate) enum HeadStep {
 #[derive(Clone, Debug)]
 pub(crate) enum Look {
     Wanted,
+    /// The frame was read; what speaks against it is asked next, over the same connection.
+    Read(Seen),
     Failed,
     Done(Seen),
 }
@@ -125,12 +127,12 @@ impl World {
 
     /// The next step of the question for the head.
     pub(crate) fn flight_head(&mut self, n: usize, at: usize) {
-        let (g, now) = (self.guards, self.now);
+        let g = self.guards;
         let node = &mut self.nodes[n];
         let (life, applied, turn) = (node.life(), node.member.applied(), node.member.turn());
         let next = match node.flights[at].head.clone() {
             _ if !node.connected => HeadStep::Done(None),
-            HeadStep::Wanted => match self.servers[0].head(g, life, applied, now) {
+            HeadStep::Wanted => match self.servers[0].head(g, life, None) {
                 HeadReply::Ok(place, _) if place.turn == turn || !g.has(Guard::OwnTurn) => {
                     if !g.has(Guard::Head) || node.member.has_reached(turn, place.last) {
                         HeadStep::Done(Some((applied, place.clean)))
@@ -195,19 +197,26 @@ impl World {
         if resync && !fences { Catch::Fences } else { Catch::Done }
     }
 
-    /// Asks the server of the key.
+    /// The next step of the question to the server of the key: the frame, then all else.
     pub(crate) fn flight_look(&mut self, n: usize, at: usize) {
         let node = &mut self.nodes[n];
         let flight = &mut node.flights[at];
-        flight.look = Look::Failed;
-        if node.connected
-            && let Some(server) = self.servers.last_mut()
-        {
-            let looked = server.look((KEYS[flight.key], ""), ("", false), self.now);
-            let floor = node.runs.get(&looked.run).copied();
-            let (frame, millis, run) = (looked.frame, looked.millis, looked.run);
-            flight.look = Look::Done(Seen { frame, millis, run, floor });
-        }
+        let key = KEYS[flight.key];
+        let server = self.servers.last_mut().filter(|_| node.connected);
+        flight.look = match (std::mem::replace(&mut flight.look, Look::Failed), server) {
+            (Look::Wanted, Some(server)) => {
+                let (frame, run) = (server.frame(key, ""), server.run);
+                let floor = node.runs.get(&run).copied();
+                Look::Read(Seen { frame, millis: 0, run, floor })
+            }
+            // A connection ends with the server that it leads to. That a tombstone speaks against
+            // the frame is not counted on: it may have been evicted.
+            (Look::Read(seen), Some(server)) if server.run == seen.run => {
+                let looked = server.look((key, ""), ("", false), self.now);
+                Look::Done(Seen { millis: looked.millis, ..seen })
+            }
+            _ => Look::Failed,
+        };
         self.decide(n, at);
     }
 
@@ -217,7 +226,7 @@ impl World {
         let node = &mut self.nodes[n];
         let flight = &node.flights[at];
         let HeadStep::Done(head) = &flight.head else { return };
-        if matches!(flight.look, Look::Wanted) {
+        if matches!(flight.look, Look::Wanted | Look::Read(_)) {
             return;
         }
         let mut usable = false;

@@ -90,6 +90,12 @@ impl Call {
         Self { keys, arguments: Vec::new() }
     }
 
+    /// With one more key.
+    pub(crate) fn on(mut self, key: Vec<u8>) -> Self {
+        self.keys.push(key);
+        self
+    }
+
     /// With one more argument.
     pub(crate) fn with(mut self, argument: impl Into<Vec<u8>>) -> Self {
         self.arguments.push(argument.into());

@@ -11,7 +11,7 @@ use cistern::store::redis::scripts;
 use redis::{FromRedisValue, Value};
 
 use crate::dice::Dice;
-use crate::pair::{KEPT, Pair, bytes, escaped, key, life};
+use crate::pair::{KEPT, Pair, Sent, bytes, escaped, key, life};
 use crate::real::Call;
 use crate::server::{Head, Submitted, text};
 use crate::slots::{Frame, Put};
@@ -39,7 +39,7 @@ impl Pair {
         let known: Vec<u64> = LIVES.into_iter().filter(|_| dice.below(3) == 0).collect();
         let number = Number::new(self.turn(), dice.below(6) as u32);
         match dice.below(24) {
-            0 | 1 => self.head(one, number),
+            0 | 1 => self.head(one, number, dice.pick(&["", "members", "beat"])),
             2 => {
                 let seen = if dice.below(4) == 0 { self.turn() + 1 } else { self.turn() };
                 self.adopt(seen, &known);
@@ -73,7 +73,7 @@ impl Pair {
         let frame = Frame { number, version: dice.below(2) };
         match dice.below(12) {
             11 if !token.is_empty() => self.lease(&key, token, dice.below(4) == 0),
-            0..=2 => self.look(&key, token, dice.below(4) == 0, dice.below(4) == 0),
+            0..=2 => self.look(&key, token, dice.below(4) == 0),
             3..=6 => {
                 let place = Place::of(&key, None);
                 let variant = dice.pick(&[("", ""), ("v1", "accept"), ("v2", "accept")]);
@@ -88,7 +88,8 @@ impl Pair {
                     late: KEPT,
                     token: token.to_owned(),
                 };
-                self.put(&key, &put);
+                let ways = [Sent::Along, Sent::Along, Sent::Before, Sent::Before, Sent::Lost];
+                self.put(&key, &put, dice.pick(&ways));
             }
             7 if !token.is_empty() => self.release(&key, token),
             8 => self.unlink(&key, &frame),
@@ -281,11 +282,11 @@ fn only_puts_fail_when_memory_is_full() {
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
     let (key, number) = (key("a", "*"), Number::new(turn, 1));
     pair.check_in(1, turn, Number::default(), &[1]);
-    pair.head(1, Number::default());
+    pair.head(1, Number::default(), "beat");
     let mut dice = Dice::seeded(3);
     let orders: Vec<_> = (0..20).map(|_| submitted(&mut dice)).collect();
     pair.order(1, turn, true, &orders);
-    pair.look(&key, "one", false, false);
+    pair.look(&key, "one", false);
     let put = Put {
         key: "a".to_owned(),
         identity: Place::of(&key, None).rest().to_owned(),
@@ -301,7 +302,7 @@ fn only_puts_fail_when_memory_is_full() {
     let failed = call.run(scripts::PUT.text(), &mut pair.at).unwrap_err();
     assert_eq!(failed.code(), Some("OOM"), "{failed}");
     pair.erase("a", number, &[]);
-    pair.look(&key, "two", false, false);
+    pair.look(&key, "two", false);
     pair.release(&key, "two");
     pair.unlink(&key, &put.frame);
     pair.settle(turn, 0);
@@ -309,7 +310,7 @@ fn only_puts_fail_when_memory_is_full() {
     pair.leave(1, KEPT);
     pair.compare();
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"0"]);
-    pair.put(&key, &put);
+    pair.put(&key, &put, Sent::Before);
     pair.compare();
 }
 
@@ -341,4 +342,52 @@ fn values_of_other_kinds_stop_no_order() {
     assert_eq!(left, [escaped(&names[0])], "only the tombstone is left");
     let tombstone: String = pair.ask(&[b"GET", &names[0]]);
     assert_eq!(tombstone, format!("{:016x}", Number::new(1, 1).0));
+}
+
+#[test]
+fn values_of_other_kinds_are_a_miss_and_give_way() {
+    let mut pair = Pair::start(false);
+    let key = key("a", "x");
+    let place = Place::of(&key, None);
+    let names = [
+        pair.names.frame(&place, ""),
+        pair.names.directory(&place),
+        pair.names.tombstone(&place),
+        pair.names.lease(&place),
+        pair.names.registry(&place),
+        pair.names.frame(&place, "v1"),
+    ];
+    let spoil = |pair: &mut Pair| {
+        pair.sim.data.slots.clear();
+        for name in &names {
+            let _: Value = pair.ask(&[b"DEL", name]);
+            let _: Value = pair.ask(&[b"LPUSH", name, b"foreign"]);
+        }
+    };
+    spoil(&mut pair);
+    pair.look(&key, "one", false);
+    spoil(&mut pair);
+    pair.release(&key, "one");
+    let renew = Call::keys(vec![names[3].clone()]).with("one").with("9");
+    assert_eq!(renew.run(scripts::RENEW.text(), &mut pair.at).unwrap(), ["0"]);
+    let now = pair.now();
+    for variant in ["", "v1"] {
+        spoil(&mut pair);
+        let put = Put {
+            key: key.text().to_owned(),
+            identity: place.rest().to_owned(),
+            frame: Frame { number: Number::new(1, 1), version: 1 },
+            variant: (variant.to_owned(), "accept".to_owned()),
+            keep: KEPT,
+            run: 1,
+            looked: now,
+            late: KEPT,
+            token: "one".to_owned(),
+        };
+        pair.put(&key, &put, Sent::Along);
+    }
+    let _: Value = pair.ask(&[b"LPUSH", &names[3], b"foreign"]);
+    pair.lease(&key, "two", false);
+    let kinds: Vec<String> = names.iter().map(|name| pair.ask(&[b"TYPE", name])).collect();
+    assert_eq!(kinds, ["list", "hash", "none", "string", "zset", "string"]);
 }

@@ -133,8 +133,8 @@ impl Server {
         self.data.members.get(&life).is_some_and(|said| said.0 == turn)
     }
 
-    /// `head.lua`.
-    pub(crate) fn head(&mut self, g: Guards, life: u64, applied: Number, now: u64) -> HeadReply {
+    /// `head.lua`; with `beat` the member leaves a sign of life.
+    pub(crate) fn head(&mut self, g: Guards, life: u64, beat: Option<(Number, u64)>) -> HeadReply {
         if !self.is_adopted(g) {
             return HeadReply::Unknown;
         }
@@ -144,7 +144,9 @@ impl Server {
         if !self.has_checked_in(life, turn) {
             return HeadReply::Stranger(place);
         }
-        self.data.members.insert(life, (turn, applied, now));
+        if let Some((applied, now)) = beat {
+            self.data.members.insert(life, (turn, applied, now));
+        }
         HeadReply::Ok(place, self.data.members.keys().copied().collect())
     }
 

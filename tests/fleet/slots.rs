@@ -58,6 +58,7 @@ pub(crate) struct Slot {
 /// What `look.lua` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Looked {
+    /// What it tells the length of.
     pub(crate) frame: Option<Frame>,
     pub(crate) variants: Vec<(String, String)>,
     pub(crate) tombstone: Option<Number>,
@@ -93,6 +94,11 @@ impl Server {
         slot.tombstone.map(|(number, _)| number)
     }
 
+    /// The frame of an identity, read by a plain command.
+    pub(crate) fn frame(&self, key: &str, identity: &str) -> Option<Frame> {
+        self.data.slots.get(key)?.standing.get(identity)?.frame.clone()
+    }
+
     /// `look.lua`; no token: no lease is wanted.
     pub(crate) fn look(
         &mut self,
@@ -111,8 +117,15 @@ impl Server {
         Looked { frame, variants, tombstone, lease, millis: now, run }
     }
 
-    /// `put.lua`: what came of it, and whether somebody who waits was told.
-    pub(crate) fn put(&mut self, g: Guards, put: &Put, now: u64) -> (&'static str, bool) {
+    /// `put.lua`: what came of it, and whether somebody who waits was told. `is_sent`: the frame
+    /// has come, with the call or before it.
+    pub(crate) fn put(
+        &mut self,
+        g: Guards,
+        put: &Put,
+        is_sent: bool,
+        now: u64,
+    ) -> (&'static str, bool) {
         let number = put.frame.number;
         let moved = self.run != put.run;
         let late = now - put.looked > put.late && g.has(Guard::Late);
@@ -131,6 +144,8 @@ impl Server {
             "late"
         } else if tombstone.is_some_and(|tombstone| tombstone > number) {
             "purged"
+        } else if !is_sent {
+            "lost"
         } else if stands.is_some_and(|stands| stands.number > number) {
             "older"
         } else {

@@ -146,6 +146,7 @@ impl World {
         self.read(0, 0).expect("nothing was written");
         self.flight_head(0, 0);
         self.flight_look(0, 0);
+        self.flight_look(0, 0);
         self.flight_ask(0, 0);
         self.flight_land(0, 0).expect("nothing was written");
         let put = self.puts.pop().expect("the shared level was asked");
@@ -153,7 +154,7 @@ impl World {
         match self.bounds.warm {
             "l1" => {}
             "flying" => self.puts.push(put),
-            _ => drop(server.put(self.guards, &put, self.now)),
+            _ => drop(server.put(self.guards, &put, true, self.now)),
         }
         let held = self.nodes[0].l1.clone();
         for node in &mut self.nodes {

@@ -188,6 +188,34 @@ fn more_variants_than_are_kept_are_never_mixed_up() {
 }
 
 #[test]
+fn what_is_long_is_shared_by_all_in_all_variants() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &redis.url());
+    origin.pads_with(300_000);
+    let [one, other] = fleet.nodes.as_slice() else { panic!("two nodes") };
+    let in_language = |language: &str| get("/vary/a").header("Accept-Language", language);
+    let all = [get("/a"), in_language("es"), in_language("en")];
+    for (wanted, (word, count)) in all.iter().zip([("/a}", 1), ("/vary/a", 1), ("/vary/a", 2)]) {
+        let first = one.send(wanted).with_status(200).served_by_origin();
+        stored(&redis, word, count);
+        let found = is_from(other.send(wanted).with_status(200), "L2");
+        assert!(found.body == first.body && found.body.len() > 300_000);
+    }
+    // Each has its own end, not that of the name under which it was sent.
+    for key in entries(&redis) {
+        let left: i64 = redis.cli(&["PTTL", &key]).parse().expect("a number");
+        assert!(left > 20_000, "{key} ends in {left} ms");
+    }
+    assert_eq!(redis.keys("cistern:s:*"), [""; 0]);
+    one.send(&ask("PUT", "/a")).with_status(200);
+    one.send(&ask("PUT", "/vary/a")).with_status(200);
+    for wanted in all {
+        let fresh = || other.send(&wanted).json()["version"] == 2;
+        assert!(holds_within(LAG_MAX + SLACK, fresh), "{wanted:?}");
+    }
+}
+
+#[test]
 fn a_node_that_comes_back_finds_the_shared_level_as_it_was() {
     let (redis, origin) = (Server::start(), Versions::start());
     let mut fleet = Fleet::of(1, origin.address(), &redis.url());

@@ -25,10 +25,11 @@ struct Shelf {
 }
 
 impl Shelf {
-    fn new() -> Self {
+    /// With values of about so many bytes.
+    fn of(bytes: usize) -> Self {
         let (redis, origin) = (Server::start(), Versions::start());
-        origin.pads_with(3_000);
         let fleet = Fleet::ruled(2, origin.address(), &redis.url(), RULES);
+        origin.pads_with(bytes);
         Self { redis, origin, fleet }
     }
 
@@ -69,7 +70,7 @@ type Break = fn(&mut Vec<u8>);
 
 #[test]
 fn a_broken_value_is_a_miss_and_goes() {
-    let shelf = Shelf::new();
+    let shelf = Shelf::of(3_000);
     let breaks: [(&str, Break); 9] = [
         ("nothing", Vec::clear),
         ("a word", |value| *value = b"hello".to_vec()),
@@ -90,9 +91,32 @@ fn a_broken_value_is_a_miss_and_goes() {
     }
 }
 
+/// What is too long to come along with a look.
+#[test]
+fn a_broken_long_value_is_a_miss_and_goes() {
+    let shelf = Shelf::of(300_000);
+    let breaks: [(&str, Break); 4] = [
+        ("a half", |value| value.truncate(value.len() / 2)),
+        ("a short beginning", |value| value.truncate(30_000)),
+        ("a bit of its middle", |value| {
+            let middle = value.len() / 2;
+            value[middle] ^= 1;
+        }),
+        ("a bit of its end", |value| *value.last_mut().expect("a byte") ^= 0x80),
+    ];
+    for (number, (how, change)) in breaks.into_iter().enumerate() {
+        let name = number.to_string();
+        let (key, mut value) = shelf.put(&name);
+        assert!(value.len() > 150_000, "{}", value.len());
+        change(&mut value);
+        shelf.redis.set_bytes(&["SET", &key], &value);
+        shelf.is_refused(&name, &key, how);
+    }
+}
+
 #[test]
 fn a_value_of_another_kind_is_a_miss_and_goes() {
-    let shelf = Shelf::new();
+    let shelf = Shelf::of(3_000);
     let kinds: [(&str, &[&str]); 4] = [
         ("a map", &["HSET", "KEY", "a", "b"]),
         ("a list", &["RPUSH", "KEY", "hello"]),
@@ -111,7 +135,7 @@ fn a_value_of_another_kind_is_a_miss_and_goes() {
 
 #[test]
 fn the_value_of_another_key_is_a_miss_and_goes() {
-    let shelf = Shelf::new();
+    let shelf = Shelf::of(3_000);
     let (_, other) = shelf.put("other");
     let (key, _) = shelf.put("own");
     shelf.redis.set_bytes(&["SET", &key], &other);

@@ -6,6 +6,7 @@
 //! | `P{c}:head`, `:log`, `:fences`, `:done`, `:open` | the order of things |
 //! | `P{c}:members`, `:expect`, `:runs` | who belongs to the fleet; its servers |
 //! | `Pe:{tag}rest` | the frame of an identity; of a variant with `\2` and its id behind |
+//! | `Ps:{tag}token` | a long frame that was sent, for seconds, until it gets its name |
 //! | `Pd:{tag}rest` | the variants of an identity: id and the names that select it |
 //! | `Pl:{tag}rest` | the lease of an identity |
 //! | `Pt:{tag}`, `Pi:{tag}` | of a key text: the last order on it; its identities |
@@ -56,6 +57,11 @@ impl Names {
             name.extend_from_slice(variant.as_bytes());
         }
         name
+    }
+
+    /// A long frame that was sent and not put yet. No sweep takes it for a frame.
+    pub fn sent(&self, place: &Place<'_>, token: &str) -> Vec<u8> {
+        self.named('s', place, token)
     }
 
     /// The directory of an identity's variants.
@@ -166,6 +172,7 @@ fn tag<'a>(text: &str, shard: Option<&'a str>) -> Option<Cow<'a, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::redis::slot::Slot;
 
     fn text(bytes: &[u8]) -> &str {
         std::str::from_utf8(bytes).unwrap()
@@ -220,6 +227,9 @@ mod tests {
             }
             assert_eq!(names.identity(&names.lease(&place)), None);
             assert_eq!(names.identity(&names.directory(&place)), None);
+            let sent = names.sent(&place, "00a1");
+            assert_eq!(names.identity(&sent), None);
+            assert_eq!(Slot::of(&sent), Slot::of(&names.frame(&place, "")));
         }
         assert_eq!(names.identity(b"other"), None);
         assert_eq!(names.all_frames(), "\\[x\\]\\*:e:{*");

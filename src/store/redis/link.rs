@@ -14,8 +14,13 @@ use super::cluster::serves;
 use super::config::Address;
 use super::fault::TierFault;
 use super::replies::Excess;
+use super::script::ScriptCall;
+use super::scripts;
 use super::way::{Standing, Way};
 use crate::base::{limits, tasks};
+
+/// Longest run id that is believed; servers use 40 hexadecimal digits.
+const RUN_BYTES_MAX: usize = 64;
 
 /// What a server is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +44,8 @@ impl Role {
 /// One connection.
 pub(super) struct Link {
     connection: MultiplexedConnection,
+    /// The run id of the process at the other end; empty until it was greeted.
+    run: String,
     over: CancellationToken,
     excess: Arc<OnceLock<Excess>>,
 }
@@ -52,9 +59,10 @@ impl Link {
         ended: Arc<Notify>,
     ) -> Result<Self, TierFault> {
         let opened = async {
-            let link = Self::connect(way, address, ended).await?;
+            let mut link = Self::connect(way, address, ended).await?;
             let greeted = link.greet(way.standing, role).await;
-            greeted.map_err(|fault| link.explain(fault)).map(|()| link)
+            link.run = greeted.map_err(|fault| link.explain(fault))?;
+            Ok(link)
         };
         timeout(way.timeout.to_duration(), opened).await.unwrap_or(Err(TierFault::Deadline))
     }
@@ -75,7 +83,7 @@ impl Link {
         let made = MultiplexedConnection::new_with_config(way.info(), wire, config).await;
         let (connection, driver) = made?;
         let over = CancellationToken::new();
-        let link = Self { connection, over: over.clone(), excess };
+        let link = Self { connection, run: String::new(), over: over.clone(), excess };
         // A task that ends with its runtime ends the link as well.
         let guard = over.clone().drop_guard();
         tasks::tend(async move {
@@ -112,6 +120,11 @@ impl Link {
         self.connection.clone()
     }
 
+    /// The run id of the process at the other end, which this connection does not outlive.
+    pub(super) fn run(&self) -> &str {
+        &self.run
+    }
+
     /// One command without a deadline; for those who greet and ask.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &[&str]) -> Result<T, TierFault> {
         let mut packed = redis::Cmd::new();
@@ -119,9 +132,12 @@ impl Link {
         Ok(packed.query_async(&mut self.connection()).await?)
     }
 
-    async fn greet(&self, standing: Standing, role: Role) -> Result<(), TierFault> {
+    /// Who is there, if it can serve and is what it is taken for. A script is refused by a server
+    /// that is loading, out of touch or held up, as a `PING` is.
+    async fn greet(&self, standing: Standing, role: Role) -> Result<String, TierFault> {
+        let who = ScriptCall { script: &scripts::WHO, keys: &[], args: &[] };
         let mut pipe = Pipeline::new();
-        pipe.cmd("PING");
+        pipe.add_command(who.by_text(""));
         match (standing, role) {
             (Standing::Single, _) => {}
             (Standing::Watched, _) => {
@@ -135,13 +151,17 @@ impl Link {
             }
         }
         let said: Vec<Value> = pipe.query_async(&mut self.connection()).await?;
-        let what = said.into_iter().nth(1);
-        match (standing, what) {
-            (Standing::Single, _) => Ok(()),
-            (Standing::Watched, Some(said)) => must_be(role, &said),
-            (Standing::Cluster, Some(said)) => must_serve(&said),
-            (_, None) => Err(TierFault::Garbage("no answer to a greeting".to_owned())),
+        let mut said = said.into_iter();
+        let run = said.next().and_then(|run| redis::from_redis_value(run).ok());
+        let none = || TierFault::Garbage("no answer to a greeting".to_owned());
+        let run = run.filter(|run: &String| is_run(run)).ok_or_else(none)?;
+        match (standing, said.next()) {
+            (Standing::Single, _) => {}
+            (Standing::Watched, Some(said)) => must_be(role, &said)?,
+            (Standing::Cluster, Some(said)) => must_serve(&said)?,
+            (_, None) => return Err(none()),
         }
+        Ok(run)
     }
 }
 
@@ -149,6 +169,11 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.over.cancel();
     }
+}
+
+/// Whether a text can be a run id. It is sent back with every look.
+fn is_run(text: &str) -> bool {
+    (1..=RUN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|one| one.is_ascii_alphanumeric())
 }
 
 /// The answer to `ROLE`.

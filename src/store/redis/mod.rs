@@ -28,7 +28,7 @@ mod wire;
 
 pub use fault::{FAULT_WORDS, TierFault};
 pub use link::Role;
-pub use script::{Script, ScriptCall};
+pub use script::{Script, ScriptCall, Step};
 pub use server::{Server, State};
 pub use servers::Servers;
 pub use slot::{SLOTS, Slot};

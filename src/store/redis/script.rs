@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct Script {
     text: &'static str,
+    /// Whether it is told whom it is sent to.
+    told_run: bool,
     hash: OnceLock<String>,
 }
 
@@ -21,10 +23,26 @@ pub struct ScriptCall<'a> {
     pub args: &'a [&'a [u8]],
 }
 
+/// One step of a round trip.
+#[derive(Clone, Debug)]
+pub enum Step<'a> {
+    /// A plain command.
+    Command(redis::Cmd),
+    /// A script.
+    Script(ScriptCall<'a>),
+}
+
 impl Script {
     /// From its text.
     pub const fn new(text: &'static str) -> Self {
-        Self { text, hash: OnceLock::new() }
+        Self { text, told_run: false, hash: OnceLock::new() }
+    }
+
+    /// From its text; the run id of the server that it is sent to comes behind its `ARGV`. A
+    /// connection ends with the process at its other end, so what was learned over it stays true
+    /// of it; and a script that asks for the id itself costs the server twice as much.
+    pub const fn told_run(text: &'static str) -> Self {
+        Self { text, told_run: true, hash: OnceLock::new() }
     }
 
     /// Its text.
@@ -39,21 +57,30 @@ impl Script {
 }
 
 impl ScriptCall<'_> {
-    /// By hash: short, and refused with `NOSCRIPT` by who does not know it.
-    pub(super) fn by_hash(&self) -> redis::Cmd {
-        self.command("EVALSHA", self.script.hash())
+    /// By hash, to a server of this run: short, and refused with `NOSCRIPT` by who does not know
+    /// it.
+    pub(super) fn by_hash(&self, run: &str) -> redis::Cmd {
+        self.command("EVALSHA", self.script.hash(), run)
     }
 
     /// By text, which the server keeps.
-    pub(super) fn by_text(&self) -> redis::Cmd {
-        self.command("EVAL", self.script.text)
+    pub(super) fn by_text(&self, run: &str) -> redis::Cmd {
+        self.command("EVAL", self.script.text, run)
     }
 
-    fn command(&self, name: &str, script: &str) -> redis::Cmd {
-        let bytes: usize = self.keys.iter().chain(self.args).map(|part| part.len()).sum();
-        let parts = self.keys.len() + self.args.len() + 3;
-        let mut command = redis::Cmd::with_capacity(parts, bytes + script.len() + 32);
+    /// Bytes of its keys and arguments.
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.iter().chain(self.args).map(|part| part.len()).sum()
+    }
+
+    fn command(&self, name: &str, script: &str, run: &str) -> redis::Cmd {
+        let parts = self.keys.len() + self.args.len() + 4;
+        let bytes = self.bytes() + script.len() + run.len() + 32;
+        let mut command = redis::Cmd::with_capacity(parts, bytes);
         command.arg(name).arg(script).arg(self.keys.len()).arg(self.keys).arg(self.args);
+        if self.script.told_run {
+            command.arg(run);
+        }
         command
     }
 }
@@ -65,15 +92,19 @@ mod tests {
     #[test]
     fn hash_and_commands() {
         static ONE: Script = Script::new("return 1");
+        static TOLD: Script = Script::told_run("return ARGV[2]");
         assert_eq!(ONE.hash(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
         let call = ScriptCall { script: &ONE, keys: &[b"k"], args: &[b"a", b"\0"] };
-        let packed = call.by_text().get_packed_command();
+        let packed = call.by_text("r").get_packed_command();
         assert_eq!(
             packed,
             b"*6\r\n$4\r\nEVAL\r\n$8\r\nreturn 1\r\n$1\r\n1\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\n\0\r\n"
         );
         let none = ScriptCall { script: &ONE, keys: &[], args: &[] };
-        let packed = none.by_hash().get_packed_command();
+        let packed = none.by_hash("r").get_packed_command();
         assert!(packed.starts_with(b"*3\r\n$7\r\nEVALSHA\r\n") && packed.ends_with(b"$1\r\n0\r\n"));
+        let told = ScriptCall { script: &TOLD, keys: &[], args: &[b"a"] };
+        let packed = told.by_hash("run").get_packed_command();
+        assert!(packed.starts_with(b"*5\r\n") && packed.ends_with(b"$1\r\na\r\n$3\r\nrun\r\n"));
     }
 }

@@ -4,8 +4,8 @@
 
 use super::script::Script;
 
-/// The latest number for a member that has checked in, and its heartbeat.
-pub static HEAD: Script = Script::new(concat!(
+/// The latest number for a member that has checked in; the members, or its heartbeat as well.
+pub static HEAD: Script = Script::told_run(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/head.lua")
@@ -47,14 +47,14 @@ pub static ORDER: Script = Script::new(concat!(
 ));
 
 /// Frame, variants, tombstone and lease of an identity.
-pub static LOOK: Script = Script::new(concat!(
+pub static LOOK: Script = Script::told_run(concat!(
     "#!lua flags=allow-oom\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/look.lua")
 ));
 
 /// Puts a frame unless something newer speaks against it. Fails when memory is full.
-pub static PUT: Script = Script::new(concat!(
+pub static PUT: Script = Script::told_run(concat!(
     "#!lua\n",
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/put.lua")
@@ -89,3 +89,10 @@ pub static RETIRE: Script = Script::new(concat!(
 /// A lease's fetch still runs.
 pub static RENEW: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/renew.lua")));
+
+/// The run id of a server that can serve.
+pub static WHO: Script = Script::new(concat!(
+    "#!lua flags=no-writes\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/who.lua")
+));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use redis::aio::{MultiplexedConnection, PubSub};
+use redis::aio::PubSub;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::config::Address;
 use super::fault::{FAULT_WORDS, TierFault, moved_to};
 use super::link::{Link, Role, listen};
-use super::script::{Script, ScriptCall};
+use super::script::{Script, ScriptCall, Step};
 use super::watch::{Told, Watch};
 use super::way::Way;
 use crate::base::clock::Clock;
@@ -129,8 +129,8 @@ impl Server {
         command: &Cmd,
         deadline: Span,
     ) -> Result<T, TierFault> {
-        self.guarded(bytes_of(command), deadline, async |mut connection| {
-            command.query_async(&mut connection).await
+        self.guarded(bytes_of(command), deadline, async |link| {
+            command.query_async(&mut link.connection()).await
         })
         .await
     }
@@ -143,10 +143,8 @@ impl Server {
         deadline: Span,
     ) -> Result<T, TierFault> {
         let bytes = pipe.cmd_iter().map(bytes_of).sum();
-        self.guarded(bytes, deadline, async |mut connection| {
-            pipe.query_async(&mut connection).await
-        })
-        .await
+        self.guarded(bytes, deadline, async |link| pipe.query_async(&mut link.connection()).await)
+            .await
     }
 
     /// A script, sent by its hash, and as text within the same deadline if the server does not
@@ -159,11 +157,11 @@ impl Server {
         deadline: Span,
     ) -> Result<T, TierFault> {
         let call = ScriptCall { script, keys, args };
-        let command = call.by_hash();
-        self.guarded(bytes_of(&command), deadline, async |mut connection| {
-            match command.query_async(&mut connection).await {
+        self.guarded(call.bytes(), deadline, async |link| {
+            let mut connection = link.connection();
+            match call.by_hash(link.run()).query_async(&mut connection).await {
                 Err(error) if error.code() == Some("NOSCRIPT") => {
-                    call.by_text().query_async(&mut connection).await
+                    call.by_text(link.run()).query_async(&mut connection).await
                 }
                 other => other,
             }
@@ -178,38 +176,44 @@ impl Server {
         calls: &[ScriptCall<'_>],
         deadline: Span,
     ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
-        self.scripts_of(0, calls, deadline).await
+        let steps: Vec<Step<'_>> = calls.iter().map(|call| Step::Script(*call)).collect();
+        self.steps(&steps, deadline).await
+    }
+
+    /// Several steps in one round trip, in this order but for scripts that the server does not
+    /// know: these run after all else. Others may be served between two steps.
+    pub async fn steps(
+        &self,
+        steps: &[Step<'_>],
+        deadline: Span,
+    ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
+        self.steps_of(0, steps, deadline).await
     }
 
     /// The same, where the answer will be long: over the connection for what is bulky.
-    pub async fn scripts_long(
+    pub async fn steps_long(
         &self,
-        calls: &[ScriptCall<'_>],
+        steps: &[Step<'_>],
         deadline: Span,
     ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
-        self.scripts_of(limits::BULKY_BYTES, calls, deadline).await
+        self.steps_of(limits::BULKY_BYTES, steps, deadline).await
     }
 
-    async fn scripts_of(
+    async fn steps_of(
         &self,
         expected: usize,
-        calls: &[ScriptCall<'_>],
+        steps: &[Step<'_>],
         deadline: Span,
     ) -> Result<Vec<Result<Value, TierFault>>, TierFault> {
-        if calls.is_empty() {
+        if steps.is_empty() {
             return Ok(Vec::new());
         }
-        let mut pipe = Pipeline::with_capacity(calls.len());
-        for call in calls {
-            pipe.add_command(call.by_hash());
-        }
-        let asked: usize = pipe.cmd_iter().map(bytes_of).sum();
-        let bytes = asked.saturating_add(expected);
-        let values = self
-            .guarded(bytes, deadline, async |mut connection| {
-                several(&mut connection, calls, &pipe).await
-            })
-            .await?;
+        let bytes_of = |step: &Step<'_>| match step {
+            Step::Command(command) => bytes_of(command),
+            Step::Script(call) => call.bytes(),
+        };
+        let bytes = steps.iter().map(bytes_of).fold(expected, usize::saturating_add);
+        let values = self.guarded(bytes, deadline, async |link| several(link, steps).await).await?;
         let outcomes = values
             .into_iter()
             .map(|value| value.extract_error().map_err(|error| self.understand(error)));
@@ -234,7 +238,7 @@ impl Server {
     /// Runs one exchange under the guard.
     async fn guarded<T, F>(&self, bytes: usize, deadline: Span, exchange: F) -> Result<T, TierFault>
     where
-        F: AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
+        F: AsyncFnOnce(&Link) -> RedisResult<T>,
     {
         let until = Instant::now() + deadline.to_duration();
         if !self.is_up() {
@@ -248,7 +252,7 @@ impl Server {
             self.note(&fault);
             return self.count(Err(fault));
         };
-        let outcome = match timeout_at(until, exchange(link.connection())).await {
+        let outcome = match timeout_at(until, exchange(&link)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(link.explain(self.understand(error))),
             Err(_) => Err(TierFault::Deadline),
@@ -334,17 +338,23 @@ impl Server {
 }
 
 /// Values as they came, errors among them.
-async fn several(
-    connection: &mut MultiplexedConnection,
-    calls: &[ScriptCall<'_>],
-    pipe: &Pipeline,
-) -> RedisResult<Vec<Value>> {
-    let mut values = connection.send_packed_commands(pipe, 0, calls.len()).await?;
+async fn several(link: &Link, steps: &[Step<'_>]) -> RedisResult<Vec<Value>> {
+    let mut connection = link.connection();
+    let mut pipe = Pipeline::with_capacity(steps.len());
+    for step in steps {
+        pipe.add_command(match step {
+            Step::Command(command) => command.clone(),
+            Step::Script(call) => call.by_hash(link.run()),
+        });
+    }
+    let mut values = connection.send_packed_commands(&pipe, 0, steps.len()).await?;
     let unknown =
         |value: &Value| matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT");
     let mut again = Pipeline::new();
-    for (call, _) in calls.iter().zip(&values).filter(|(_, value)| unknown(value)) {
-        again.add_command(call.by_text());
+    for (step, _) in steps.iter().zip(&values).filter(|(_, value)| unknown(value)) {
+        if let Step::Script(call) = step {
+            again.add_command(call.by_text(link.run()));
+        }
     }
     if again.is_empty() {
         return Ok(values);

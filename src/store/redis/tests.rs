@@ -1,6 +1,7 @@
 //! Real servers, and things that pretend to be some.
 
 mod clusters;
+mod heads;
 mod logs;
 mod outages;
 mod pretenders;

@@ -17,7 +17,7 @@ static RIGHTS: Script =
 
 /// Every command that is given, in scripts or beside them, with what it needs behind it: `K` is a
 /// key, `C` a channel.
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 39] = [
     "PING",
     "INFO",
     "TIME",
@@ -28,9 +28,11 @@ const COMMANDS: [&str; 37] = [
     "GET K",
     "MGET K",
     "GETRANGE K 0 1",
+    "STRLEN K",
     "EXISTS K",
     "DEL K",
     "UNLINK K",
+    "RENAME K K",
     "PTTL K",
     "PEXPIRE K 1",
     "HSET K f v",
@@ -81,7 +83,7 @@ pub(super) async fn judge(visit: &Visit, config: &Config, standing: Standing) ->
     let args: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     let call = ScriptCall { script: &RIGHTS, keys: &[], args: &args };
     let user = config.login.user.as_deref().unwrap_or("default");
-    told(visit.call(&call.by_text()).await, lines.len(), user, &config.prefix)
+    told(visit.call(&call.by_text("")).await, lines.len(), user, &config.prefix)
 }
 
 fn told(denied: Result<Vec<String>, TierFault>, count: usize, user: &str, prefix: &str) -> Finding {
@@ -163,9 +165,11 @@ mod tests {
             &scripts::LEASE,
             &scripts::RETIRE,
             &scripts::RENEW,
+            &scripts::WHO,
         ];
         for script in all {
-            for call in script.text().split("redis.call('").skip(1) {
+            let calls = script.text().split("call('").skip(1);
+            for call in calls.chain(script.text().split("fit('").skip(1)) {
                 let name = call.split('\'').next().unwrap();
                 let asked = COMMANDS.iter().any(|one| one.split(' ').next() == Some(name));
                 assert!(asked, "{name}");

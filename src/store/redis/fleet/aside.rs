@@ -2,22 +2,23 @@
 
 use tokio::time::timeout;
 
+use super::follow::Beside;
 use super::read::{Found, Looking, Wanted};
-use super::reply::{Head, Looked, Stood};
+use super::reply::{Head, Stood};
 use super::{Effects, Fleet};
 use crate::base::ids::Number;
 use crate::base::limits;
 use crate::base::units::Span;
 use crate::entry::Entry;
 use crate::store::redis::keys::Place;
-use crate::store::redis::script::ScriptCall;
-use crate::store::redis::scripts;
 use crate::store::redis::slot::Slot;
 
-/// A frame that stands there and did not come along.
+/// Frames that stand there and did not come along.
 #[derive(Debug)]
 pub(super) struct Long {
-    /// How long it is.
+    /// Their names.
+    pub(super) names: Vec<Vec<u8>>,
+    /// How long they are.
     pub(super) bytes: u64,
     /// Whether all members had reported when the head was asked.
     pub(super) clean: bool,
@@ -26,8 +27,8 @@ pub(super) struct Long {
 }
 
 impl Fleet {
-    /// A long frame, over the connection for such, in a time that its length allows. One that does
-    /// not come in it is a miss, and says nothing of the server: others it answers in time.
+    /// Long frames, over the connection for such, in a time that their length allows. Those that do
+    /// not come in it are a miss, and say nothing of the server: others it answers in time.
     pub(super) async fn find_long(
         &self,
         wanted: &Wanted<'_>,
@@ -49,18 +50,14 @@ impl Fleet {
         long: &Long,
         effects: &dyn Effects,
     ) -> Option<Vec<Entry>> {
-        let name = self.names.frame(place, "");
-        let others =
-            [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
-        let keys: [&[u8]; 4] = [&name, &others[0], &others[1], &others[2]];
-        let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &[b"", b"0"] };
-        let server = self.servers.master(Slot::of(&name)).ok()?;
-        let found = server.scripts_long(&[look], limits::L2_BACKGROUND_DEADLINE).await.ok()?;
-        let looked = Looked::read(found.into_iter().next()?.ok()?).ok()?;
-        let Some(Stood::Whole(bytes)) = &looked.frame else { return None };
-        let floor = self.floor_of(&looked.run, long.epoch).await;
+        let server = self.servers.master(Slot::of(long.names.first()?)).ok()?;
+        let found = self.ask_frames(&server, place, &long.names, true).await.ok()?;
         let mut looking = Looking { wanted, effects, clean: long.clean, entries: Vec::new() };
-        self.open(&mut looking, &name, bytes, looked.tombstone, floor);
+        for (name, (stood, looked)) in long.names.iter().zip(found) {
+            let Some(Stood::Whole(bytes)) = stood else { continue };
+            let floor = self.floor_of(&looked.run, long.epoch).await;
+            self.open(&mut looking, name, &bytes, looked.tombstone, floor);
+        }
         Some(looking.entries)
     }
 
@@ -81,7 +78,7 @@ impl Fleet {
         let replica = self.servers.replica(Slot::of(&name))?;
         let mut get = redis::cmd("GET");
         get.arg(&name);
-        let head = self.head_now(self.config.budget);
+        let head = self.ask_head(Beside::Nothing, self.config.budget);
         let frame = replica.call::<Option<Vec<u8>>>(&get, self.config.budget);
         let (head, frame) = tokio::join!(head, frame);
         let (Head::Known(heading), Some(bytes)) = (head.ok()?, frame.ok()?) else { return None };

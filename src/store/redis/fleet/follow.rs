@@ -19,6 +19,28 @@ use crate::store::coherence::{Gap, Record, decode_order};
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::scripts;
 
+/// What is asked for beside the head, or said to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Nothing.
+    Nothing,
+    /// Who the members are.
+    Members,
+    /// The same, and that this one is alive: a write, which the poll alone makes.
+    Heartbeat,
+}
+
+impl Beside {
+    /// The word that the script knows.
+    pub(super) const fn word(self) -> &'static [u8] {
+        match self {
+            Self::Nothing => b"",
+            Self::Members => b"members",
+            Self::Heartbeat => b"beat",
+        }
+    }
+}
+
 impl Fleet {
     /// Asks the head over and over, and mends what is not as it should be.
     pub(super) async fn follow(&self, effects: &dyn Effects) {
@@ -64,7 +86,7 @@ impl Fleet {
     async fn poll(&self, effects: &dyn Effects) -> Result<Option<Heading>, TierFault> {
         let unsound = self.unsound_servers();
         let sent_ms = self.steady_ms();
-        let head = self.head_now(limits::POLL_DEADLINE).await?;
+        let head = self.ask_head(Beside::Heartbeat, limits::POLL_DEADLINE).await?;
         if let Head::Known(heading) | Head::Stranger(heading) = &head {
             let took = self.steady_ms().saturating_sub(sent_ms);
             // Read after the answer: a clock that was set meanwhile counts as it stands.
@@ -102,9 +124,14 @@ impl Fleet {
         }
     }
 
+    /// The head, and who the members are.
     pub(super) async fn head_now(&self, deadline: Span) -> Result<Head, TierFault> {
+        self.ask_head(Beside::Members, deadline).await
+    }
+
+    pub(super) async fn ask_head(&self, beside: Beside, deadline: Span) -> Result<Head, TierFault> {
         let (life, applied) = self.said();
-        let args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), b"1"];
+        let args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), beside.word()];
         let keys = ["head", "log", "fences", "members"];
         Head::read(&self.order_script(&scripts::HEAD, &keys, &args, deadline).await?)
     }

@@ -6,6 +6,7 @@
 //! frame is used which an acknowledged order names, or that an order is lost without a word.
 
 mod aside;
+mod ask;
 mod bus;
 mod erase;
 mod follow;

@@ -18,6 +18,7 @@ use crate::entry::{Body, Entry, Key};
 use crate::policy::Selecting;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
+use crate::store::redis::script::{ScriptCall, Step};
 use crate::store::redis::scripts;
 use crate::store::redis::slot::Slot;
 
@@ -166,9 +167,25 @@ impl Fleet {
             number(limits::VARIANTS_PER_KEY_MAX as u64),
         ];
         let mut args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        args.insert(1, frame);
         let server = self.servers.master(Slot::of(&frame_name))?;
-        server.script(&scripts::PUT, &keys, &args, limits::L2_BACKGROUND_DEADLINE).await
+        let deadline = limits::L2_BACKGROUND_DEADLINE;
+        if frame.len() <= limits::BULKY_BYTES {
+            args.insert(1, frame);
+            return server.script(&scripts::PUT, &keys, &args, deadline).await;
+        }
+        // What passes through a script is hashed and copied.
+        let sent = self.names.sent(place, &self.token());
+        let mut keys = keys;
+        keys.push(&sent);
+        args.insert(1, b"");
+        let mut set = redis::cmd("SET");
+        set.arg(&sent).arg(frame).arg("PX").arg(limits::L2_SENT_FOR.as_millis());
+        let put = ScriptCall { script: &scripts::PUT, keys: &keys, args: &args };
+        let said = server.steps(&[Step::Command(set), Step::Script(put)], deadline).await?;
+        // If it was not sent, that is why it was not put.
+        let said = said.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let word = said.get(1).and_then(super::reply::text).map(str::to_owned);
+        word.ok_or_else(|| TierFault::Garbage("no word of a put".to_owned()))
     }
 }
 

@@ -2,15 +2,14 @@
 //! The head is asked together with the frame, so whatever was acknowledged before the look began is
 //! known before the frame is judged, whatever messages were lost.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use tokio::time::{Instant, timeout_at};
 
 use super::aside::Long;
+use super::ask::Asked;
 use super::lease::{Lease, lease_of};
-use super::reply::{Head, Heading, Looked, Stood};
+use super::reply::{Heading, Stood};
 use super::{Effects, Fleet, News};
 use crate::base::clock::Timestamp;
 use crate::base::ids::{Number, Tick};
@@ -24,7 +23,6 @@ use crate::store::coherence::Verdict;
 use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
-use crate::store::redis::script::ScriptCall;
 use crate::store::redis::scripts;
 use crate::store::redis::slot::Slot;
 
@@ -60,7 +58,7 @@ pub struct Found {
     pub standing: Option<Standing>,
     /// Who fetches.
     pub lease: Lease,
-    /// A frame stands there that is too long to come along.
+    /// Frames stand there that did not come along.
     pub(super) long: Option<Long>,
 }
 
@@ -108,7 +106,7 @@ impl Fleet {
         let found = timeout_at(until, self.find_on_master(wanted, &place, &token, effects)).await;
         let mut found = found.unwrap_or(Err(TierFault::Deadline));
         if let Ok(Found { long: Some(long), entries, .. }) = &mut found {
-            *entries = self.find_long(wanted, &place, long, effects).await;
+            entries.extend(self.find_long(wanted, &place, long, effects).await);
         }
         match &found {
             Ok(_) | Err(TierFault::Open | TierFault::Busy) => {}
@@ -128,79 +126,26 @@ impl Fleet {
     ) -> Result<Found, TierFault> {
         let epoch = self.servers_seen().epoch;
         let name = self.names.frame(place, "");
-        let (heading, looked) = self.ask_both(wanted, place, token, &name, effects).await?;
+        let (heading, found) = self.ask_both(wanted, place, token, &name, effects).await?;
         let number = self.known_up_to(&heading, effects).await?;
         let mut looking = Looking { wanted, effects, clean: heading.clean, entries: Vec::new() };
-        let standing = Standing { number, at_ms: looked.now_ms, run: looked.run.clone() };
-        let mut long = None;
-        match &looked.frame {
-            Some(Stood::Whole(bytes)) => {
-                let floor = self.floor_of(&looked.run, epoch).await;
-                self.open(&mut looking, &name, bytes, looked.tombstone, floor);
-            }
-            Some(Stood::Long(bytes)) => {
-                long = Some(Long { bytes: *bytes, clean: heading.clean, epoch });
-            }
-            None => {}
-        }
+        let mut long = Long { names: Vec::new(), bytes: 0, clean: heading.clean, epoch };
+        self.open_asked(&mut looking, name, &found, &mut long).await;
+        let looked = found.1;
         if !looked.variants.is_empty() {
-            self.find_variants(&mut looking, place, &looked.variants, epoch).await?;
+            let names = self.asked_variants(wanted, place, &looked.variants);
+            self.find_variants(&mut looking, place, names, &mut long).await?;
         }
+        let long = (!long.names.is_empty()).then_some(long);
         let entries = looking.entries;
         let mut lease = lease_of(&looked.lease, looked.left_ms, token);
-        let stands = looked.frame.is_some() || !looked.variants.is_empty();
+        let stands = looked.bytes > 0 || !looked.variants.is_empty();
         let fresh = entries.iter().any(|entry| entry.stamp.is_fresh(effects.now()));
         if let Some(span) = wanted.lease.filter(|_| stands && !fresh && long.is_none()) {
             lease = self.take_lease(place, token, span, effects).await;
         }
-        Ok(Found { entries, standing: Some(standing), lease, long })
-    }
-
-    /// The head and the frame: in one round trip where one server has both.
-    async fn ask_both(
-        &self,
-        wanted: &Wanted<'_>,
-        place: &Place<'_>,
-        token: &str,
-        frame: &[u8],
-        effects: &dyn Effects,
-    ) -> Result<(Heading, Looked), TierFault> {
-        let budget = self.config.budget;
-        let order = ["head", "log", "fences", "members"].map(|what| self.names.order(what));
-        let order: Vec<&[u8]> = order.iter().map(Vec::as_slice).collect();
-        let (life, applied) = self.said();
-        let head_args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), b"0"];
-        let names =
-            [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
-        let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
-        let lease = wanted.lease.map_or(0, Span::as_millis).to_string();
-        let asked_until = self.asked_until(effects);
-        let most = limits::BULKY_BYTES.to_string();
-        let look_args: [&[u8]; 4] =
-            [token.as_bytes(), lease.as_bytes(), asked_until.as_bytes(), most.as_bytes()];
-        let head = ScriptCall { script: &scripts::HEAD, keys: &order, args: &head_args };
-        let look = ScriptCall { script: &scripts::LOOK, keys: &keys, args: &look_args };
-        let ordering = self.head_server()?;
-        let storing = self.servers.master(Slot::of(frame))?;
-        let (headed, looked) = if Arc::ptr_eq(&ordering, &storing) {
-            let both = ordering.scripts(&[head, look], budget).await?;
-            let [headed, looked] = <[_; 2]>::try_from(both)
-                .map_err(|_| TierFault::Garbage("two answers were due".to_owned()))?;
-            (headed, looked)
-        } else {
-            tokio::join!(
-                ordering.script(head.script, head.keys, head.args, budget),
-                storing.script(look.script, look.keys, look.args, budget),
-            )
-        };
-        let looked = Looked::read(looked?)?;
-        match Head::read(&headed?)? {
-            Head::Known(heading) => Ok((heading, looked)),
-            Head::Stranger(_) | Head::Unknown => {
-                self.mend.notify_one();
-                Err(TierFault::Unserved)
-            }
-        }
+        let standing = Some(Standing { number, at_ms: looked.now_ms, run: looked.run });
+        Ok(Found { entries, standing, lease, long })
     }
 
     /// The life and the last applied order, as the head hears them.
@@ -230,30 +175,38 @@ impl Fleet {
         &self,
         looking: &mut Looking<'_>,
         place: &Place<'_>,
-        variants: &[(String, String)],
-        epoch: u64,
+        names: Vec<Vec<u8>>,
+        long: &mut Long,
     ) -> Result<(), TierFault> {
-        let names = self.asked_variants(looking.wanted, place, variants);
         let Some(first) = names.first() else { return Ok(()) };
         let server = self.servers.master(Slot::of(first))?;
-        let others =
-            [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
-        let keys: Vec<[&[u8]; 4]> =
-            names.iter().map(|name| [&**name, &others[0], &others[1], &others[2]]).collect();
-        let calls: Vec<ScriptCall<'_>> = keys
-            .iter()
-            .map(|keys| ScriptCall { script: &scripts::LOOK, keys, args: &[b"", b"0"] })
-            .collect();
         // Each says itself which server it is of.
-        let found = server.scripts(&calls, self.config.budget).await?;
-        for (name, found) in names.iter().zip(found) {
-            let found = Looked::read(found?)?;
-            if let Some(Stood::Whole(bytes)) = &found.frame {
-                let floor = self.floor_of(&found.run, epoch).await;
-                self.open(looking, name, bytes, found.tombstone, floor);
-            }
+        let found = self.ask_frames(&server, place, &names, false).await?;
+        for (name, found) in names.into_iter().zip(found) {
+            self.open_asked(looking, name, &found, long).await;
         }
         Ok(())
+    }
+
+    /// Reads and judges a frame that came along, and notes the name of one that did not.
+    pub(super) async fn open_asked(
+        &self,
+        looking: &mut Looking<'_>,
+        name: Vec<u8>,
+        (stood, looked): &Asked,
+        long: &mut Long,
+    ) {
+        match stood {
+            Some(Stood::Whole(bytes)) => {
+                let floor = self.floor_of(&looked.run, long.epoch).await;
+                self.open(looking, &name, bytes, looked.tombstone, floor);
+            }
+            Some(Stood::Long(bytes)) => {
+                long.bytes = long.bytes.saturating_add(*bytes);
+                long.names.push(name);
+            }
+            None => {}
+        }
     }
 
     /// The names of those variants that a request with these fields selects.

@@ -34,14 +34,15 @@ pub(super) struct Heading {
 pub(super) enum Stood {
     /// The frame.
     Whole(bytes::Bytes),
-    /// One of so many bytes, which was not wanted with the rest.
+    /// One of about so many bytes, which did not come along: it is long, or it came just then.
     Long(u64),
 }
 
 /// What `look` says.
 #[derive(Debug)]
 pub(super) struct Looked {
-    pub(super) frame: Option<Stood>,
+    /// How long the frame is; 0 where none stands.
+    pub(super) bytes: u64,
     /// Variants: their ids, and the names that select them.
     pub(super) variants: Vec<(String, String)>,
     pub(super) tombstone: Number,
@@ -135,6 +136,21 @@ impl Head {
     }
 }
 
+impl Stood {
+    /// Of the value that was read and the length that was seen after it. What is longer than `most`
+    /// is a part of a frame.
+    pub(super) fn read(frame: Value, most: usize, seen: u64) -> Result<Option<Self>, TierFault> {
+        match frame {
+            Value::BulkString(bytes) if bytes.len() > most => {
+                Ok(Some(Self::Long(seen.max(bytes.len() as u64))))
+            }
+            Value::BulkString(bytes) if !bytes.is_empty() => Ok(Some(Self::Whole(bytes.into()))),
+            Value::BulkString(_) | Value::Nil => Ok((seen > 0).then_some(Self::Long(seen))),
+            _ => Err(garbage("frame")),
+        }
+    }
+}
+
 impl Looked {
     pub(super) fn read(value: Value) -> Result<Self, TierFault> {
         Self::parse(value).ok_or_else(|| garbage("look"))
@@ -142,23 +158,19 @@ impl Looked {
 
     fn parse(value: Value) -> Option<Self> {
         let Value::Array(all) = value else { return None };
-        let [frame, variants, tombstone, lease, left, now, run] =
+        let [size, variants, tombstone, lease, left, now, run] =
             <[Value; 7]>::try_from(all).ok()?;
-        let frame = match frame {
-            Value::BulkString(bytes) => Some(Stood::Whole(bytes.into())),
-            Value::Int(bytes) => Some(Stood::Long(u64::try_from(bytes).ok()?)),
-            Value::Nil => None,
-            _ => return None,
-        };
-        let tombstone = match text(&tombstone) {
-            Some(digits) => Number(u64::from_str_radix(digits, 16).ok()?),
+        let tombstone = match bytes(&tombstone) {
+            // What no order wrote stands above every frame, as it does for those who put.
+            Some(_) => u64::from_str_radix(text(&tombstone).unwrap_or_default(), 16)
+                .map_or(Number(u64::MAX), Number),
             None => Number::default(),
         };
         Some(Self {
-            frame,
+            bytes: int(&size)?,
             variants: pairs(&variants),
             tombstone,
-            lease: text(&lease)?.to_owned(),
+            lease: text(&lease).unwrap_or_default().to_owned(),
             left_ms: int(&left).unwrap_or_default(),
             now_ms: int(&now)?,
             run: bytes(&run)?.to_vec(),
@@ -215,10 +227,26 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_whole_or_did_not_come_along() {
+        let read = |value, seen| Stood::read(value, 5, seen).unwrap();
+        let whole = Some(Stood::Whole(bytes::Bytes::from_static(b"frame")));
+        assert_eq!(read(bulk("frame"), 5), whole);
+        // It went, or another came, just after.
+        assert_eq!(read(bulk("frame"), 0), whole);
+        assert_eq!(read(bulk("frame"), 900), whole);
+        assert_eq!(read(bulk("frame b"), 900), Some(Stood::Long(900)));
+        assert_eq!(read(bulk("frame b"), 0), Some(Stood::Long(7)));
+        assert_eq!((read(bulk(""), 0), read(Value::Nil, 0)), (None, None));
+        // It came just after.
+        assert_eq!(read(bulk(""), 9), Some(Stood::Long(9)));
+        assert!(Stood::read(Value::Int(1), 5, 0).is_err());
+    }
+
+    #[test]
     fn a_look_is_read_or_refused() {
         let variants = Value::Array(vec![bulk("0f"), bulk("accept"), bulk("alone")]);
         let parts = vec![
-            bulk("frame"),
+            Value::Int(5),
             variants,
             bulk("000000070000000c"),
             bulk(""),
@@ -227,10 +255,16 @@ mod tests {
             bulk("run"),
         ];
         let looked = Looked::read(Value::Array(parts.clone())).unwrap();
-        assert_eq!(looked.frame, Some(Stood::Whole(bytes::Bytes::from_static(b"frame"))));
+        assert_eq!(looked.bytes, 5);
         assert_eq!(looked.variants, [("0f".to_owned(), "accept".to_owned())]);
         assert_eq!((looked.tombstone, looked.left_ms), (Number::new(7, 12), 0));
         assert!(Looked::read(Value::Array(parts[..6].to_vec())).is_err());
+        for foreign in [bulk("hello"), Value::BulkString(vec![0xff])] {
+            let mut parts = parts.clone();
+            (parts[2], parts[3]) = (foreign.clone(), Value::BulkString(vec![0xff]));
+            let looked = Looked::read(Value::Array(parts)).unwrap();
+            assert_eq!((looked.tombstone, looked.lease.as_str()), (Number(u64::MAX), ""));
+        }
         assert_eq!(hex(Number::new(7, 12)), "000000070000000c");
         assert_eq!(log_id(Number::new(7, 12)), "7-12");
     }

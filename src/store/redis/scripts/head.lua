@@ -1,14 +1,18 @@
--- The latest number, for a member that has checked in; its heartbeat at the same time. Writing
--- makes sure that a master which may not write renews nobody's trust.
--- KEYS head log fences members   ARGV life applied wants-members
+-- The latest number, for a member that has checked in. It asks for nothing more, for the `members`,
+-- or for them and leaves a heartbeat (`beat`). A look leaves none, which would be written to the
+-- append-only file and to the replicas with every read. Whoever may not write refuses this script
+-- all the same, for it does not say that it writes nothing; and so renews nobody's trust.
+-- KEYS head log fences members   ARGV life applied asks run
 local head, log, fences, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-if not adopted(head, log, fences) then return { 'unknown' } end
-local h = redis.call('HMGET', head, 'turn', 'last', 'base', 'clean')
-local now = millis()
-if not checked_in(members, ARGV[1], h[1]) then
+local h = redis.call('HMGET', head, 'run', 'fenced', 'turn', 'last', 'base', 'clean')
+if not is_whole(h[1], h[2], log, fences, ARGV[4]) then return { 'unknown' } end
+local turn, now = h[3], millis()
+if not checked_in(members, ARGV[1], turn) then
   local fresh = redis.call('HEXISTS', members, ARGV[1]) == 0 and 1 or 0
-  return { 'stranger', h[1], h[2], h[3], h[4], now, fresh }
+  return { 'stranger', turn, h[4], h[5], h[6], now, fresh }
 end
-redis.call('HSET', members, ARGV[1], h[1] .. ' ' .. ARGV[2] .. ' ' .. now)
-local all = ARGV[3] == '1' and redis.call('HKEYS', members) or {}
-return { 'ok', h[1], h[2], h[3], h[4], now, all }
+if ARGV[3] == 'beat' then
+  redis.call('HSET', members, ARGV[1], turn .. ' ' .. ARGV[2] .. ' ' .. now)
+end
+local all = ARGV[3] ~= '' and redis.call('HKEYS', members) or {}
+return { 'ok', turn, h[4], h[5], h[6], now, all }

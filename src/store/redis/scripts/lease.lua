@@ -1,6 +1,6 @@
 -- The lease of an identity whose frame is of no use: taken, or who holds it.
 -- KEYS lease   ARGV token lease-ms asked-until
-local held = redis.call('GET', KEYS[1])
+local held = fit('GET', KEYS[1], false)
 if not held then
   if millis() > tonumber(ARGV[3]) then return { '', 0 } end
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

@@ -10,17 +10,32 @@ local function millis()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Whether this server is the one that the fleet knows: not restarted, not replaced by a replica,
--- not emptied, and with its fences and its log.
+-- Whether this server, of this run, is the one that the fleet knows: not restarted, not replaced by
+-- a replica, not emptied, and with its fences and its log. `known` and `fenced` are what its head
+-- holds.
+local function is_whole(known, fenced, log, fences, run)
+  if fenced ~= '1' then fences = log end
+  return known == run and redis.call('EXISTS', log, fences) == 2
+end
+
+-- The same, for who has not read the head.
 local function adopted(head, log, fences)
   local known = redis.call('HMGET', head, 'run', 'fenced')
-  return known[1] == run_id()
-    and redis.call('EXISTS', log) == 1
-    and (known[2] ~= '1' or redis.call('EXISTS', fences) == 1)
+  return is_whole(known[1], known[2], log, fences, run_id())
 end
 
 -- Whether a life has checked in to a turn.
 local function checked_in(members, life, turn)
   local said = redis.call('HGET', members, life)
   return said and string.match(said, '^(%d+) ') == turn
+end
+
+-- What a command finds under a name; `none` where a value of another kind stands. Somebody else put
+-- it there, and it goes.
+local function fit(command, key, none, ...)
+  local found = redis.pcall(command, key, ...)
+  if type(found) ~= 'table' or not found.err then return found end
+  if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then error(found) end
+  redis.call('UNLINK', key)
+  return none
 end

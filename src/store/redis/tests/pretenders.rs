@@ -36,14 +36,15 @@ fn pretend(play: impl Fn(TcpStream) + Send + Sync + 'static) -> Pretender {
     Pretender { address: Address { host: "127.0.0.1".to_owned(), port }, connections }
 }
 
-/// Answers a greeting and probes, and everything else with `answer`.
+/// Answers greetings and probes, and everything else with `answer`.
 fn answering(answer: &'static [u8]) -> impl Fn(TcpStream) + Send + Sync {
     move |mut stream| {
         let mut buffer = [0; 4_096];
         while let Ok(count) = stream.read(&mut buffer)
             && count > 0
         {
-            let probed = memchr::memmem::find(buffer.get(..count).unwrap(), b"PING").is_some();
+            let has = |word| memchr::memmem::find(buffer.get(..count).unwrap(), word).is_some();
+            let probed = has(b"EVAL") || has(b"PING");
             let said: &[u8] = if probed { b"+PONG\r\n" } else { answer };
             if stream.write_all(said).is_err() {
                 return;
@@ -169,4 +170,20 @@ async fn a_server_that_ends_what_it_accepts_is_not_knocked_at_in_circles() {
     // Two connections each time, and each time 200 ms after the last.
     assert!(begun.elapsed().as_millis() >= 400, "{:?}", begun.elapsed());
     drop(tended);
+}
+
+#[tokio::test]
+async fn who_says_that_it_is_nobody_is_no_server() {
+    let odd = pretend(|mut stream| {
+        while stream.read(&mut [0; 4_096]).is_ok_and(|count| count > 0) {
+            if stream.write_all(b"+a b\r\n").is_err() {
+                return;
+            }
+        }
+    });
+    let tended = Tended::new(&config(Layout::Single(odd.address.clone())));
+    let server = only(&tended);
+    let why = wait_for("a reason", || server.state().last_fault);
+    assert_eq!(why, "answer not understood: no answer to a greeting");
+    assert_eq!(ask(&server).await, Err(TierFault::Open));
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use redis::Value;
+use tokio::time::Instant;
 
 use super::super::config::{Address, Layout, Login};
-use super::super::samples::{AMPLE, Redis, Tended, config, wait_for};
+use super::super::samples::{AMPLE, PATIENCE, Redis, Tended, config, wait_for};
 use super::super::{Script, ScriptCall, Server, Servers, Slot, TierFault, Told};
 use crate::base::units::Span;
 
@@ -60,7 +61,39 @@ async fn commands_pipelines_and_scripts() {
         assert_eq!(got, sum);
     }
     let stats: String = server.call(&cmd(&["INFO", "commandstats"]), AMPLE).await.unwrap();
-    assert!(stats.contains("cmdstat_eval:calls=1,"), "{stats}");
+    let by_hash = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:calls=2,")).unwrap();
+    assert!(by_hash.trim_end().ends_with("failed_calls=1"), "{stats}");
+}
+
+#[tokio::test]
+async fn a_script_is_told_which_process_it_runs_in() {
+    static TOLD: Script = Script::told_run("return ARGV[#ARGV]");
+    let mut redis = Redis::start(&[]).ready();
+    let tended = Tended::new(&config(Layout::Single(redis.address())));
+    let mut before = String::new();
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let told = loop {
+            let server = only(&tended);
+            let told = server.script::<String>(&TOLD, &[b"a"], &[b"one"], AMPLE).await;
+            if let Ok(told) = told {
+                break told;
+            }
+            // Its connections may have to be made first.
+            assert!(begun.elapsed() < PATIENCE, "{told:?}");
+            tokio::task::yield_now().await;
+        };
+        let server = only(&tended);
+        let calls = [ScriptCall { script: &TOLD, keys: &[], args: &[] }];
+        let several = server.scripts(&calls, AMPLE).await.unwrap();
+        assert_eq!(several, [Ok(Value::BulkString(told.clone().into_bytes()))]);
+        let info: String = server.call(&cmd(&["INFO", "server"]), AMPLE).await.unwrap();
+        assert!(info.contains(&format!("run_id:{told}")), "{told} is not in {info}");
+        assert_ne!(before, told);
+        before = told;
+        redis.kill();
+        redis.restart();
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,78 @@
+//! The script that is run with every look, on a real server.
+
+use std::sync::Arc;
+
+use redis::Value;
+
+use super::super::config::Layout;
+use super::super::samples::{AMPLE, Redis, Tended, config, wait_for};
+use super::super::{Server, Slot, TierFault, scripts};
+
+const LIFE: &[u8] = b"00000000000000a1";
+
+/// A server with one member.
+async fn joined(redis: &Redis) -> (Tended, Arc<Server>) {
+    let tended = Tended::new(&config(Layout::Single(redis.address())));
+    tended.up(1);
+    let server = tended.servers.master(Slot::of(b"any")).unwrap();
+    let keys: [&[u8]; 7] = [b"head", b"log", b"fences", b"members", b"expect", b"runs", b"done"];
+    let adopted: (String, String, String) =
+        server.script(&scripts::ADOPT, &keys, &[b"0"], AMPLE).await.unwrap();
+    let turn = adopted.1.as_bytes();
+    let joined: (String, Vec<Value>) =
+        server.script(&scripts::CHECK_IN, &keys[..5], &[LIFE, turn, b"0-0"], AMPLE).await.unwrap();
+    assert_eq!(joined.0, "clean");
+    (tended, server)
+}
+
+async fn head(server: &Server, beside: &[u8]) -> Result<(String, usize), TierFault> {
+    let keys: [&[u8]; 4] = [b"head", b"log", b"fences", b"members"];
+    let said: Vec<Value> =
+        server.script(&scripts::HEAD, &keys, &[LIFE, b"0-0", beside], AMPLE).await?;
+    let word = redis::from_redis_value_ref(&said[0]).unwrap();
+    let members = said.get(6).and_then(Value::as_sequence).unwrap_or_default();
+    Ok((word, members.len()))
+}
+
+fn told(redis: &Redis, part: &str, name: &str) -> String {
+    let info: String = redis.ask(&["INFO", part]).unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn only_the_heartbeat_writes() {
+    let redis = Redis::start(&[]).ready();
+    let (_tended, server) = joined(&redis).await;
+    let writes = || told(&redis, "persistence", "rdb_changes_since_last_save").parse::<u64>();
+    let before = writes().unwrap();
+    assert_eq!(head(&server, b"").await, Ok(("ok".to_owned(), 0)));
+    assert_eq!(head(&server, b"members").await, Ok(("ok".to_owned(), 1)));
+    assert_eq!(writes(), Ok(before));
+    assert_eq!(head(&server, b"beat").await, Ok(("ok".to_owned(), 1)));
+    assert_eq!(writes(), Ok(before + 1));
+}
+
+#[tokio::test]
+async fn who_may_not_write_renews_nobodys_trust() {
+    let redis = Redis::start(&["--save", "3600", "1", "--dir", "/proc"]).ready();
+    let (_tended, server) = joined(&redis).await;
+    let code = async || head(&server, b"").await.unwrap_err().code().unwrap().to_owned();
+    let set = |name, value| redis.ask::<()>(&["CONFIG", "SET", name, value]).unwrap();
+
+    set("min-replicas-to-write", "1");
+    assert_eq!(code().await, "NOREPLICAS");
+    set("min-replicas-to-write", "0");
+    assert_eq!(head(&server, b"").await.unwrap().0, "ok");
+
+    let () = redis.ask(&["BGSAVE"]).unwrap();
+    wait_for("a snapshot that fails", || {
+        (told(&redis, "persistence", "rdb_last_bgsave_status") == "err").then_some(())
+    });
+    assert_eq!(code().await, "MISCONF");
+    set("stop-writes-on-bgsave-error", "no");
+    assert_eq!(head(&server, b"").await.unwrap().0, "ok");
+
+    let () = redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
+    assert_eq!(code().await, "READONLY");
+}
