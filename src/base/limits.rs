@@ -199,6 +199,12 @@ pub const FRAMED_AT_ONCE_BYTES: u64 = 128 * 1_024;
 /// Orders that are numbered in one call: a script of a millisecond at most.
 pub const ORDERS_PER_BATCH: usize = 64;
 
+/// Text of them, all together, unless one alone is longer: a call of a few milliseconds.
+pub const ORDERS_BATCH_BYTES: usize = 256 * 1_024;
+
+/// Records of the log that are read in one call; fewer where they come too slowly.
+pub const RECORDS_PER_PAGE: usize = 1_000;
+
 /// Batches whose keys are erased at the same time. More wait for a number: what is numbered is
 /// erased soon, unless its server stands still, and then its breaker opens.
 pub const ERASING_BATCHES_MAX: usize = 8;

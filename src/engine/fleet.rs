@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
+use crate::base::limits;
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::engine::admit::Plan;
@@ -146,7 +147,9 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
             return Seen::Ask;
         };
         drop(holding);
-        let end = until.min(now + Duration::from_millis(left.max(1)));
+        // Whatever a server says, no lease lasts longer than it is renewed for.
+        let left = left.clamp(1, 2 * limits::LEASE_FOR.as_millis());
+        let end = until.min(now + Duration::from_millis(left));
         waited = true;
         fleet.stats().waited.count();
         match timeout_at(end, place.ended()).await {

@@ -98,7 +98,7 @@ impl World {
         let (g, now) = (self.guards, self.now);
         let node = &mut self.nodes[n];
         let (life, member) = (node.life(), &node.member);
-        let reply = self.servers[0].head(g, life, Some((member.applied(), now)));
+        let reply = self.servers[0].head(g, (life, member.applied()), Some(now));
         let (place, lives) = match reply {
             HeadReply::Unknown => return Link::Adopt,
             HeadReply::Stranger(place) => (place, None),
@@ -145,7 +145,8 @@ impl World {
         let member = &self.nodes[n].member;
         let known: Vec<u64> = member.known().collect();
         let times = (self.now, seconds);
-        self.servers[0].adopt(self.guards, member.turn_seen(), &known, times);
+        let seen = (member.turn_seen(), member.applied());
+        self.servers[0].adopt(self.guards, seen, &known, times);
         if let Some(head) = &self.servers[0].data.head {
             self.turns = self.turns.max(head.turn);
         }
@@ -251,7 +252,7 @@ impl World {
 
     fn repair(&mut self, n: usize, run: u64) -> Link {
         let node = &self.nodes[n];
-        match self.servers[0].head(self.guards, node.life(), None) {
+        match self.servers[0].head(self.guards, (node.life(), node.member.applied()), None) {
             HeadReply::Ok(place, _) if place.turn == node.member.turn() => {
                 if node.member.has_reached(place.turn, place.last) {
                     return Link::RepairErase(run);

@@ -118,7 +118,7 @@ impl Pair {
             let (turn, clean) = (place.turn.to_string(), u8::from(place.clean).to_string());
             vec![word.to_owned(), turn, text(place.last), text(place.base), clean]
         };
-        let said = match self.sim.head(G, one, (beside == "beat").then_some((applied, now))) {
+        let said = match self.sim.head(G, (one, applied), (beside == "beat").then_some(now)) {
             HeadReply::Unknown => vec!["unknown".to_owned()],
             HeadReply::Stranger(at) => [place("stranger", at), vec![fresh]].concat(),
             HeadReply::Ok(at, lives) => {
@@ -131,9 +131,9 @@ impl Pair {
     }
 
     /// `adopt.lua`.
-    pub(crate) fn adopt(&mut self, seen: u32, known: &[u64]) {
+    pub(crate) fn adopt(&mut self, seen: (u32, Number), known: &[u64]) {
         let keys = ["head", "log", "fences", "members", "expect", "runs", "done"];
-        let call = Call::order(&self.names, &keys).with(seen.to_string());
+        let call = Call::order(&self.names, &keys).with(seen.0.to_string()).with(text(seen.1));
         let call = call.and(known.iter().map(|one| life(*one)));
         let before = self.now();
         let real = call.run(scripts::ADOPT.text(), &mut self.at).unwrap();

@@ -132,7 +132,7 @@ impl World {
         let (life, applied, turn) = (node.life(), node.member.applied(), node.member.turn());
         let next = match node.flights[at].head.clone() {
             _ if !node.connected => HeadStep::Done(None),
-            HeadStep::Wanted => match self.servers[0].head(g, life, None) {
+            HeadStep::Wanted => match self.servers[0].head(g, (life, applied), None) {
                 HeadReply::Ok(place, _) if place.turn == turn || !g.has(Guard::OwnTurn) => {
                     if !g.has(Guard::Head) || node.member.has_reached(turn, place.last) {
                         HeadStep::Done(Some((applied, place.clean)))

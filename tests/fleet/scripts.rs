@@ -42,7 +42,7 @@ impl Pair {
             0 | 1 => self.head(one, number, dice.pick(&["", "members", "beat"])),
             2 => {
                 let seen = if dice.below(4) == 0 { self.turn() + 1 } else { self.turn() };
-                self.adopt(seen, &known);
+                self.adopt((seen, number), &known);
             }
             3..=5 => self.check_in(one, turn, number, &known),
             6 => self.settle(turn, dice.pick(&[0, KEPT * 1_000])),
@@ -202,7 +202,6 @@ impl Pair {
         for (field, value) in [
             ("run", run.to_owned()),
             ("turn", said.turn.to_string()),
-            ("n", said.count.to_string()),
             ("last", text(said.last)),
             ("base", text(said.base)),
             ("clean", flag(said.clean)),
@@ -277,7 +276,7 @@ fn scripts_do_the_same_in_a_cluster_and_stay_in_one_slot() {
 #[test]
 fn only_puts_fail_when_memory_is_full() {
     let mut pair = Pair::start(false);
-    pair.adopt(0, &[1]);
+    pair.adopt((0, Number::default()), &[1]);
     let turn = pair.turn();
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
     let (key, number) = (key("a", "*"), Number::new(turn, 1));
@@ -306,7 +305,7 @@ fn only_puts_fail_when_memory_is_full() {
     pair.release(&key, "two");
     pair.unlink(&key, &put.frame);
     pair.settle(turn, 0);
-    pair.adopt(turn + 1, &[2]);
+    pair.adopt((turn + 1, Number::default()), &[2]);
     pair.leave(1, KEPT);
     pair.compare();
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"0"]);

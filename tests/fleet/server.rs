@@ -123,9 +123,15 @@ impl Server {
         let data = &self.data;
         data.head.as_ref().is_some_and(|head| {
             (head.run == self.run || !guards.has(Guard::Adopt))
-                && !data.log.is_empty()
+                && data.log.back().is_some_and(|logged| logged.number == head.last)
                 && (!head.fenced || !data.fences.is_empty())
         })
+    }
+
+    /// Whether somebody has applied more of a turn than this server knows.
+    fn is_behind(&self, applied: Number) -> bool {
+        let last = self.data.head.as_ref().map(|head| head.last);
+        last.is_some_and(|last| applied.turn() == last.turn() && applied > last)
     }
 
     /// Whether a life has checked in to a turn.
@@ -133,9 +139,14 @@ impl Server {
         self.data.members.get(&life).is_some_and(|said| said.0 == turn)
     }
 
-    /// `head.lua`; with `beat` the member leaves a sign of life.
-    pub(crate) fn head(&mut self, g: Guards, life: u64, beat: Option<(Number, u64)>) -> HeadReply {
-        if !self.is_adopted(g) {
+    /// `head.lua` for who has applied so much; with `beat`, a time, it leaves a sign of life.
+    pub(crate) fn head(
+        &mut self,
+        g: Guards,
+        (life, applied): (u64, Number),
+        beat: Option<u64>,
+    ) -> HeadReply {
+        if !self.is_adopted(g) || self.is_behind(applied) {
             return HeadReply::Unknown;
         }
         let Some(head) = &self.data.head else { return HeadReply::Unknown };
@@ -144,7 +155,7 @@ impl Server {
         if !self.has_checked_in(life, turn) {
             return HeadReply::Stranger(place);
         }
-        if let Some((applied, now)) = beat {
+        if let Some(now) = beat {
             self.data.members.insert(life, (turn, applied, now));
         }
         HeadReply::Ok(place, self.data.members.keys().copied().collect())
@@ -154,7 +165,7 @@ impl Server {
     pub(crate) fn adopt(
         &mut self,
         g: Guards,
-        seen: u32,
+        (seen, applied): (u32, Number),
         known: &[u64],
         (now, seconds): (u64, u32),
     ) -> Option<(u32, Number)> {
@@ -162,10 +173,13 @@ impl Server {
         if let Some(head) = &old
             && self.is_adopted(g)
             && (head.turn >= seen || !g.has(Guard::TurnBelow))
+            && !self.is_behind(applied)
         {
             return None;
         }
-        if old.is_none() {
+        let top = self.data.log.back().map(|logged| logged.number);
+        if old.as_ref().is_none_or(|head| top != Some(head.last)) {
+            // What stands there links to nothing.
             self.data.log.clear();
             self.data.done.clear();
         }
@@ -182,11 +196,6 @@ impl Server {
                 self.data.fences.insert(b"a0:".to_vec(), number);
             }
             fenced = g.has(Guard::Bare);
-        }
-        if old.is_none() {
-            // What stands there links to nothing.
-            self.data.log.clear();
-            self.data.done.clear();
         }
         let (run, clean) = (self.run, false);
         let head = Head { run, turn, count: 0, last: number, base, clean, fenced, at: now };

@@ -159,10 +159,16 @@ impl Member {
         self.waiting.push_back(Waiting { count, order, event: String::new() });
     }
 
-    /// The first orders that wait, at most `most`: they are numbered first in, first out, because
-    /// a server recognises repeats by the greatest count.
+    /// The first orders that wait, at most `most`, and no more than one call should hold: they are
+    /// numbered first in, first out, because a server recognises repeats by the greatest count.
     pub fn waiting(&self, most: usize) -> Vec<Waiting> {
-        self.waiting.iter().take(most).cloned().collect()
+        let mut bytes = 0;
+        let fits = |one: &&Waiting| {
+            let is_first = bytes == 0;
+            bytes += one.order.text_bytes() + 1;
+            is_first || bytes <= limits::ORDERS_BATCH_BYTES
+        };
+        self.waiting.iter().take(most).take_while(fits).cloned().collect()
     }
 
     /// Orders that wait and have a greater count than this one.
@@ -206,23 +212,30 @@ impl Member {
     /// this process comes before [`Member::apply`]. `Ok(None)`: it has been applied already.
     ///
     /// # Errors
-    /// [`Gap`] when others lie between.
+    /// [`Gap`] when others lie between, or when it cannot be what it says: one with a number that
+    /// another order had here, or whose number does not follow the one before it.
     pub fn next(&self, record: &Record) -> Result<Option<bool>, Gap> {
         if record.number <= self.applied {
-            return Ok(None);
+            return if self.remembers(record) { Ok(None) } else { Err(Gap) };
         }
-        if record.previous != self.applied {
+        if record.previous != self.applied || !record.is_linked() {
             return Err(Gap);
         }
         Ok(Some(record.id.life != self.life))
+    }
+
+    /// Whether this very order was heard under this number.
+    fn remembers(&self, record: &Record) -> bool {
+        let recent = self.heard.iter().rev().take(RECENT);
+        record.order.is_empty()
+            || recent.into_iter().any(|one| one.number == record.number && one.id == record.id)
     }
 
     /// The record's effect in this process has been had.
     pub fn apply(&mut self, record: &Record, now_ms: u64) {
         self.mirror.learn(&record.order, record.number);
         // An own order is remembered when it is numbered; one that was repeated has a new number.
-        let known = record.id.life == self.life
-            && self.heard.iter().rev().take(RECENT).any(|heard| heard.number == record.number);
+        let known = record.id.life == self.life && self.remembers(record);
         if !known && !record.order.is_empty() {
             let order = Arc::new(record.order.clone());
             self.remember(Heard { number: record.number, id: record.id, order, at_ms: now_ms });

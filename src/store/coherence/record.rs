@@ -48,6 +48,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it can stand where it says: the counts of a turn go up by one, from 0. What is
+    /// otherwise was not written by a member.
+    pub fn is_linked(&self) -> bool {
+        let (one, before) = (self.number, self.previous);
+        if one.turn() == before.turn() {
+            before.count().checked_add(1) == Some(one.count())
+        } else {
+            one.turn() > before.turn() && one.count() == 0
+        }
+    }
+
     /// A record as a message carries it: `number previous id event order`, parted by spaces.
     ///
     /// # Errors

@@ -164,7 +164,7 @@ impl Examination<'_> {
     }
 
     fn names(&self) -> super::keys::Names {
-        super::keys::Names::new(&self.config.prefix)
+        super::keys::Names::new(&self.config.prefix).in_db(self.config.db)
     }
 
     /// One server; `is_ordering`: the fleet's order of things is on it.

@@ -22,6 +22,8 @@ use crate::entry::Key;
 #[derive(Clone, Debug)]
 pub struct Names {
     prefix: String,
+    /// What stands behind the names of channels.
+    db: String,
 }
 
 /// Where an identity stands: what is between the braces, and what is behind them.
@@ -36,7 +38,15 @@ pub struct Place<'a> {
 impl Names {
     /// Names that begin with `prefix`, which holds no brace.
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned() }
+        Self { prefix: prefix.to_owned(), db: String::new() }
+    }
+
+    /// The same in a database: channels belong to all of a server's, and fleets in two of them
+    /// have nothing to say to each other.
+    #[must_use]
+    pub fn in_db(self, db: i64) -> Self {
+        let db = if db == 0 { String::new() } else { format!("@{db}") };
+        Self { db, ..self }
     }
 
     /// Something of the order of things: `head`, `log` and their kin.
@@ -46,7 +56,7 @@ impl Names {
 
     /// The channel of numbered orders, of confirmations, of leases that end.
     pub fn channel(&self, what: &str) -> String {
-        format!("{}{{c}}:{what}", self.prefix)
+        format!("{}{{c}}:{what}{}", self.prefix, self.db)
     }
 
     /// The frame of an identity, or of one of its variants.

@@ -65,8 +65,11 @@ pub static RELEASE: Script =
     Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/release.lua")));
 
 /// The tombstone of a key, and everything away that stands under it.
-pub static ERASE: Script =
-    Script::new(concat!("#!lua flags=allow-oom\n", include_str!("scripts/erase.lua")));
+pub static ERASE: Script = Script::new(concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/erase.lua")
+));
 
 /// Takes a frame away that is still the one which was looked at.
 pub static UNLINK: Script =

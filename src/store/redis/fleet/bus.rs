@@ -130,7 +130,10 @@ impl Fleet {
             Ok(order) => Arc::new(order),
             Err(why) => {
                 self.stats.bad_events.count();
-                return effects.tell(&News::BadEvent { why });
+                // Whoever writes nonsense may write it often.
+                return self.stats.tell_now_and_then("bad event", self.steady_ms(), || {
+                    effects.tell(&News::BadEvent { why });
+                });
             }
         };
         let digest = blake3::hash(said).to_hex();

@@ -86,6 +86,9 @@ impl Fleet {
     async fn poll(&self, effects: &dyn Effects) -> Result<Option<Heading>, TierFault> {
         let unsound = self.unsound_servers();
         let sent_ms = self.steady_ms();
+        if self.doubt.load(Ordering::Relaxed) {
+            self.adopt(effects).await?;
+        }
         let head = self.ask_head(Beside::Heartbeat, limits::POLL_DEADLINE).await?;
         if let Head::Known(heading) | Head::Stranger(heading) = &head {
             let took = self.steady_ms().saturating_sub(sent_ms);
@@ -169,12 +172,13 @@ impl Fleet {
             if !is_linked {
                 records = self.resync(from, deadline, effects).await?;
             }
-            for record in &records {
+            // What lies behind the head was put there by somebody else, or comes with the next head.
+            for record in records.iter().filter(|one| one.number <= until) {
                 self.apply(record, effects).await;
             }
             if self.member().applied() == from {
-                // Of a server that this node has not checked in to.
-                self.mend.notify_one();
+                // Of a server that this node has not checked in to, or damaged.
+                self.is_in_doubt();
                 return Err(TierFault::Unserved);
             }
         }
@@ -200,6 +204,10 @@ impl Fleet {
     pub(super) async fn hear(&self, record: &Record, effects: &dyn Effects) -> Result<(), Gap> {
         // Whoever holds it reads the log, and messages must not wait for that.
         let Ok(_one) = self.catching.try_lock() else { return Err(Gap) };
+        // A turn begins in the log, never with a message.
+        if record.number.turn() != self.member().turn() {
+            return Err(Gap);
+        }
         self.member().next(record)?;
         self.apply(record, effects).await;
         Ok(())
@@ -236,9 +244,19 @@ impl Fleet {
         self.stats.gaps.count();
         effects.tell(&News::Gap { why: "the log does not reach back to what was heard" });
         if let Some(first) = records.first() {
+            if !first.is_linked() {
+                self.is_in_doubt();
+                return Err(TierFault::Unserved);
+            }
             self.member().skip_to(first.previous);
         }
         Ok(records)
+    }
+
+    /// The server must say whether what it holds is whole, and a new turn begins if it is not.
+    pub(super) fn is_in_doubt(&self) {
+        self.doubt.store(true, Ordering::Relaxed);
+        self.mend.notify_one();
     }
 
     /// Records that must be there. A log without them is not that of the server whose head told of
@@ -246,7 +264,7 @@ impl Fleet {
     async fn known_after(&self, from: Number, deadline: Span) -> Result<Vec<Record>, TierFault> {
         let records = self.records_after(Some(from), deadline).await?;
         if records.is_empty() {
-            self.mend.notify_one();
+            self.is_in_doubt();
             return Err(TierFault::Unserved);
         }
         Ok(records)
@@ -296,8 +314,13 @@ impl Fleet {
     ) -> Result<Vec<Record>, TierFault> {
         let start = from.map_or_else(|| "-".to_owned(), |from| format!("({from}"));
         let mut range = redis::cmd("XRANGE");
-        range.arg(self.names.order("log")).arg(start).arg("+").arg("COUNT").arg(1_000);
-        let reply: Value = self.head_server()?.call(&range, deadline).await?;
+        let page = self.page.load(Ordering::Relaxed);
+        range.arg(self.names.order("log")).arg(start).arg("+").arg("COUNT").arg(page);
+        let reply: Result<Value, TierFault> = self.head_server()?.call(&range, deadline).await;
+        // Long records do not come in time a thousand at once.
+        let next = if reply.is_ok() { page.saturating_mul(2) } else { page / 8 };
+        self.page.store(next.clamp(1, limits::RECORDS_PER_PAGE), Ordering::Relaxed);
+        let reply = reply?;
         let mut records = Vec::new();
         for item in array(&reply).unwrap_or_default() {
             let parts = array(item).unwrap_or_default();

@@ -24,16 +24,17 @@ pub struct Intent {
 impl Fleet {
     /// Makes the server the fleet's own: a new turn begins.
     pub(super) async fn adopt(&self, effects: &dyn Effects) -> Result<(), TierFault> {
-        let (turn, known) = {
+        let (turn, applied, known) = {
             let member = self.member();
-            (member.turn_seen().to_string(), lives(&member))
+            (member.turn_seen().to_string(), member.applied().to_string(), lives(&member))
         };
-        let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
+        let mut args: Vec<&[u8]> = vec![turn.as_bytes(), applied.as_bytes()];
         args.extend(known.iter().map(String::as_bytes));
         let keys = ["head", "log", "fences", "members", "expect", "runs", "done"];
         let reply = self.order_script(&scripts::ADOPT, &keys, &args, limits::POLL_DEADLINE).await?;
         let parts = array(&reply).unwrap_or_default();
         let word = parts.first().and_then(text).unwrap_or_default();
+        self.doubt.store(false, std::sync::atomic::Ordering::Relaxed);
         let turn = parts.get(1).and_then(super::reply::int).unwrap_or_default();
         if word == "adopted" {
             effects.tell(&News::Adopted { turn: u32::try_from(turn).unwrap_or_default() });
@@ -113,7 +114,7 @@ impl Fleet {
             self.order_everything("orders that the server lost are not all known", effects);
             return Ok(0);
         }
-        for some in lost.chunks(limits::ORDERS_PER_BATCH) {
+        for some in batches(&lost) {
             let (own, given): (Vec<&Heard>, Vec<&Heard>) =
                 some.iter().partition(|heard| heard.id.life == 0);
             for heard in own {
@@ -218,7 +219,7 @@ impl Fleet {
             return Ok(floor);
         }
         let (recent, reaches) = self.member().recent();
-        for some in recent.chunks(limits::ORDERS_PER_BATCH) {
+        for some in batches(&recent) {
             let applied = self.member().applied();
             let orders: Vec<_> = some
                 .iter()
@@ -337,4 +338,21 @@ impl Fleet {
         let keys = ["head", "log", "fences", "members", "expect", "done"];
         let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
     }
+}
+
+/// Orders in as many calls as one should hold.
+fn batches(mut orders: &[Heard]) -> Vec<&[Heard]> {
+    let mut batches = Vec::new();
+    while !orders.is_empty() {
+        let mut bytes = 0;
+        let fits = |one: &&Heard| {
+            bytes += one.order.text_bytes();
+            bytes <= limits::ORDERS_BATCH_BYTES
+        };
+        let fit = orders.iter().take(limits::ORDERS_PER_BATCH).take_while(fits).count().max(1);
+        let (some, rest) = orders.split_at(fit.min(orders.len()));
+        batches.push(some);
+        orders = rest;
+    }
+    batches
 }

@@ -23,7 +23,7 @@ mod sweep;
 mod waits;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Number;
+use crate::base::limits;
 use crate::entry::frame::Skew;
 use crate::entry::order::Order;
 use crate::entry::seal::KeyRing;
@@ -162,6 +163,10 @@ pub struct Fleet {
     flush: Notify,
     /// Something is not as it was believed: ask the head at once.
     mend: Notify,
+    /// What the server holds of the order of things may be damaged: it must say whether it is.
+    doubt: AtomicBool,
+    /// Records of the log that are asked for at once.
+    page: AtomicUsize,
     /// Somebody purged what a sweep could take out.
     sweep: Notify,
     /// Whether rules put keys elsewhere than their text says.
@@ -225,7 +230,7 @@ impl Fleet {
         };
         Ok(Self {
             servers: Servers::new(&config, told)?,
-            names: Names::new(&config.prefix),
+            names: Names::new(&config.prefix).in_db(config.db),
             trust: Arc::new(trust),
             journal: config.journal.as_deref().map(journal::Journal::at),
             config,
@@ -238,6 +243,8 @@ impl Fleet {
             settled: watch::Sender::default(),
             flush: Notify::new(),
             mend: Notify::new(),
+            doubt: AtomicBool::new(false),
+            page: AtomicUsize::new(limits::RECORDS_PER_PAGE),
             sweep: Notify::new(),
             sharded: AtomicBool::new(false),
             skew_ms: AtomicI64::new(0),

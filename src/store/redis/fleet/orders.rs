@@ -347,7 +347,11 @@ impl Fleet {
                     Err(TierFault::Garbage("a number for each order was due".to_owned()))
                 }
             }
-            // Another turn, another server, or not checked in: the head says which.
+            Some("unknown") => {
+                self.is_in_doubt();
+                Err(TierFault::Unserved)
+            }
+            // Another turn, or not checked in: the head says which.
             _ => Err(TierFault::Unserved),
         }
     }

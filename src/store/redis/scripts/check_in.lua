@@ -6,6 +6,7 @@ local head, log, fences, members, expect = unpack(KEYS)
 if not adopted(head, log, fences) or redis.call('HGET', head, 'turn') ~= ARGV[2] then
   return { 'again' }
 end
+fit('SCARD', expect, 0)
 local now = millis()
 redis.call('HSET', members, ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. now)
 local clean = redis.call('HGET', head, 'clean') == '1'

@@ -9,7 +9,7 @@ local function found(none, ...)
   if type(value) == 'table' and value.err then return none end
   return value
 end
-local tomb = found(false, 'GET', KEYS[1])
+local tomb = tombstone_of(KEYS[1])
 if not tomb or tomb < number then redis.call('SET', KEYS[1], number, 'PX', ARGV[2]) end
 local gone = 0
 local function take(identity)

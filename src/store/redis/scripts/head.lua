@@ -4,9 +4,11 @@
 -- all the same, for it does not say that it writes nothing; and so renews nobody's trust.
 -- KEYS head log fences members   ARGV life applied asks run
 local head, log, fences, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local h = redis.call('HMGET', head, 'run', 'fenced', 'turn', 'last', 'base', 'clean')
-if not is_whole(h[1], h[2], log, fences, ARGV[4]) then return { 'unknown' } end
+local h = fit('HMGET', head, {}, 'run', 'fenced', 'turn', 'last', 'base', 'clean')
 local turn, now = h[3], millis()
+if not is_whole(h, log, fences, ARGV[4], now) or is_behind(ARGV[2], h[4]) then
+  return { 'unknown' }
+end
 if not checked_in(members, ARGV[1], turn) then
   local fresh = redis.call('HEXISTS', members, ARGV[1]) == 0 and 1 or 0
   return { 'stranger', turn, h[4], h[5], h[6], now, fresh }

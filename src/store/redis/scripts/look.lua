@@ -5,15 +5,14 @@
 -- KEYS frame directory tombstone lease   ARGV token lease-ms asked-until run
 local size = fit('STRLEN', KEYS[1], 0)
 local variants = fit('HGETALL', KEYS[2], {})
-local tombstone = fit('GET', KEYS[3], false)
+local tombstone = tombstone_of(KEYS[3])
 local now = millis()
 local lease, left = '', 0
 -- A frame is never empty; what is was put there by somebody else too.
 if size == 0 and #variants == 0 then redis.call('UNLINK', KEYS[1]) end
 if size == 0 and #variants == 0 and tonumber(ARGV[2]) > 0 then
-  lease = fit('GET', KEYS[4], false) or ''
-  if lease ~= '' then
-    left = redis.call('PTTL', KEYS[4])
+  lease, left = lease_of(KEYS[4], ARGV[2])
+  if lease then
     if string.sub(lease, -1) ~= 'w' then
       -- Somebody waits: whoever holds the lease must say when it ends.
       redis.call('SET', KEYS[4], lease .. 'w', 'KEEPTTL')
@@ -21,6 +20,8 @@ if size == 0 and #variants == 0 and tonumber(ARGV[2]) > 0 then
   elseif now <= tonumber(ARGV[3]) then
     lease = ARGV[1]
     redis.call('SET', KEYS[4], lease, 'PX', ARGV[2])
+  else
+    lease = ''
   end
 end
 return { size, variants, tombstone, lease, left, now, ARGV[4] }

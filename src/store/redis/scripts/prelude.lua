@@ -10,26 +10,6 @@ local function millis()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Whether this server, of this run, is the one that the fleet knows: not restarted, not replaced by
--- a replica, not emptied, and with its fences and its log. `known` and `fenced` are what its head
--- holds.
-local function is_whole(known, fenced, log, fences, run)
-  if fenced ~= '1' then fences = log end
-  return known == run and redis.call('EXISTS', log, fences) == 2
-end
-
--- The same, for who has not read the head.
-local function adopted(head, log, fences)
-  local known = redis.call('HMGET', head, 'run', 'fenced')
-  return is_whole(known[1], known[2], log, fences, run_id())
-end
-
--- Whether a life has checked in to a turn.
-local function checked_in(members, life, turn)
-  local said = redis.call('HGET', members, life)
-  return said and string.match(said, '^(%d+) ') == turn
-end
-
 -- What a command finds under a name; `none` where a value of another kind stands. Somebody else put
 -- it there, and it goes.
 local function fit(command, key, none, ...)
@@ -38,4 +18,74 @@ local function fit(command, key, none, ...)
   if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then error(found) end
   redis.call('UNLINK', key)
   return none
+end
+
+-- Turn and count of a number as the log writes it; nothing of any other text.
+local function parts_of(number)
+  local turn, count = string.match(number or '', '^(%d+)-(%d+)$')
+  return tonumber(turn), tonumber(count)
+end
+
+-- A turn is a time in seconds, or one more than the last. One that lies ten years ahead was written
+-- by somebody else, and the turns behind it would soon be used up.
+local function is_turn(turn, now)
+  return turn and turn > 0 and turn <= now / 1000 + 315360000
+end
+
+-- Whether this server, of this run, is the one that the fleet knows: not restarted, not replaced by
+-- a replica, not emptied, and with its fences and its log. `h` is what its head holds: run, fenced,
+-- turn, last, base.
+local function is_whole(h, log, fences, run, now)
+  local turn = parts_of(h[4])
+  return h[1] == run
+    and is_turn(turn, now)
+    and h[3] == string.format('%d', turn)
+    and parts_of(h[5])
+    and redis.call('EXISTS', log, h[2] == '1' and fences or log) == 2
+end
+
+-- The same for who changes something: the log must end where the head says, and what has another
+-- kind goes.
+local function adopted(head, log, fences)
+  fit('HLEN', fences, 0)
+  local h = fit('HMGET', head, {}, 'run', 'fenced', 'turn', 'last', 'base')
+  local top = fit('XREVRANGE', log, {}, '+', '-', 'COUNT', 1)
+  return is_whole(h, log, fences, run_id(), millis()) and top[1] and top[1][1] == h[4]
+end
+
+-- Whether somebody has applied more of a turn than this server knows: it has fallen back to older
+-- data without a restart.
+local function is_behind(applied, last)
+  local turn, count = parts_of(applied)
+  local own, known = parts_of(last)
+  return turn and turn == own and count > known
+end
+
+-- Whether a life has checked in to a turn.
+local function checked_in(members, life, turn)
+  local said = fit('HGET', members, false, life)
+  return said and string.match(said, '^(%d+) ') == turn
+end
+
+-- The last order on a key. What is no number, or would stay for ever, was put there by somebody else.
+local function tombstone_of(key)
+  local found = fit('GET', key, false)
+  if found and (not string.match(found, '^' .. string.rep('%x', 16) .. '$')
+    or redis.call('PTTL', key) < 0) then
+    redis.call('UNLINK', key)
+    return false
+  end
+  return found
+end
+
+-- Who holds a lease, if anybody, and for how many milliseconds. One that would last longer than any
+-- is taken for counts for nothing: nobody would end it, or a clock was set back.
+local function lease_of(key, wanted)
+  local held = fit('GET', key, false)
+  local left = held and redis.call('PTTL', key) or 0
+  if held and (left < 0 or left > math.max(2000, 2 * tonumber(wanted))) then
+    redis.call('UNLINK', key)
+    return false, 0
+  end
+  return held, left
 end

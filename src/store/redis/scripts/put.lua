@@ -8,7 +8,7 @@
 local frame, directory, tombstone, lease, registry, sent = unpack(KEYS)
 local number, keep = ARGV[1], tonumber(ARGV[3])
 local now, why = millis(), 'stored'
-local tomb = fit('GET', tombstone, false)
+local tomb = tombstone_of(tombstone)
 if ARGV[15] ~= ARGV[4] then
   why = 'moved'
 elseif now - tonumber(ARGV[5]) > tonumber(ARGV[6]) then
@@ -57,7 +57,7 @@ if ARGV[10] ~= '' then
   local held = fit('GET', lease, false)
   if held == ARGV[10] or held == ARGV[10] .. 'w' then
     redis.call('UNLINK', lease)
-    if held ~= ARGV[10] then redis.call('PUBLISH', ARGV[11], ARGV[12]) end
+    if held ~= ARGV[10] then redis.pcall('PUBLISH', ARGV[11], ARGV[12]) end
   end
 end
 return why

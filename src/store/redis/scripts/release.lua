@@ -3,5 +3,5 @@
 local held = redis.pcall('GET', KEYS[1])
 if held ~= ARGV[1] and held ~= ARGV[1] .. 'w' then return 0 end
 redis.call('UNLINK', KEYS[1])
-if held ~= ARGV[1] then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
+if held ~= ARGV[1] then redis.pcall('PUBLISH', ARGV[2], ARGV[3]) end
 return 1
