@@ -24,27 +24,40 @@ use super::server::Server;
 /// Calls that are under way at once where many are.
 pub(crate) const TOGETHER: usize = 32;
 
-const COLUMNS: [&str; 4] =
+pub(crate) const COLUMNS: [&str; 4] =
     ["one at a time, us", "32 at once, us each", "CPU of Redis, us", "CPU of the client, us"];
 
-type Call<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+/// Lengths of bodies.
+pub(crate) const SIZES: [usize; 3] = [1_024, 16 * 1_024, 1 << 20];
 
-struct Case<'a> {
-    row: Row,
+pub(crate) type Call<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// What is called over and over, and what came of it.
+pub(crate) struct Case<'a> {
+    pub(crate) row: Row,
     call: Box<dyn Fn() -> Call<'a> + 'a>,
 }
 
-fn case<'a, F: Future<Output = ()> + 'a>(name: &str, call: impl Fn() -> F + 'a) -> Case<'a> {
+pub(crate) fn case<'a, F: Future<Output = ()> + 'a>(
+    name: &str,
+    call: impl Fn() -> F + 'a,
+) -> Case<'a> {
     Case { row: Row::new(name, COLUMNS.len()), call: Box::new(move || Box::pin(call())) }
 }
 
 /// All sizes.
 pub(crate) fn measure(options: &Options) {
-    for len in [1_024, 16 * 1_024] {
+    for len in SIZES {
         let server = Server::start();
         let node = Node::join(&server);
         runtime().block_on(of_size(options, len, &server, &node));
     }
+}
+
+/// Fewer calls of what takes long.
+pub(crate) fn calls_of(options: &Options, len: usize) -> usize {
+    let calls = if len > 64 * 1_024 { options.calls / 16 } else { options.calls };
+    calls.max(4 * TOGETHER)
 }
 
 async fn of_size(options: &Options, len: usize, server: &Server, node: &Node) {
@@ -73,14 +86,15 @@ async fn of_size(options: &Options, len: usize, server: &Server, node: &Node) {
     for (key, (name, _, sealed)) in keys.iter().zip(ways) {
         cases.push(case(&format!("hit, {name}"), move || node.hit(key, sealed)));
     }
+    let calls = calls_of(options, len);
     for case in &mut cases {
-        turn(case, server, options.calls / 4).await;
+        turn(case, server, calls / 4).await;
     }
     let count = cases.len();
     for round in 0..options.rounds {
         for at in 0..count {
             let case = &mut cases[(round + at) % count];
-            let figures = turn(case, server, options.calls).await;
+            let figures = turn(case, server, calls).await;
             case.row.add(&figures);
         }
     }
@@ -88,7 +102,8 @@ async fn of_size(options: &Options, len: usize, server: &Server, node: &Node) {
     print(&format!("{len} bytes of JSON: ratio to the first, range, figure"), &COLUMNS, &rows);
 }
 
-async fn turn(case: &Case<'_>, server: &Server, calls: usize) -> [f64; COLUMNS.len()] {
+/// A turn of one case.
+pub(crate) async fn turn(case: &Case<'_>, server: &Server, calls: usize) -> [f64; COLUMNS.len()] {
     let each = |seconds: f64, calls: usize| seconds * 1e6 / calls as f64;
     let began = Instant::now();
     for _ in 0..calls / 4 {

@@ -1,7 +1,7 @@
 //! The shared level beside plain Redis, with real servers that this bench starts and stops: what a
-//! look costs, what an entry takes in Redis, and what a purge of a pattern does to other clients.
-//! Run: `cargo bench --bench shared`, or a part of it: `cargo bench --bench shared -- purge --keys
-//! 1000000`. What is compared takes turns within a run; ratios come first, since only they hold.
+//! look and a put cost, what an entry takes in Redis, and what a purge of a pattern does to other
+//! clients. Run: `cargo bench --bench shared`, or a part: `cargo bench --bench shared -- hits`.
+//! What is compared takes turns within a run; ratios come first, since only they hold.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ mod memory;
 mod node;
 mod probe;
 mod purge;
+mod puts;
 mod samples;
 mod server;
 mod wire;
@@ -37,6 +38,9 @@ fn main() {
     let options = options();
     if options.wants("hits") {
         hits::measure(&options);
+    }
+    if options.wants("puts") {
+        puts::measure(&options);
     }
     if options.wants("memory") {
         memory::measure(&options);
@@ -67,7 +71,7 @@ fn options() -> Options {
             "--rounds" => options.rounds = (number() as usize).max(1),
             "--calls" => options.calls = (number() as usize).max(hits::TOGETHER),
             "--entries" => options.entries = (number() as usize).max(100),
-            "hits" | "memory" | "purge" => options.parts.push(word),
+            "hits" | "puts" | "memory" | "purge" => options.parts.push(word),
             _ => usage(),
         }
     }
@@ -75,6 +79,6 @@ fn options() -> Options {
 }
 
 fn usage() -> ! {
-    eprintln!("[hits] [memory] [purge] [--keys N] [--rounds N] [--calls N] [--entries N]");
+    eprintln!("[hits] [puts] [memory] [purge] [--keys N] [--rounds N] [--calls N] [--entries N]");
     std::process::exit(2);
 }
