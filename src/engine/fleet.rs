@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
-use crate::base::tasks;
 use crate::base::units::Span;
+use crate::base::{limits, tasks};
 use crate::engine::admit::Plan;
 use crate::engine::fetch::Errand;
 use crate::engine::flight::{Flight, Landing};
@@ -195,7 +195,12 @@ async fn find(
     if found.is_err() {
         fleet.stats().faults.count();
     }
-    found.ok()
+    let mut found = found.ok()?;
+    // What comes from the future was written or read while somebody set a clock: it would live
+    // longer by that much.
+    let latest = engine.clock.now().plus(limits::CLOCKS_APART);
+    found.entries.retain(|entry| entry.stamp.stored_at <= latest);
+    Some(found)
 }
 
 /// Of several that answer a request the one with the newest `Date` (RFC 9111, 4.1).
