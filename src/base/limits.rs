@@ -370,7 +370,7 @@ pub const LEASE_FOR: Span = Span::from_secs(1);
 pub const LEASE_ASKED_LATE: Span = Span::from_millis(200);
 
 /// Clocks that are further apart are worth a word: a purge's memory and an answer's age allow for
-/// seconds, and a clock that drifts does not stop there.
+/// seconds, and a clock that drifts does not stop there. A frame from further ahead is not used.
 pub const CLOCKS_APART: Span = Span::from_secs(1);
 
 /// Clocks that are further apart are wrong: tombstones reckon with a minute between two servers.

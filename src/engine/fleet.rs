@@ -10,13 +10,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
-use crate::base::limits;
-use crate::base::tasks;
 use crate::base::units::Span;
+use crate::base::{limits, tasks};
 use crate::engine::admit::Plan;
 use crate::engine::fetch::Errand;
 use crate::engine::flight::{Flight, Landing};
-use crate::engine::{Engine, Worker, outbound, purge};
+use crate::engine::{Engine, Worker, news, outbound, purge};
 use crate::entry::Entry;
 use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
@@ -26,8 +25,6 @@ use crate::store::l1::Landed;
 use crate::store::redis::fleet::{
     Effects, Fleet, Found, Keeping, Lease, News, Receipt, Renewal, Standing, Wanted,
 };
-use crate::telemetry::Telemetry;
-use crate::telemetry::event::Event;
 
 /// What a fetch holds in the shared level: the number it may put under, and the lease that others
 /// wait for. Dropped without a put, it gives the lease back.
@@ -204,6 +201,10 @@ async fn find(
         let packed = found.entries.iter_mut().filter(|entry| entry.body.coded().is_some());
         packed.for_each(|entry| *entry = entry.without_coded());
     }
+    // What comes from the future was written or read while somebody set a clock: it would live
+    // longer by that much.
+    let latest = engine.clock.now().plus(limits::CLOCKS_APART);
+    found.entries.retain(|entry| entry.stamp.stored_at <= latest);
     Some(found)
 }
 
@@ -354,43 +355,10 @@ impl Effects for Engine {
     }
 
     fn tell(&self, news: &News) {
-        tell(&self.telemetry, self.clock.now(), news);
+        news::tell(&self.telemetry, self.clock.now(), news);
     }
 
     fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-}
-
-/// Writes a line about the shared level.
-pub fn tell(telemetry: &Telemetry, now: Timestamp, news: &News) {
-    let (what, detail) = told(news);
-    telemetry.tell(now, &Event::Redis { what, detail: &detail });
-}
-
-/// A word and a detail for the log.
-fn told(news: &News) -> (&'static str, String) {
-    use crate::store::redis::Told;
-    match news {
-        News::Servers(Told::Down { server, why }) => ("down", format!("{server}: {why}")),
-        News::Servers(Told::Up { server, after }) => ("up", format!("{server} after {after}")),
-        News::Servers(Told::Topology { masters, replicas }) => {
-            let list = |all: &[crate::store::redis::config::Address]| {
-                all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-            };
-            ("topology", format!("masters {} replicas {}", list(masters), list(replicas)))
-        }
-        News::Servers(Told::Unfound { why }) => ("unfound", why.clone()),
-        News::Joined { turn, repeated } => ("joined", format!("turn {turn} repeated={repeated}")),
-        News::Adopted { turn } => ("adopted", format!("turn {turn}")),
-        News::Gap { why } => ("gap", (*why).to_owned()),
-        News::Floor { why } => ("floor", (*why).to_owned()),
-        News::Replayed { orders } => ("replayed", format!("orders={orders}")),
-        News::Waiting { why } => ("waiting", format!("orders wait: {why}")),
-        News::BadFrame { why, key } => ("bad-frame", format!("{why} key={key}")),
-        News::BadEvent { why } => ("bad-event", why.clone()),
-        News::Refused { why } => ("refused", why.clone()),
-        News::Swept { seen, gone, ms } => ("swept", format!("seen={seen} gone={gone} ms={ms}")),
-        News::Journal { why } => ("journal", why.clone()),
     }
 }

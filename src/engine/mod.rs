@@ -17,6 +17,7 @@ mod landed;
 mod lookup;
 mod marks;
 mod miss;
+pub mod news;
 pub mod options;
 mod outbound;
 mod pace;

@@ -98,7 +98,7 @@ fn fleet(
     let clock = Clock::system();
     let tell = move |told| {
         clock.align();
-        engine::fleet::tell(&telemetry, clock.now(), &News::Servers(told));
+        engine::news::tell(&telemetry, clock.now(), &News::Servers(told));
     };
     let life = random_key()?.first_chunk().copied().map_or(1, u64::from_le_bytes);
     let fleet = Fleet::new(config.clone(), ring, life, tell).map_err(std::io::Error::other)?;

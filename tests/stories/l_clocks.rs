@@ -159,6 +159,36 @@ fn promises_hold_while_clocks_are_set() {
     trial.play(|_| set(AN_HOUR), || set([0, 0, 0]));
 }
 
+/// Between the moment at which a node takes its new time and its next look at that of Redis nothing
+/// is written or read with times that far off.
+#[test]
+fn ages_are_right_while_a_clock_is_set() {
+    let (redis, origin, clocks) = (Server::start(), Versions::start(), clocks([0, 0, 0]));
+    let fleet = fleet(&clocks, &origin, &settings(&redis.url()));
+    let mut shared = 0;
+    for ahead in [3_600, 0, -3_600, 0] {
+        clocks[1].is_set_ahead_by(ahead);
+        let set = Instant::now();
+        // Each node takes the time of its clock every second.
+        for number in 0.. {
+            if set.elapsed() > Duration::from_millis(1_500) {
+                break;
+            }
+            for (filler, reader) in [(0, 1), (1, 0)] {
+                let path = format!("/set/{}/{number}/by/{filler}", origin.asked_in_all());
+                fleet.nodes[filler].get(&path).with_status(200);
+                let answer = fleet.nodes[reader].get(&path).with_status(200);
+                let age: u64 = answer.get("age").map_or(0, |age| age.parse().expect("seconds"));
+                let told = answer.cache_status();
+                assert!(age <= 2, "set to {ahead}, by {filler}: {age} s old: {told}");
+                assert!((57..=60).contains(&answer.ttl()), "set to {ahead}, by {filler}: {told}");
+                shared += usize::from(told.contains("L2") && answer.is_hit());
+            }
+        }
+    }
+    assert!(shared > 20, "{shared} were shared");
+}
+
 /// A clock that is set back makes nothing young again.
 #[test]
 fn nothing_lives_longer_when_a_clock_is_set_back() {

@@ -100,7 +100,8 @@ fn a_wide_purge_holds_nobody_up() {
             origin.commit(sample);
         }
         let ((), calm) = while_read(there.address(), || {
-            until("some reads", || there.get("/kept/2").with_status(200).is_hit());
+            let began = Instant::now();
+            until("some time has passed", || began.elapsed() > WAIT_MAX);
         });
         let (told, waited) = while_read(there.address(), || {
             let purge = ask("PURGE", "/").header("X-Purge-Selector", selector);
