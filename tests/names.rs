@@ -126,12 +126,13 @@ fn every_variable_is_listed() {
 
 #[test]
 fn every_exit_code_is_listed() {
-    const ALL: [Exit; 6] = [
+    const ALL: [Exit; 7] = [
         Exit::Done,
         Exit::Failed,
         Exit::Usage,
         Exit::Differences,
         Exit::Unreachable,
+        Exit::Unauthorised,
         Exit::Configuration,
     ];
     // A new way to end does not compile here until it stands in the list above.
@@ -141,6 +142,7 @@ fn every_exit_code_is_listed() {
         | Exit::Usage
         | Exit::Differences
         | Exit::Unreachable
+        | Exit::Unauthorised
         | Exit::Configuration => ExitCode::from(exit),
     };
     let told: Vec<ExitCode> =

@@ -1,66 +1,53 @@
 //! The calls. Answers are JSON, errors are problem documents (RFC 9457).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::{Json, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{Json, State};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, http};
+use axum::{Extension, Router, http};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admin::Admin;
-use crate::base::names;
+use crate::admin::door::{Caller, Named, gate, known_host, problem};
+use crate::admin::tokens::Role;
+use crate::admin::{Admin, purge};
+use crate::base::{limits, names};
 use crate::engine::explain::{self, Question};
 
-/// All calls.
+/// All calls, each behind the role that it needs.
 pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
     let root = names::ADMIN_ROOT;
-    Router::new()
+    let at = |call: &str| format!("{root}/{call}");
+    let behind = |least: Role, calls: Router<Admin>| {
+        calls.route_layer(middleware::from_fn_with_state((admin.clone(), least), gate))
+    };
+    let named = Named { own, hosts: Arc::clone(&admin.hosts) };
+    let open = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/startupz", get(ready))
-        .route(&format!("{root}/health"), get(health))
-        .route(&format!("{root}/stats"), get(stats))
-        .route(&format!("{root}/rules"), get(rules))
-        .route(&format!("{root}/rules/status"), get(status))
-        .route(&format!("{root}/rules/reload"), post(reload))
-        .route(&format!("{root}/explain"), post(explain))
+        .route(&at("health"), get(health));
+    let reads = Router::new()
+        .route(&at("stats"), get(stats))
+        .route(&at("rules"), get(rules))
+        .route(&at("rules/status"), get(status))
+        .route(&at("explain"), post(explain));
+    let purges = Router::new().route(&at("purge"), post(purge::purge));
+    let operates =
+        Router::new().route(&at("rules/reload"), post(reload)).route(&at("audit"), get(audit));
+    let administers = Router::new().route(&at("tokens"), get(tokens));
+    open.merge(behind(Role::Read, reads))
+        .merge(behind(Role::Purge, purges))
+        .merge(behind(Role::Operate, operates))
+        .merge(behind(Role::Admin, administers))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no-such-call", "no such call") })
-        .layer(middleware::from_fn(move |request, next| known_host(own, request, next)))
+        .layer(middleware::from_fn(move |request, next| known_host(named.clone(), request, next)))
         .with_state(admin)
-}
-
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or("error"),
-        "status": status.as_u16(),
-        "detail": detail,
-        "code": code,
-    });
-    let kind = HeaderValue::from_static(names::PROBLEM_JSON);
-    (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
-}
-
-/// Only names that mean this listener: a page that a browser shows under another name must not get
-/// through to it.
-async fn known_host(own: SocketAddr, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let named = host.unwrap_or_default();
-    let by_address = named.parse::<SocketAddr>().is_ok_and(|named| {
-        named.port() == own.port() && (named.ip() == own.ip() || named.ip().is_loopback())
-    });
-    let by_name = named.eq_ignore_ascii_case(&format!("localhost:{}", own.port()));
-    let foreign_page = request.headers().contains_key(header::ORIGIN);
-    if (by_address || by_name) && !foreign_page {
-        return next.run(request).await;
-    }
-    let detail = "this Host name is not one of the admin API's; use its address";
-    problem(StatusCode::MISDIRECTED_REQUEST, "unknown-host", detail)
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
@@ -142,11 +129,29 @@ async fn status(State(admin): State<Admin>) -> Response {
     Json((admin.status)()).into_response()
 }
 
-async fn reload(State(admin): State<Admin>) -> Response {
+async fn reload(State(admin): State<Admin>, Extension(caller): Extension<Caller>) -> Response {
     // Reading files blocks; requests on this thread can wait that long, traffic is elsewhere.
     let status = (admin.reload)();
+    let outcome = if status.ok { "in force" } else { "the old rules stay" };
+    admin.audit.note(&admin.engine, caller.name(), "rules reload", &status.detail, outcome);
     let code = if status.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     (code, Json(status)).into_response()
+}
+
+async fn audit(State(admin): State<Admin>) -> Json<Value> {
+    Json(json!({ "changes": admin.audit.last(limits::AUDIT_KEPT_MAX) }))
+}
+
+async fn tokens(State(admin): State<Admin>) -> Json<Value> {
+    let (tokens, wrong) = admin.tokens.told();
+    let tokens: Vec<Value> = tokens
+        .iter()
+        .map(|token| {
+            let selectors: Vec<String> = token.selectors.iter().map(ToString::to_string).collect();
+            json!({ "name": token.name, "role": token.role.as_str(), "selectors": selectors })
+        })
+        .collect();
+    Json(json!({ "tokens": tokens, "error": wrong }))
 }
 
 /// A request to explain.

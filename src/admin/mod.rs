@@ -1,8 +1,12 @@
-//! Floor 6: the operators' door, a listener of its own on loopback. It tells (health, rules,
-//! `explain`, numbers) and reloads. A Host name it was not told of is refused, so that no web page
-//! can reach it through a name that points here.
+//! Floor 6: the operators' door, a listener of its own. It tells (health, rules, `explain`,
+//! numbers), and for who shows a token it purges and reloads. A Host name it was not told of is
+//! refused, so that no web page can reach it through a name that points here.
 
 mod api;
+mod audit;
+mod door;
+mod purge;
+pub mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +15,10 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use crate::engine::Engine;
+
+pub use audit::{Audit, Change};
+pub use purge::Remembered;
+use tokens::Tokens;
 
 /// Whether the node serves.
 #[derive(Debug, Default)]
@@ -50,6 +58,14 @@ pub struct Admin {
     pub reload: RulesCall,
     /// How the last reading went.
     pub status: RulesCall,
+    /// Who may call.
+    pub tokens: Arc<Tokens>,
+    /// Names under which it may be called, beside its address.
+    pub hosts: Arc<[String]>,
+    /// What was changed.
+    pub audit: Arc<Audit>,
+    /// Calls that may come again.
+    pub remembered: Arc<Remembered>,
 }
 
 impl std::fmt::Debug for Admin {

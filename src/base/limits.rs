@@ -351,6 +351,27 @@ pub const COMPRESS_BYTES_MIN: u64 = 1_024;
 /// The longest name of a channel on which any program may say what to purge.
 pub const CHANNEL_BYTES_MAX: usize = 256;
 
+/// Changes through the admin API that are kept at hand.
+pub const AUDIT_KEPT_MAX: usize = 1_000;
+
+/// Characters kept there of what a call named.
+pub const AUDIT_CHARS_MAX: usize = 1_000;
+
+/// Selectors of one call.
+pub const CALL_SELECTORS_MAX: usize = 1_000;
+
+/// Keys that a call tells as a sample.
+pub const SAMPLE_MAX: usize = 20;
+
+/// The longest a call may wait for the confirmations of other nodes.
+pub const CONFIRM_WAIT_MAX: Span = Span::from_secs(30);
+
+/// Calls with an idempotency key whose answers are remembered.
+pub const CALLS_REMEMBERED_MAX: usize = 1_000;
+
+/// How long such an answer is given again.
+pub const CALLS_REMEMBERED_FOR: Span = Span::from_secs(3_600);
+
 /// How long a write or a purge waits for the confirmations of other nodes.
 pub const CONFIRM_WAIT: Span = Span::from_millis(50);
 

@@ -21,6 +21,8 @@ pub const X_PURGE_SELECTOR: HeaderName = HeaderName::from_static("x-purge-select
 pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 /// Tags of a PURGE, separated by commas.
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+/// Under which a call may be repeated (draft-ietf-httpapi-idempotency-key-header).
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The address a request came from, nearest last.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The scheme the client used.
@@ -39,6 +41,8 @@ pub const ADMIN_ROOT: &str = "/api/v1/admin";
 pub const VARIABLE_PREFIX: &str = "CISTERN_";
 /// Stands for `--config`.
 pub const CISTERN_CONFIG: &str = "CISTERN_CONFIG";
+/// The token that the command line shows to the admin API.
+pub const CISTERN_ADMIN_TOKEN: &str = "CISTERN_ADMIN_TOKEN";
 /// Where the command line finds the admin API.
 pub const CISTERN_ADMIN_URL: &str = "CISTERN_ADMIN_URL";
 /// The key ring that seals entries of the shared level.
@@ -71,7 +75,7 @@ pub const REDIS_SYNC_INTERVAL: &str = "REDIS_SYNC_INTERVAL";
 pub const CACHE_PREFIX: &str = "CACHE_PREFIX";
 
 /// The variables that are no key of the settings file, in the order of the README.
-pub const VARIABLES: [&str; 16] = [
+pub const VARIABLES: [&str; 17] = [
     REDIS_URL,
     REDIS_URL_FILE,
     REDIS_HOST,
@@ -88,4 +92,5 @@ pub const VARIABLES: [&str; 16] = [
     CISTERN_KEY_FILE,
     CISTERN_CONFIG,
     CISTERN_ADMIN_URL,
+    CISTERN_ADMIN_TOKEN,
 ];

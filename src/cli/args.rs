@@ -34,6 +34,17 @@ pub enum Verb {
     /// What runs now, and reading it again.
     #[command(subcommand)]
     Rules(RulesVerb),
+    /// Purge what selectors name, on every node.
+    Purge(Purge),
+    /// Purge one type, or everything.
+    Flush(Flush),
+    /// Numbers of a running node.
+    Stats(Node),
+    /// Make, list and revoke tokens of the admin API.
+    #[command(subcommand)]
+    Tokens(TokensVerb),
+    /// What was changed through the admin API, newest first.
+    Audit(Node),
     /// Look at the servers of the shared level, and say what to change.
     Doctor(Doctor),
     /// Whether a node is alive and ready.
@@ -200,12 +211,117 @@ pub enum RulesVerb {
     Reload(Node),
 }
 
+/// How far a purge must have got before it counts as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Confirm {
+    /// On the node that was asked.
+    Local,
+    /// In the shared level too.
+    Shared,
+    /// On every node.
+    #[default]
+    Nodes,
+}
+
+/// `cistern purge`.
+#[derive(Debug, Args)]
+pub struct Purge {
+    /// What to purge: key:…, prefix:…, pattern:…, tag:…, type:…, rule:…, url:…, all.
+    #[arg(required = true, value_name = "SELECTOR")]
+    pub selectors: Vec<String>,
+    /// How much more must be done before the call returns.
+    #[command(flatten)]
+    pub how: PurgeHow,
+}
+
+/// `cistern flush`.
+#[derive(Debug, Args)]
+pub struct Flush {
+    /// The type; everything where none is named.
+    #[arg(value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub how: PurgeHow,
+}
+
+/// How a purge is done.
+#[derive(Debug, Args)]
+pub struct PurgeHow {
+    /// Count what would go, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What must have happened before the answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub confirm: Confirm,
+    /// How long to wait for other nodes, at most 30s.
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<String>,
+    /// Do not ask; scripts must say so where everything of a type goes.
+    #[arg(long)]
+    pub yes: bool,
+    /// The running node.
+    #[command(flatten)]
+    pub node: Node,
+}
+
+/// `cistern tokens`.
+#[derive(Debug, Subcommand)]
+pub enum TokensVerb {
+    /// Make a token and print it; it is told this once.
+    Create {
+        /// Who it is for.
+        name: String,
+        /// `read`, `purge`, `operate` or `admin`.
+        #[arg(long)]
+        role: String,
+        /// What it may purge; may be given several times. Everything unless said.
+        #[arg(long, value_name = "SELECTOR")]
+        selector: Vec<String>,
+        /// Where it is kept.
+        #[command(flatten)]
+        file: TokensFile,
+    },
+    /// Names, roles and bounds.
+    List {
+        /// Where they are kept.
+        #[command(flatten)]
+        file: TokensFile,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token out; running nodes refuse it from the next call on.
+    Revoke {
+        /// Whose.
+        name: String,
+        /// Where it is kept.
+        #[command(flatten)]
+        file: TokensFile,
+    },
+}
+
+/// The file of tokens.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct TokensFile {
+    /// The file itself; `create` makes it.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The settings file that names it in `admin.tokens_file`.
+    #[arg(long, value_name = "FILE", env = CISTERN_CONFIG)]
+    pub config: Option<PathBuf>,
+}
+
 /// How to reach a running node.
 #[derive(Debug, Args)]
 pub struct Node {
     /// The admin API.
     #[arg(long, value_name = "URL", env = CISTERN_ADMIN_URL, default_value = ADMIN_URL)]
     pub admin: String,
+    /// A file with the token to show; `CISTERN_ADMIN_TOKEN` holds it otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::base::clock::Timestamp;
 use crate::base::names;
 use crate::cli::Exit;
 use crate::cli::args::Node;
+use crate::telemetry::time::write_rfc3339;
 
 /// How long a node may take to answer an operator.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,11 +22,31 @@ pub(super) fn call(
     path: &str,
     body: Option<&Value>,
 ) -> Result<(u16, Value), Exit> {
-    request(&node.admin, method, path, body).map_err(|cause| {
+    let token = token(node)?;
+    request(&node.admin, method, path, body, token.as_deref()).map_err(|cause| {
         eprintln!("error: {} does not answer: {cause}", node.admin);
         eprintln!("help: start a node with `cistern run`, or name its admin API with --admin");
         Exit::Unreachable
     })
+}
+
+/// What is shown to the node; never said on the command line, where others could read it.
+fn token(node: &Node) -> Result<Option<String>, Exit> {
+    let text = if let Some(path) = &node.token_file {
+        Some(std::fs::read_to_string(path).map_err(|error| {
+            eprintln!("error: {}: {error}", path.display());
+            Exit::Usage
+        })?)
+    } else {
+        let mut all = super::environment().into_iter();
+        all.find(|(name, _)| name == names::CISTERN_ADMIN_TOKEN).map(|(_, token)| token)
+    };
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
+        eprintln!("error: the token holds characters that no token has");
+        return Err(Exit::Usage);
+    }
+    Ok(text)
 }
 
 fn request(
@@ -32,6 +54,7 @@ fn request(
     method: &str,
     path: &str,
     body: Option<&Value>,
+    token: Option<&str>,
 ) -> std::io::Result<(u16, Value)> {
     let wrong = |text: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, text.to_owned());
     let authority = url.strip_prefix("http://").ok_or_else(|| wrong("write http://HOST:PORT"))?;
@@ -40,9 +63,11 @@ fn request(
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let body = body.map(Value::to_string).unwrap_or_default();
+    let shown = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let shown = shown.unwrap_or_default();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{shown}\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
@@ -66,6 +91,35 @@ pub(super) fn health(node: &Node) -> Exit {
                 println!("{}", if ready { "ready" } else { "not ready" });
             }
             if ready { Exit::Done } else { Exit::Failed }
+        }
+        Ok((status, problem)) => refused(status, &problem),
+        Err(exit) => exit,
+    }
+}
+
+/// `cistern audit`.
+pub(super) fn audit(node: &Node) -> Exit {
+    match call(node, "GET", &format!("{}/audit", names::ADMIN_ROOT), None) {
+        Ok((200, told)) if node.json => {
+            println!("{told}");
+            Exit::Done
+        }
+        Ok((200, told)) => {
+            for change in told["changes"].as_array().into_iter().flatten() {
+                let text = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
+                let at = Timestamp::from_millis(change["at_ms"].as_u64().unwrap_or_default());
+                let mut line = Vec::new();
+                write_rfc3339(at, &mut line);
+                let at = String::from_utf8_lossy(&line);
+                println!(
+                    "{at} {:16} {:12} {} -> {}",
+                    text("who"),
+                    text("call"),
+                    text("what"),
+                    text("outcome")
+                );
+            }
+            Exit::Done
         }
         Ok((status, problem)) => refused(status, &problem),
         Err(exit) => exit,
@@ -117,5 +171,5 @@ pub(super) fn reload(node: &Node) -> Exit {
 /// An answer that is a problem document.
 pub(super) fn refused(status: u16, problem: &Value) -> Exit {
     eprintln!("error: {status}: {}", problem["detail"].as_str().unwrap_or("refused"));
-    Exit::Failed
+    if matches!(status, 401 | 403) { Exit::Unauthorised } else { Exit::Failed }
 }

@@ -1,5 +1,6 @@
 //! Floor 8: the verbs. Data goes to standard output, messages to standard error; exit codes are
-//! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 nobody reached, 78 bad configuration.
+//! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 nobody reached, 5 not allowed, 78 bad
+//! configuration.
 
 pub mod args;
 mod check;
@@ -7,7 +8,10 @@ mod client;
 mod config;
 mod doctor;
 mod explain;
+mod purge;
 mod run;
+mod stats;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -28,6 +32,8 @@ pub enum Exit {
     Differences,
     /// The node, or every server of the shared level, does not answer.
     Unreachable,
+    /// The node wants a token, or one that allows more.
+    Unauthorised,
     /// The configuration is wrong (sysexits' `EX_CONFIG`): restarting does not help.
     Configuration,
 }
@@ -40,6 +46,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Differences => 3,
             Exit::Unreachable => 4,
+            Exit::Unauthorised => 5,
             Exit::Configuration => 78,
         })
     }
@@ -66,6 +73,11 @@ pub fn main() -> ExitCode {
         Verb::Rules(RulesVerb::Show(node)) => client::show(&node),
         Verb::Rules(RulesVerb::Reload(node)) => client::reload(&node),
         Verb::Health(node) => client::health(&node),
+        Verb::Purge(asked) => purge::purge(&asked),
+        Verb::Flush(asked) => purge::flush(&asked),
+        Verb::Stats(node) => stats::stats(&node),
+        Verb::Audit(node) => client::audit(&node),
+        Verb::Tokens(verb) => tokens::tokens(&verb),
         Verb::Schema => {
             println!("{}", crate::rules::schema::text());
             Exit::Done

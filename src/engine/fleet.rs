@@ -320,6 +320,17 @@ pub struct Carried {
     pub receipt: Receipt,
 }
 
+/// For how much an order is waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// For nothing beyond this node; the order goes on by itself.
+    None,
+    /// Until the shared level neither gives nor takes what it names.
+    Shared,
+    /// Until every other node has confirmed it as well, so long at most.
+    Nodes(Duration),
+}
+
 /// Carries an order out on all nodes, as far as they can be reached in time. Without a shared level
 /// nothing is waited for.
 pub async fn order_all(
@@ -328,13 +339,14 @@ pub async fn order_all(
     by: &'static str,
     rule: Option<&str>,
     widened: bool,
-    confirm: Option<Duration>,
+    patience: Patience,
 ) -> Carried {
     // The node refuses frames that the order names before it acts on anything.
     let count = engine.fleet.as_ref().map(|fleet| fleet.give(order));
     let (tick, entries) = purge::carry_out(engine, order, by, rule, widened);
-    let receipt = match (&engine.fleet, count) {
-        (Some(fleet), Some(count)) => fleet.settled(count, confirm).await,
+    let receipt = match (&engine.fleet, count, patience) {
+        (Some(fleet), Some(count), Patience::Shared) => fleet.settled(count, None).await,
+        (Some(fleet), Some(count), Patience::Nodes(wait)) => fleet.settled(count, Some(wait)).await,
         _ => Receipt::default(),
     };
     Carried { tick, entries, receipt }

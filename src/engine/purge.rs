@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
 use crate::base::{fields, limits, names};
-use crate::engine::fleet::{self, Carried};
+use crate::engine::fleet::{self, Carried, Patience};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
@@ -127,12 +127,12 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
         Err(fault) => return respond::fault(engine, transit, &fault, account),
     };
     let order = Order::of(selectors);
-    let confirm = Some(limits::CONFIRM_WAIT.to_duration());
+    let confirm = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
     let carried = fleet::order_all(engine, &order, "purge", None, false, confirm).await;
     let entries = carried.entries;
     // What other levels had is not counted: that nothing stood here says nothing of them.
     let missing = by_target && entries == 0 && engine.fleet.is_none();
-    let body = told(engine, &carried, (transit.micros() - began) / 1_000);
+    let body = told(engine, &carried, (transit.micros() - began) / 1_000).to_string();
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -149,8 +149,21 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     Answer { status, fields, reply: Reply::text(body), account }
 }
 
-/// What a PURGE is answered with.
-fn told(engine: &Engine, carried: &Carried, ms: u64) -> String {
+/// Carries out what an operator's call named.
+pub async fn by_call(engine: &Engine, order: &Order, patience: Patience) -> Carried {
+    fleet::order_all(engine, order, "admin", None, false, patience).await
+}
+
+/// What an operator's call names: a target is what a GET of it finds, whoever asks.
+pub fn resolved(engine: &Engine, order: Order) -> Order {
+    let (fields, method) = (HeaderMap::new(), http::Method::GET);
+    let asked =
+        Asked { method: &method, scheme: "http", authority: "", target: "/", fields: &fields };
+    Order::of(on_this_site(&engine.book.load(), &asked, order.selectors))
+}
+
+/// What a purge is answered with.
+pub fn told(engine: &Engine, carried: &Carried, ms: u64) -> serde_json::Value {
     let Carried { entries, receipt, .. } = carried;
     let mut told = serde_json::json!({
         "purged": { "entries": entries, "l1": entries },
@@ -166,7 +179,7 @@ fn told(engine: &Engine, carried: &Carried, ms: u64) -> String {
             told["journaled"] = receipt.journaled.into();
         }
     }
-    told.to_string()
+    told
 }
 
 /// The connection's own address decides, never a forwarded one; or the exact token, compared

@@ -12,7 +12,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
-use crate::engine::{Engine, fleet};
+use crate::engine::Engine;
+use crate::engine::fleet::{self, Patience};
 use crate::entry::order::{Order, Selector};
 use crate::store::fence::{Birth, Facts, Fences};
 
@@ -147,7 +148,7 @@ pub(super) async fn unknown(
     // A fetch that begins after this order's fences are raised must find the doubt.
     let doubt = settling.doubts.begin();
     settling.doubts.raise(&order);
-    fleet::order_all(engine, &order, "write", rule.as_deref(), widened, None).await;
+    fleet::order_all(engine, &order, "write", rule.as_deref(), widened, Patience::Shared).await;
     let now = Instant::now();
     let order = Arc::new(order);
     let last = timeout.max(limits::SETTLE_FIRST).min(limits::SETTLE_LAST_MAX);
@@ -181,7 +182,8 @@ async fn tend(engine: Arc<Engine>) {
             Some(Ok(due)) => {
                 let Due { order, rule, widened, .. } = &due;
                 let rule = rule.as_deref();
-                fleet::order_all(&tending.0, order, "write", rule, *widened, None).await;
+                fleet::order_all(&tending.0, order, "write", rule, *widened, Patience::Shared)
+                    .await;
                 // The purge stands: what was fetched before it is gone or refused.
                 drop(due.doubt);
                 // Many may be due at once; requests on this thread go on between them.

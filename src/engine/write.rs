@@ -16,7 +16,7 @@ use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{self, Routed};
-use crate::engine::fleet;
+use crate::engine::fleet::{self, Patience};
 use crate::engine::json;
 use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass::OutBody;
@@ -206,8 +206,8 @@ impl Task {
         let engine = &self.worker.engine;
         let (order, widened) = self.order(answer, response);
         let rule = self.routed.route.as_deref().map(|route| &*route.name);
-        let confirm = Some(limits::CONFIRM_WAIT.to_duration());
-        let carried = fleet::order_all(engine, &order, "write", rule, widened, confirm).await;
+        let patience = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
+        let carried = fleet::order_all(engine, &order, "write", rule, widened, patience).await;
         let level = carried.receipt.level;
         let note = match engine.fleet {
             Some(_) => format!("purged {}; {}", carried.entries, level.as_str()),

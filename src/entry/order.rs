@@ -47,6 +47,11 @@ impl Glob {
         true
     }
 
+    /// Whether it is a beginning and a star: then what begins so fits.
+    fn is_beginning(&self) -> bool {
+        self.0.strip_suffix('*').is_some_and(|rest| !rest.contains('*'))
+    }
+
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -154,6 +159,23 @@ impl Selector {
             | Self::Url(text) => text.len(),
             Self::Pattern(glob) | Self::Tags(glob) => glob.as_str().len(),
             Self::All => 0,
+        }
+    }
+
+    /// Whether everything that `other` may name lies within what this names, as far as their texts
+    /// tell: never yes where it might not.
+    pub fn holds(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Prefix(text), Self::Key(one) | Self::Prefix(one)) => one.starts_with(text),
+            (Self::Prefix(text), Self::Pattern(glob)) => glob.prefix().starts_with(text),
+            (Self::Pattern(glob), Self::Key(one)) | (Self::Tags(glob), Self::Tag(one)) => {
+                glob.matches(one)
+            }
+            (Self::Tags(glob), Self::Tags(one)) | (Self::Pattern(glob), Self::Pattern(one)) => {
+                glob.is_beginning() && one.prefix().starts_with(glob.prefix()) || glob == one
+            }
+            _ => self == other,
         }
     }
 

@@ -101,7 +101,11 @@ section! {
 }
 section! {
     /// `[admin]`.
-    Admin { listen: String = "127.0.0.1:9180".into(), }
+    Admin {
+        listen: String = "127.0.0.1:9180".into(),
+        hosts: Vec<String> = Vec::new(),
+        tokens_file: Option<String> = None,
+    }
 }
 section! {
     /// `[l1]`.

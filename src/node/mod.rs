@@ -9,4 +9,5 @@ pub mod load;
 pub mod reload;
 pub mod run;
 pub mod settings;
+pub mod tokens;
 mod watch;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::admin::tokens::Tokens;
 use crate::admin::{Admin, Health};
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
@@ -20,6 +21,7 @@ use crate::node::front::Front;
 use crate::node::load;
 use crate::node::reload::Reloader;
 use crate::node::settings::Settings;
+use crate::node::tokens;
 use crate::node::watch::{Nudge, Watch};
 use crate::origin::Upstreams;
 use crate::store::redis::fleet::Effects;
@@ -99,13 +101,8 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
     let reloader = Reloader::new(Arc::clone(&engine), settings.rules.clone(), settings.context());
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
-    let admin = match settings.admin {
-        Some(address) => {
-            let proxy = edge.addresses().first().copied();
-            Some(start_admin(address, proxy, &engine, &reloader, &health).await?)
-        }
-        None => None,
-    };
+    let proxy = edge.addresses().first().copied();
+    let admin = start_admin(&settings, proxy, &engine, &reloader, &health).await?;
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
     let mut stdout = std::io::stdout();
     // A closed standard output is no reason not to serve.
@@ -154,12 +151,16 @@ fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartEr
 }
 
 async fn start_admin(
-    address: SocketAddr,
+    settings: &Settings,
     proxy: Option<SocketAddr>,
     engine: &Arc<Engine>,
     reloader: &Arc<Reloader>,
     health: &Arc<Health>,
-) -> Result<SocketAddr, StartError> {
+) -> Result<Option<SocketAddr>, StartError> {
+    let Some(address) = settings.admin else { return Ok(None) };
+    let tokens = Tokens::new(settings.tokens_file.clone(), tokens::read)
+        .map_err(std::io::Error::other)
+        .map_err(system("the tokens of the admin API (admin.tokens_file)"))?;
     let reload = Arc::clone(reloader);
     let status = Arc::clone(reloader);
     let admin = Admin {
@@ -168,8 +169,13 @@ async fn start_admin(
         proxy,
         reload: Arc::new(move || reload.reload().into()),
         status: Arc::new(move || status.status().into()),
+        tokens: Arc::new(tokens),
+        hosts: settings.admin_hosts.clone().into(),
+        audit: Arc::default(),
+        remembered: Arc::default(),
     };
-    admin.start(address).await.map_err(system(format!("the admin API on {address}")))
+    let taken = admin.start(address).await;
+    taken.map(Some).map_err(system(format!("the admin API on {address}")))
 }
 
 impl From<crate::node::reload::Status> for crate::admin::RulesStatus {

@@ -60,6 +60,10 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// The admin listener.
     pub admin: Option<SocketAddr>,
+    /// Names that it may be called by, beside its address.
+    pub admin_hosts: Vec<String>,
+    /// The file of tokens for it.
+    pub tokens_file: Option<PathBuf>,
     /// Worker threads, one runtime each.
     pub workers: usize,
     /// Bytes that the whole process may hold resident.

@@ -10,11 +10,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 10;
+pub const KINDS: usize = 11;
 
 /// Their words, in the order of [`Event::index`].
-pub const WORDS: [&str; KINDS] =
-    ["HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS"];
+pub const WORDS: [&str; KINDS] = [
+    "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
+];
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,7 @@ pub enum Event<'a> {
         selector: &'a str,
         /// Entries that went.
         count: u64,
-        /// `write` or `purge`.
+        /// `write`, `purge`, `admin`, or where another node or program gave it, `fleet` or `event`.
         by: &'static str,
         /// The rule whose `on_write` named it.
         rule: Option<&'a str>,
@@ -94,6 +95,17 @@ pub enum Event<'a> {
         /// Why, and what was still running.
         detail: &'a str,
     },
+    /// Something was changed through the admin API, or was to be.
+    Audit {
+        /// The name of the token; `-` for none.
+        who: &'a str,
+        /// What was called.
+        call: &'a str,
+        /// What it was called with.
+        what: &'a str,
+        /// What came of it.
+        outcome: &'a str,
+    },
     /// Something happened to the shared level.
     Redis {
         /// In one word: `down`, `up`, `joined`, `gap` and their kin.
@@ -117,6 +129,7 @@ impl Event<'_> {
             Self::Start { .. } => 7,
             Self::Stop { .. } => 8,
             Self::Redis { .. } => 9,
+            Self::Audit { .. } => 10,
         }
     }
 
@@ -164,6 +177,12 @@ impl Event<'_> {
             Self::Fault { code, detail } => {
                 text(out, "code", code);
                 text(out, "detail", detail);
+            }
+            Self::Audit { who, call, what, outcome } => {
+                text(out, "who", who);
+                text(out, "call", call);
+                text(out, "what", what);
+                text(out, "outcome", outcome);
             }
             Self::Redis { what, detail } => {
                 out.push(b' ');

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use cistern::admin::tokens::Role;
+
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{ask, get};
 use crate::support::patience::Patience;
@@ -42,24 +44,26 @@ fn folder(name: &str) -> PathBuf {
 struct Node {
     cistern: Cistern,
     admin: String,
+    token: String,
 }
 
 impl Node {
     fn start(stage: &Stage, rules: &Path) -> Self {
         let setup = in_front_of(stage.address()).setting("CISTERN_LOG__ACCESS", "off");
         let path = rules.to_str().expect("a plain path");
-        let cistern = setup.argument("--rules").argument(path).start();
+        let (setup, token) = setup.argument("--rules").argument(path).token(Role::Operate);
+        let cistern = setup.start();
         let admin = cistern.admin();
         for id in 0..10 {
             cistern.get(&format!("/kept/{id}"));
         }
         cistern.get("/marked");
-        Self { cistern, admin }
+        Self { cistern, admin, token }
     }
 
     fn call(&self, method: &str, call: &str) -> Value {
         let target = format!("/api/v1/admin/{call}");
-        ask(method, &target).host(&self.admin).to(&self.admin).json()
+        ask(method, &target).bearer(&self.token).host(&self.admin).to(&self.admin).json()
     }
 
     /// Waits until the rules were read so often and this is what came of it.
@@ -230,12 +234,14 @@ fn who_waits_is_served_by_the_rules_it_began_with() {
     let file = folder.join("rules.toml");
     fs::write(&file, rules(0)).unwrap();
     let path = file.to_str().unwrap();
-    let cistern = in_front_of(stage.address()).argument("--rules").argument(path).start();
+    let setup = in_front_of(stage.address()).argument("--rules").argument(path);
+    let (setup, token) = setup.token(Role::Operate);
+    let cistern = setup.start();
     let asked = cistern.begin(&get("/kept/1"));
     let slow = stage.expects("GET /kept/1");
     fs::write(&file, rules(1).replace("kept:", "other:")).unwrap();
     let admin = cistern.admin();
-    let call = ask("POST", "/api/v1/admin/rules/reload").host(&admin).to(&admin);
+    let call = ask("POST", "/api/v1/admin/rules/reload").bearer(&token).host(&admin).to(&admin);
     assert_eq!(call.json()["ok"], true);
     slow.answers(message(200, &[], "x"));
     assert_eq!(asked.finish().with_status(200).key().as_deref(), Some("kept:1"));

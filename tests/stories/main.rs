@@ -21,6 +21,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod a_admin;
 mod a_basic;
 mod a_config;
 mod a_doctor;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cistern::admin::tokens::Role;
+use cistern::node::tokens;
+
 use crate::support::client::{Answer, Ask, Asked, get};
 use crate::support::program::Program;
 
@@ -110,6 +113,15 @@ impl Setup {
     pub(crate) fn setting(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With a token for its admin calls, which comes back.
+    pub(crate) fn token(self, role: Role) -> (Self, String) {
+        let path = self.folder.join("tokens.toml");
+        let (text, token) = tokens::create("story", role, Vec::new()).expect("randomness");
+        tokens::write(&path, &[token]).expect("a file of tokens");
+        let named = path.to_str().expect("a plain path").to_owned();
+        (self.setting("CISTERN_ADMIN__TOKENS_FILE", &named), text)
     }
 
     /// Starts it.

@@ -20,12 +20,11 @@ pub(crate) struct Read {
 }
 
 /// Keys that belong to capabilities which are not built, with what they would bring.
-const NOT_BUILT: [(&str, &str); 5] = [
+const NOT_BUILT: [(&str, &str); 4] = [
     ("telemetry", "tenant metrics"),
     ("timezone", "hours of adaptive TTL"),
     ("compat.aliases", "the old systems' calls"),
     ("compat.gad", "the old systems' calls"),
-    ("admin.tokens_file", "tokens of the admin API"),
 ];
 
 /// Reads the file, if there is one, and lays the environment over it.
@@ -188,12 +187,23 @@ fn overlay(
 }
 
 /// Variables with this prefix that are no key of the file.
-const RESERVED: [&str; 4] =
-    [names::CISTERN_CONFIG, names::CISTERN_ADMIN_URL, names::CISTERN_KEY, names::CISTERN_KEY_FILE];
+const RESERVED: [&str; 5] = [
+    names::CISTERN_CONFIG,
+    names::CISTERN_ADMIN_URL,
+    names::CISTERN_ADMIN_TOKEN,
+    names::CISTERN_KEY,
+    names::CISTERN_KEY_FILE,
+];
 
 /// Fields that are lists: the variable separates their members by commas.
-const LISTS: [&str; 5] =
-    ["trust__peers", "trust__clients", "purge__networks", "headers__targeted", "l2__nodes"];
+const LISTS: [&str; 6] = [
+    "trust__peers",
+    "trust__clients",
+    "purge__networks",
+    "headers__targeted",
+    "l2__nodes",
+    "admin__hosts",
+];
 
 fn scalar(path: &str, text: &str) -> Value {
     if LISTS.contains(&path) {
@@ -223,7 +233,7 @@ mod tests {
     fn an_unknown_key_is_an_error() {
         let environment = [("CISTERN_L1__SIZ".to_owned(), "1MB".to_owned())];
         assert!(read(None, &environment).unwrap_err().to_string().contains("siz"));
-        for name in ["CISTERN_FOO", "CISTERN_ADMIN_TOKEN", "CISTERN_L1__SIZ", "CISTERN_LISTEN"] {
+        for name in ["CISTERN_FOO", "CISTERN_L1__SIZ", "CISTERN_LISTEN"] {
             let wrong = read(None, &[(name.to_owned(), "x".to_owned())]).unwrap_err();
             assert!(wrong.to_string().contains(name), "{wrong}");
         }

@@ -62,6 +62,8 @@ pub(super) fn whole(
         origin: flags.origin.clone(),
         listen: listeners(&read)?,
         admin: admin(&read)?,
+        admin_hosts: file.admin.hosts.clone(),
+        tokens_file: file.admin.tokens_file.as_ref().map(|path| base.join(path)),
         workers: file.workers.unwrap_or_else(cores).max(1),
         memory,
         l1_size,
@@ -156,11 +158,13 @@ fn admin(read: &Read) -> Result<Option<SocketAddr>, SettingsError> {
     }
     let address = addresses(text, &place)?.into_iter().next();
     match address {
-        Some(address) if address.ip().is_loopback() => Ok(Some(address)),
+        Some(address) if address.ip().is_loopback() || read.file.admin.tokens_file.is_some() => {
+            Ok(Some(address))
+        }
         Some(_) => Err(SettingsError::new(
             place,
-            "without tokens the admin API answers on loopback only, and tokens are not built yet; \
-             write 127.0.0.1:9180",
+            "without tokens the admin API answers on loopback only; name a file of them in \
+             `admin.tokens_file` (`cistern tokens create` makes one), or write 127.0.0.1:9180",
         )),
         None => Err(SettingsError::new(place, format!("`{text}` has no address"))),
     }

@@ -10,6 +10,7 @@
 //! What must never happen: an entry in the cache that the index does not know, more bytes than the
 //! budget beyond a moment's work, or a lock held while another shard's is taken.
 
+mod count;
 mod pool;
 mod reshape;
 mod swap;
@@ -28,6 +29,7 @@ use crate::store::fence::{Birth, Facts};
 use crate::store::index::{Shard, Slot};
 use pool::{Pool, Reports};
 
+pub use count::Counted;
 pub use reshape::KindSpec;
 pub use sweep::Swept;
 

@@ -155,7 +155,7 @@ impl L1 {
     }
 
     /// All tags that begin with `text`, each once for every shard it occurs in.
-    fn tags_from(&self, text: &str) -> impl Iterator<Item = Arc<str>> {
+    pub(super) fn tags_from(&self, text: &str) -> impl Iterator<Item = Arc<str>> {
         self.shards.iter().flat_map(move |shard| {
             let mut batch: Vec<Arc<str>> = Vec::new();
             std::iter::from_fn(move || {

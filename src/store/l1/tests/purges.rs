@@ -59,6 +59,9 @@ fn selectors_drop_what_they_name_and_count_it() {
     for (selector, count) in cases {
         let level = filled();
         let before = level.page("", usize::MAX).len();
+        let counted = level.count(&Order::of([selector.clone()]), 3);
+        assert_eq!(counted.entries, count, "{selector}");
+        assert_eq!(counted.sample.is_empty(), count == 0, "{selector}");
         let swept = level.remove(&Order::of([selector.clone()]));
         assert_eq!(swept.entries, count, "{selector}");
         let left = level.page("", usize::MAX);
@@ -78,6 +81,7 @@ fn an_order_of_overlapping_selectors_counts_each_once() {
         Selector::Prefix("doc:".into()),
         Selector::Key("named".into()),
     ]);
+    assert_eq!(level.count(&order, 0).entries, 22);
     let swept = level.remove(&order);
     assert_eq!((swept.entries, swept.keys.len()), (22, 21));
 }

@@ -1,0 +1,172 @@
+//! Who gets in: only calls under a name of this listener, and only as far as the caller's role
+//! goes. Without a file of tokens nobody changes anything; what is asked is answered, on loopback.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::admin::Admin;
+use crate::admin::tokens::{Role, Token};
+use crate::base::names;
+
+/// Who calls, as the door found out.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// The token, where one was shown.
+    pub(super) token: Option<Token>,
+}
+
+impl Caller {
+    /// Its name in the audit log.
+    pub(super) fn name(&self) -> &str {
+        self.token.as_ref().map_or("-", |token| &token.name)
+    }
+}
+
+/// What a listener may be called.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub(super) own: SocketAddr,
+    pub(super) hosts: Arc<[String]>,
+}
+
+impl Named {
+    /// Whether a Host means this listener. An address cannot be made to mean another one by a name
+    /// server, a name can.
+    fn knows(&self, host: &str) -> bool {
+        let is_ours =
+            |ip: IpAddr| ip == self.own.ip() || ip.is_loopback() || self.own.ip().is_unspecified();
+        let by_address = host
+            .parse::<SocketAddr>()
+            .is_ok_and(|named| named.port() == self.own.port() && is_ours(named.ip()));
+        let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+        let by_name = name.eq_ignore_ascii_case("localhost")
+            || self.hosts.iter().any(|told| told.eq_ignore_ascii_case(name));
+        by_address || by_name && port.parse() == Ok(self.own.port())
+    }
+}
+
+/// A problem document (RFC 9457).
+pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("error"),
+        "status": status.as_u16(),
+        "detail": detail,
+        "code": code,
+    });
+    let kind = HeaderValue::from_static(names::PROBLEM_JSON);
+    (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+}
+
+/// Only names that mean this listener: a page that a browser shows under another name must not get
+/// through to it.
+pub(super) async fn known_host(named: Named, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let foreign_page = request.headers().contains_key(header::ORIGIN);
+    if host.is_some_and(|host| named.knows(host)) && !foreign_page {
+        return next.run(request).await;
+    }
+    let detail = "this Host name is not one of the admin API's; use its address, or tell it the \
+                  name with `admin.hosts`";
+    problem(StatusCode::MISDIRECTED_REQUEST, "unknown-host", detail)
+}
+
+/// Lets callers of at least this role through.
+pub(super) async fn gate(
+    State((admin, least)): State<(Admin, Role)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match admits(&admin, least, request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(refusal) => {
+            if least > Role::Read {
+                admin.audit.refused(&admin.engine, request.method(), request.uri().path());
+            }
+            *refusal
+        }
+    }
+}
+
+fn admits(admin: &Admin, least: Role, head: &HeaderMap) -> Result<Caller, Box<Response>> {
+    if !admin.tokens.are_used() {
+        if least == Role::Read {
+            return Ok(Caller { token: None });
+        }
+        let detail = "this call needs a token, and the node knows none: make a file with `cistern \
+                      tokens create` and name it in `admin.tokens_file`";
+        return Err(Box::new(problem(StatusCode::FORBIDDEN, "no-tokens", detail)));
+    }
+    let Some(token) = bearer(head).and_then(|text| admin.tokens.find(text)) else {
+        let detail = "this call needs `Authorization: Bearer` with a token of the node's";
+        let mut refusal = problem(StatusCode::UNAUTHORIZED, "unknown-token", detail);
+        let scheme = HeaderValue::from_static("Bearer realm=\"cistern\"");
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        return Err(Box::new(refusal));
+    };
+    if token.role < least {
+        let detail = format!(
+            "this call is for the role `{}`, and the token {} has `{}`",
+            least.as_str(),
+            token.name,
+            token.role.as_str()
+        );
+        return Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)));
+    }
+    Ok(Caller { token: Some(token) })
+}
+
+/// The token of a field `Authorization: Bearer` (RFC 6750, 2.1), where there is exactly one.
+fn bearer(head: &HeaderMap) -> Option<&[u8]> {
+    let mut lines = head.get_all(header::AUTHORIZATION).iter();
+    let (line, None) = (lines.next()?, lines.next()) else { return None };
+    let (scheme, token) = line.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_the_listener_are_known() {
+        let named = |own: &str| Named {
+            own: own.parse().unwrap(),
+            hosts: Arc::from(["cache.internal".to_owned()]),
+        };
+        let loopback = named("127.0.0.1:9180");
+        for host in ["127.0.0.1:9180", "[::1]:9180", "LocalHost:9180", "cache.internal:9180"] {
+            assert!(loopback.knows(host), "{host}");
+        }
+        for host in ["127.0.0.1", "127.0.0.1:80", "10.0.0.1:9180", "evil.example:9180", "", ":9180"]
+        {
+            assert!(!loopback.knows(host), "{host}");
+        }
+        let open = named("0.0.0.0:9180");
+        assert!(open.knows("10.0.0.1:9180") && !open.knows("evil.example:9180"));
+    }
+
+    #[test]
+    fn one_bearer_is_read() {
+        let head = |lines: &[&'static str]| {
+            let mut head = HeaderMap::new();
+            for line in lines {
+                head.append(header::AUTHORIZATION, HeaderValue::from_static(line));
+            }
+            head
+        };
+        assert_eq!(bearer(&head(&["bEARER  abc "])), Some(&b"abc"[..]));
+        for wrong in [&[][..], &["Basic abc"], &["Bearer"], &["Bearer a", "Bearer b"]] {
+            assert_eq!(bearer(&head(wrong)), None, "{wrong:?}");
+        }
+    }
+}

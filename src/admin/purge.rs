@@ -1,0 +1,216 @@
+//! The purge call: several selectors at once, tried first where that is wished, answered again
+//! where a call is repeated under its `Idempotency-Key`.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Json, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::admin::Admin;
+use crate::admin::door::{Caller, problem};
+use crate::base::limits;
+use crate::base::names;
+use crate::base::units::Span;
+use crate::engine::fleet::Patience;
+use crate::engine::purge;
+use crate::entry::order::{Order, Selector};
+use crate::store::redis::fleet::Level;
+
+/// A purge, as it is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    selectors: Vec<String>,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    confirm: Confirm,
+    #[serde(default)]
+    wait: Option<String>,
+}
+
+/// How far the order must have got before the answer leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Confirm {
+    Local,
+    Shared,
+    #[default]
+    Nodes,
+}
+
+/// Answers of calls that were made under a key.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    calls: Mutex<VecDeque<Call>>,
+}
+
+#[derive(Debug)]
+struct Call {
+    /// Who made it, under which key.
+    name: String,
+    /// The digest of what was asked.
+    asked: blake3::Hash,
+    at: Instant,
+    answer: (StatusCode, Value),
+}
+
+impl Remembered {
+    fn of(&self, name: &str) -> Option<(blake3::Hash, (StatusCode, Value))> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = limits::CALLS_REMEMBERED_FOR.to_duration();
+        calls.retain(|call| call.at.elapsed() < kept);
+        let call = calls.iter().find(|call| call.name == name)?;
+        Some((call.asked, call.answer.clone()))
+    }
+
+    fn keep(&self, name: String, asked: blake3::Hash, answer: (StatusCode, Value)) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push_back(Call { name, asked, at: Instant::now(), answer });
+        if calls.len() > limits::CALLS_REMEMBERED_MAX {
+            calls.pop_front();
+        }
+    }
+}
+
+fn wrong(detail: &str) -> Response {
+    problem(StatusCode::BAD_REQUEST, "bad-request", detail)
+}
+
+/// `POST purge`.
+pub(super) async fn purge(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    head: HeaderMap,
+    asked: Result<Json<Asked>, JsonRejection>,
+) -> Response {
+    let asked = match asked {
+        Ok(Json(asked)) => asked,
+        Err(error) => return wrong(&error.body_text()),
+    };
+    let (order, patience) = match read(&asked, &caller) {
+        Ok(read) => read,
+        Err(refusal) => return *refusal,
+    };
+    let key = match idempotency_key(&head, &caller) {
+        Ok(key) => key,
+        Err(why) => return wrong(why),
+    };
+    let digest = blake3::hash(format!("{asked:?}").as_bytes());
+    if let Some((before, (status, mut answer))) =
+        key.as_ref().and_then(|key| admin.remembered.of(key))
+    {
+        if before != digest {
+            let detail = "this Idempotency-Key was used for another call; take a new one";
+            return problem(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail);
+        }
+        answer["repeated"] = true.into();
+        return (status, Json(answer)).into_response();
+    }
+    let order = purge::resolved(&admin.engine, order);
+    let (status, answer) = if asked.dry_run {
+        (StatusCode::OK, tried(&admin, &order))
+    } else {
+        done(&admin, &caller, &order, patience).await
+    };
+    if let Some(key) = key.filter(|_| !asked.dry_run) {
+        admin.remembered.keep(key, digest, (status, answer.clone()));
+    }
+    (status, Json(answer)).into_response()
+}
+
+/// What a call asks for, if its caller may.
+fn read(asked: &Asked, caller: &Caller) -> Result<(Order, Patience), Box<Response>> {
+    let refuse = |detail: &str| Box::new(wrong(detail));
+    if asked.selectors.is_empty() {
+        return Err(refuse("`selectors` names nothing; everything is [\"all\"]"));
+    }
+    if asked.selectors.len() > limits::CALL_SELECTORS_MAX {
+        let most = limits::CALL_SELECTORS_MAX;
+        return Err(refuse(&format!("`selectors` has at most {most} of them")));
+    }
+    let mut selectors = Vec::with_capacity(asked.selectors.len());
+    for text in &asked.selectors {
+        let selector =
+            Selector::parse(text).map_err(|error| refuse(&format!("`{text}`: {error}")))?;
+        if let Selector::Url(target) = &selector
+            && target.starts_with('/')
+        {
+            let remedy = format!("write url:https://shop.example{target}");
+            return Err(refuse(&format!("`{text}` names no site; {remedy}")));
+        }
+        if let Some(token) = caller.token.as_ref().filter(|token| !token.may_purge(&selector)) {
+            let detail = format!("the token {} may not purge `{text}`", token.name);
+            return Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)));
+        }
+        selectors.push(selector);
+    }
+    let wait = match &asked.wait {
+        None => limits::CONFIRM_WAIT,
+        Some(text) => Span::parse(text)
+            .ok()
+            .filter(|wait| *wait <= limits::CONFIRM_WAIT_MAX)
+            .ok_or_else(|| refuse("`wait` is a time of at most 30s, such as \"200ms\""))?,
+    };
+    let patience = match asked.confirm {
+        Confirm::Local => Patience::None,
+        Confirm::Shared => Patience::Shared,
+        Confirm::Nodes => Patience::Nodes(wait.to_duration()),
+    };
+    Ok((Order::of(selectors), patience))
+}
+
+/// The name of a call that may be repeated: its key belongs to its caller.
+fn idempotency_key(head: &HeaderMap, caller: &Caller) -> Result<Option<String>, &'static str> {
+    let Some(key) = head.get(names::IDEMPOTENCY_KEY) else { return Ok(None) };
+    let text = key.to_str().unwrap_or_default().trim_matches('"');
+    if text.is_empty() || text.len() > 255 {
+        return Err("Idempotency-Key is a text of 1 to 255 characters");
+    }
+    Ok(Some(format!("{} {text}", caller.name())))
+}
+
+/// What the order would take here.
+fn tried(admin: &Admin, order: &Order) -> Value {
+    let counted = admin.engine.l1.count(order, limits::SAMPLE_MAX);
+    let entries = counted.entries;
+    json!({
+        "dry_run": true,
+        "would_purge": { "entries": entries, "l1": entries, "bytes": counted.bytes },
+        // What the shared level and other nodes have is not counted.
+        "exact": admin.engine.fleet.is_none(),
+        "sample": counted.sample,
+        "selectors": named(order),
+    })
+}
+
+async fn done(
+    admin: &Admin,
+    caller: &Caller,
+    order: &Order,
+    patience: Patience,
+) -> (StatusCode, Value) {
+    let began = Instant::now();
+    let carried = purge::by_call(&admin.engine, order, patience).await;
+    let ms = Duration::as_millis(&began.elapsed()) as u64;
+    let mut answer = purge::told(&admin.engine, &carried, ms);
+    answer["selectors"] = named(order);
+    let level = carried.receipt.level;
+    let outcome = format!("purged {} {}", carried.entries, level.as_str());
+    let what: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
+    admin.audit.note(&admin.engine, caller.name(), "purge", &what.join(" "), &outcome);
+    let waits = admin.engine.fleet.is_some() && level == Level::Local;
+    (if waits { StatusCode::ACCEPTED } else { StatusCode::OK }, answer)
+}
+
+fn named(order: &Order) -> Value {
+    order.selectors.iter().map(ToString::to_string).collect()
+}

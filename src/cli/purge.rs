@@ -1,0 +1,105 @@
+//! `cistern purge` and `cistern flush`.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use serde_json::{Value, json};
+
+use crate::base::names;
+use crate::cli::Exit;
+use crate::cli::args::{Confirm, Flush, Purge, PurgeHow};
+use crate::cli::client;
+
+/// `cistern purge`.
+pub(super) fn purge(asked: &Purge) -> Exit {
+    if asked.selectors.iter().any(|one| one == "all") && !agreed("everything", &asked.how) {
+        return Exit::Usage;
+    }
+    send(&asked.selectors, &asked.how)
+}
+
+/// `cistern flush`.
+pub(super) fn flush(asked: &Flush) -> Exit {
+    let (selector, what) = match &asked.kind {
+        Some(kind) => (format!("type:{kind}"), format!("everything of the type {kind}")),
+        None => ("all".to_owned(), "everything".to_owned()),
+    };
+    if !agreed(&what, &asked.how) {
+        return Exit::Usage;
+    }
+    send(&[selector], &asked.how)
+}
+
+/// Whether the operator means it: asked on a terminal, said beforehand in a script.
+fn agreed(what: &str, how: &PurgeHow) -> bool {
+    if how.yes || how.dry_run {
+        return true;
+    }
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        eprintln!("error: this purges {what}; say --yes, or look first with --dry-run");
+        return false;
+    }
+    eprint!("purge {what} on all nodes? [y/N] ");
+    // Where nothing can be shown, nothing was agreed to.
+    if std::io::stderr().flush().is_err() {
+        return false;
+    }
+    let mut said = String::new();
+    let agreed = stdin.lock().read_line(&mut said).is_ok()
+        && matches!(said.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    if !agreed {
+        eprintln!("nothing was purged");
+    }
+    agreed
+}
+
+fn send(selectors: &[String], how: &PurgeHow) -> Exit {
+    let confirm = match how.confirm {
+        Confirm::Local => "local",
+        Confirm::Shared => "shared",
+        Confirm::Nodes => "nodes",
+    };
+    let mut body = json!({ "selectors": selectors, "dry_run": how.dry_run, "confirm": confirm });
+    if let Some(wait) = &how.wait {
+        body["wait"] = wait.as_str().into();
+    }
+    let path = format!("{}/purge", names::ADMIN_ROOT);
+    match client::call(&how.node, "POST", &path, Some(&body)) {
+        Ok((200 | 202, told)) if how.node.json => {
+            println!("{told}");
+            Exit::Done
+        }
+        Ok((200 | 202, told)) => {
+            print(&told);
+            Exit::Done
+        }
+        Ok((status, problem)) => client::refused(status, &problem),
+        Err(exit) => exit,
+    }
+}
+
+fn print(told: &Value) {
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let inexact = if told["exact"] == true { "" } else { ", not counting other nodes" };
+    if told["dry_run"] == true {
+        let would = &told["would_purge"];
+        let (entries, bytes) = (number(&would["entries"]), number(&would["bytes"]));
+        println!("would purge {entries} entries, {bytes} bytes{inexact}");
+        for key in told["sample"].as_array().into_iter().flatten() {
+            println!("  {}", key.as_str().unwrap_or_default());
+        }
+        return;
+    }
+    let (entries, ms) = (number(&told["purged"]["entries"]), number(&told["ms"]));
+    let level = told["level"].as_str().unwrap_or_default();
+    print!("purged {entries} entries{inexact}, level {level}");
+    if told["nodes"].is_object() {
+        let (confirmed, asked) =
+            (number(&told["nodes"]["confirmed"]), number(&told["nodes"]["asked"]));
+        print!(", {confirmed} of {asked} other nodes confirmed");
+    }
+    println!(", {ms} ms");
+    if level == "local" && told["nodes"].is_object() {
+        eprintln!("warning: the shared level was not reached; other nodes hear of it later");
+    }
+}
