@@ -172,7 +172,7 @@ impl Fleet {
             if !is_linked {
                 records = self.resync(from, deadline, effects).await?;
             }
-            // What lies behind the head was put there by somebody else, or comes with the next head.
+            // What lies behind the head comes with the next one, or was put there by somebody else.
             for record in records.iter().filter(|one| one.number <= until) {
                 self.apply(record, effects).await;
             }
