@@ -192,11 +192,19 @@ impl Pair {
     }
 
     /// `order.lua`.
-    pub(crate) fn order(&mut self, one: u64, turn: u32, is_member: bool, orders: &[Submitted]) {
+    pub(crate) fn order(
+        &mut self,
+        one: (u64, Number),
+        turn: u32,
+        is_member: bool,
+        orders: &[Submitted],
+    ) {
+        let (one, applied) = one;
         let keys = ["head", "log", "fences", "done", "open", "members"];
         let mut call = Call::order(&self.names, &keys).with(life(one)).with(turn.to_string());
         call = call.with(if is_member { "1" } else { "0" });
         call = call.with(self.names.channel("orders")).with("1000").with("1000000");
+        call = call.with(text(applied));
         for order in orders {
             let OrderId { life: giver, count } = order.id;
             call = call.with(life(giver)).with(count.to_string()).with(order.event.clone());
@@ -204,7 +212,7 @@ impl Pair {
             call = call.with(order.fences.len().to_string()).and(order.fences.clone());
         }
         let real = call.run(scripts::ORDER.text(), &mut self.at).unwrap();
-        let (said, messages) = match self.sim.order(G, (one, turn, is_member), orders) {
+        let (said, messages) = match self.sim.order(G, ((one, applied), turn, is_member), orders) {
             Err(why) => (vec![format!("{why:?}").to_lowercase()], Vec::new()),
             Ok((numbers, messages)) => {
                 let numbers = numbers.into_iter().map(text);

@@ -53,7 +53,8 @@ impl Pair {
             }
             8..=11 => {
                 let orders: Vec<_> = (0..=dice.below(2)).map(|_| submitted(dice)).collect();
-                self.order(one, turn, dice.below(3) > 0, &orders);
+                let applied = if dice.below(4) == 0 { number } else { Number::default() };
+                self.order((one, applied), turn, dice.below(3) > 0, &orders);
             }
             12 => {
                 let fences: Vec<_> = self.sim.data.fences.clone().into_iter().collect();
@@ -284,7 +285,7 @@ fn only_puts_fail_when_memory_is_full() {
     pair.head(1, Number::default(), "beat");
     let mut dice = Dice::seeded(3);
     let orders: Vec<_> = (0..20).map(|_| submitted(&mut dice)).collect();
-    pair.order(1, turn, true, &orders);
+    pair.order((1, Number::default()), turn, true, &orders);
     pair.look(&key, "one", false);
     let put = Put {
         key: "a".to_owned(),

@@ -304,10 +304,10 @@ impl Server {
     pub(crate) fn order(
         &mut self,
         g: Guards,
-        (life, turn, is_member): (u64, u32, bool),
+        ((life, applied), turn, is_member): ((u64, Number), u32, bool),
         orders: &[Submitted],
     ) -> Result<(Vec<Number>, Vec<Vec<u8>>), Refused> {
-        if !self.is_adopted(g) {
+        if !self.is_adopted(g) || self.is_behind(applied) {
             return Err(Refused::Unknown);
         }
         if !self.is_turn(turn) {

@@ -155,10 +155,9 @@ impl World {
             fences: fence_texts(order, |_| located),
         });
         let submitted: Vec<_> = submitted.collect();
-        let life = self.nodes[n].life();
-        let server = &mut self.servers[0];
-        let (numbers, messages) =
-            server.order(self.guards, (life, turn, is_member), &submitted).ok()?;
+        let node = &self.nodes[n];
+        let asker = ((node.life(), node.member.applied()), turn, is_member);
+        let (numbers, messages) = self.servers[0].order(self.guards, asker, &submitted).ok()?;
         for message in messages {
             self.tell(&Message::Order(message));
         }

@@ -17,7 +17,7 @@ static RIGHTS: Script =
 
 /// Every command that is given, in scripts or beside them, with what it needs behind it: `K` is a
 /// key, `C` a channel.
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 41] = [
     "PING",
     "INFO",
     "TIME",
@@ -48,9 +48,11 @@ const COMMANDS: [&str; 39] = [
     "SADD K m",
     "SREM K m",
     "SMEMBERS K",
+    "SCARD K",
     "XADD K * f v",
     "XTRIM K MINID 1",
     "XRANGE K - +",
+    "XREVRANGE K + -",
     "ZADD K 1 m",
     "ZPOPMIN K",
     "ZREMRANGEBYSCORE K 0 1",

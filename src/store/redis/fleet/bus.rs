@@ -130,8 +130,10 @@ impl Fleet {
             Ok(order) => Arc::new(order),
             Err(why) => {
                 self.stats.bad_events.count();
-                // Whoever writes nonsense may write it often.
-                return self.stats.tell_now_and_then("bad event", self.steady_ms(), || {
+                // Whoever writes nonsense may write it often, each time a little different.
+                let kind: String = why.split('`').step_by(2).collect();
+                let kind = kind.replace(|c: char| c.is_ascii_digit(), "");
+                return self.stats.tell_now_and_then(&kind, self.steady_ms(), || {
                     effects.tell(&News::BadEvent { why });
                 });
             }

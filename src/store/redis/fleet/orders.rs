@@ -313,7 +313,7 @@ impl Fleet {
         turn: u32,
         as_member: bool,
     ) -> Result<Vec<Number>, TierFault> {
-        let (life, turn) = (format!("{:016x}", self.member().life()), turn.to_string());
+        let (turn, (life, applied)) = (turn.to_string(), self.said());
         let mut args: Vec<Vec<u8>> = vec![
             life.into_bytes(),
             turn.into_bytes(),
@@ -321,6 +321,7 @@ impl Fleet {
             self.names.channel("orders").into_bytes(),
             limits::ORDERS_LOGGED.to_string().into_bytes(),
             limits::ORDERS_LOGGED_BYTES.to_string().into_bytes(),
+            applied.into_bytes(),
         ];
         for (id, order, event) in orders {
             let fences = self.fences(order);

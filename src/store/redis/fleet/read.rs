@@ -151,7 +151,7 @@ impl Fleet {
     /// The life and the last applied order, as the head hears them.
     pub(super) fn said(&self) -> (String, String) {
         let member = self.member();
-        (format!("{:016x}", member.life()), super::reply::log_id(member.applied()))
+        (format!("{:016x}", member.life()), member.applied().to_string())
     }
 
     /// Applies what the head knows, and says how far this node's knowledge reaches.
@@ -327,7 +327,7 @@ impl Fleet {
         ask.arg(self.names.order("runs")).arg(run);
         let server = self.head_server().ok()?;
         let floor: Option<String> = server.call(&ask, self.config.budget).await.ok()?;
-        let floor = floor.as_deref().and_then(super::reply::number_of);
+        let floor = floor.and_then(|floor| floor.parse().ok());
         let mut seen = self.servers_seen();
         if let Some(floor) = floor {
             seen.learn(run, floor);

@@ -91,17 +91,7 @@ pub(super) fn lives_of(value: &Value) -> Vec<u64> {
 
 /// `turn-count`.
 pub(super) fn number(value: &Value) -> Option<Number> {
-    number_of(text(value)?)
-}
-
-/// The same of a text.
-pub(super) fn number_of(text: &str) -> Option<Number> {
-    text.parse().ok()
-}
-
-/// The id of a number in the log.
-pub(super) fn log_id(number: Number) -> String {
-    number.to_string()
+    text(value)?.parse().ok()
 }
 
 /// The form in which scripts compare numbers.
@@ -266,6 +256,5 @@ mod tests {
             assert_eq!((looked.tombstone, looked.lease.as_str()), (Number(u64::MAX), ""));
         }
         assert_eq!(hex(Number::new(7, 12)), "000000070000000c");
-        assert_eq!(log_id(Number::new(7, 12)), "7-12");
     }
 }

@@ -25,13 +25,14 @@ async fn the_log_is_bounded_by_bytes_and_says_where_it_begins() {
     let order = format!("k900:{}", "x".repeat(900));
     for count in 1..=100 {
         let (most, count) = (most.to_string(), count.to_string());
-        let args: [&[u8]; 12] = [
+        let args: [&[u8]; 13] = [
             LIFE,
             turn.as_bytes(),
             b"0",
             b"channel",
             b"65536",
             most.as_bytes(),
+            b"0-0",
             LIFE,
             count.as_bytes(),
             b"-",
