@@ -298,6 +298,12 @@ pub const TOPOLOGY_RETRY: Span = Span::from_millis(250);
 /// The least between two such questions, however many run into a change at once.
 pub const TOPOLOGY_APART: Span = Span::from_millis(100);
 
+/// A file with a password, a token or a key ring.
+pub const SECRET_FILE_BYTES_MAX: u64 = 64 * 1_024;
+
+/// A file with certificates or their key. The authorities of a whole system take some 300 KiB.
+pub const PEM_FILE_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+
 /// Servers of one cluster; what the makers of Redis Cluster name as its bound.
 pub const SERVERS_MAX: usize = 1_000;
 
