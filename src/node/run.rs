@@ -87,6 +87,9 @@ pub fn run(mut settings: Settings) -> Result<(), StartError> {
         return Err(StartError::Tests(failed.join("\n")));
     }
     let engine = build::engine(&settings, book)?;
+    if let Some(fleet) = &engine.fleet {
+        fleet.hold_journal(&engine).map_err(system("the journal"))?;
+    }
     let outcome = runtime.block_on(live(settings, Arc::new(engine)));
     if let Some(demo) = demo {
         demo.close();
