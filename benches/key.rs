@@ -101,6 +101,6 @@ fn target_key(book: &Rulebook, asked: &Asked<'_>) -> Key {
 
 fn key(book: &Rulebook, asked: &Asked<'_>) -> Key {
     let (route, captures) = book.route(asked).unwrap();
-    let planned = route.read_plan(asked, &captures, None, None).unwrap();
+    let planned = route.read_plan(asked, &captures, None, None.into()).unwrap();
     Key::new(&planned.key.unwrap(), "http://shop.example", "")
 }

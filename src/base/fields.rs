@@ -83,6 +83,43 @@ pub const IDENTITY_FIELDS: [&str; 22] = [
     "x-remote-user",
 ];
 
+/// Parameters whose values are usually secrets.
+const SECRET_PARAMETERS: [&str; 20] = [
+    "token",
+    "access_token",
+    "auth_token",
+    "id_token",
+    "refresh_token",
+    "private_token",
+    "jwt",
+    "api_key",
+    "apikey",
+    "key",
+    "password",
+    "passwd",
+    "secret",
+    "client_secret",
+    "signature",
+    "sig",
+    "x-amz-signature",
+    "x-amz-security-token",
+    "x-goog-signature",
+    "code",
+];
+
+/// Whether values of a parameter of this name are usually secrets.
+pub fn is_secret_parameter(name: &str) -> bool {
+    SECRET_PARAMETERS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
+/// The names of such parameters in a target, as they stand there.
+pub fn secret_parameters(target: &str) -> impl Iterator<Item = &str> {
+    let query = memchr::memchr(b'?', target.as_bytes()).and_then(|at| target.get(at + 1..));
+    let names = query.into_iter().flat_map(|query| query.split('&'));
+    let names = names.map(|pair| pair.split('=').next().unwrap_or_default());
+    names.filter(|name| is_secret_parameter(name))
+}
+
 /// Fields that are meant for one hop (RFC 9110, 7.6.1), besides those that `Connection` names.
 pub const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,

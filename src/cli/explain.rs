@@ -117,7 +117,7 @@ fn offline(asked: &Explain, question: &Question<'_>) -> Result<Value, Exit> {
         })?;
     let telemetry = Telemetry::default();
     let level = build::shared_level(&settings, &telemetry).map_err(|wrong| {
-        eprintln!("error: the shared level: {wrong}");
+        eprintln!("error: {wrong}");
         Exit::Configuration
     })?;
     let engine = Engine::new(Parts {

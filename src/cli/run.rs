@@ -2,11 +2,13 @@
 
 use crate::cli::Exit;
 use crate::cli::args::Run;
+use crate::node::build::BuildError;
 use crate::node::load::LoadError;
 use crate::node::reload::failed_tests;
 use crate::node::run::StartError;
 use crate::node::settings::{self, Flags};
-use crate::node::{load, run as node};
+use crate::node::{build, load, run as node};
+use crate::telemetry::Telemetry;
 
 /// Starts a node, or with `--check-only` says whether it would start.
 pub(super) fn run(run: &Run) -> Exit {
@@ -25,6 +27,10 @@ pub(super) fn run(run: &Run) -> Exit {
                 for warning in &loaded.warnings {
                     eprintln!("{}", warning.render(false));
                 }
+                if let Err(wrong) = build::shared_level(&settings, &Telemetry::default()) {
+                    eprintln!("error: {wrong}");
+                    return Exit::Configuration;
+                }
                 tested(&failed_tests(&loaded.rules))
             }
             Err(wrong) => told(&wrong),
@@ -33,11 +39,11 @@ pub(super) fn run(run: &Run) -> Exit {
     match node::run(settings) {
         Ok(()) => Exit::Done,
         Err(StartError::Rules(wrong)) => told(&wrong),
-        Err(wrong @ StartError::Tests(_)) => {
+        Err(wrong @ (StartError::Tests(_) | StartError::Build(BuildError::Level { .. }))) => {
             eprintln!("error: {wrong}");
             Exit::Configuration
         }
-        Err(wrong @ StartError::System { .. }) => {
+        Err(wrong @ (StartError::System { .. } | StartError::Build(_))) => {
             eprintln!("error: {wrong}");
             Exit::Failed
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderName, Method, header};
 
 use crate::base::fault::Fault;
+use crate::base::fields::secret_parameters;
 use crate::base::forwarded;
 use crate::base::ids::KindId;
 use crate::base::names;
@@ -17,7 +18,7 @@ use crate::engine::outbound;
 use crate::engine::transit::{Account, Outcome, Transit};
 use crate::entry::{Key, Labels};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
-use crate::rules::{Captures, Keeping, Mode, RequestBody, Role, Route, Share};
+use crate::rules::{Captures, Keeping, Mode, RequestBody, Role, Route, Share, Veil};
 
 /// What a request is.
 #[derive(Debug)]
@@ -50,6 +51,15 @@ pub struct Routed {
     pub note: String,
 }
 
+/// Why an answer stays on its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// What identifies it holds a digest of credentials that no other node can make.
+    Digest,
+    /// Its URL, which is a label of every frame, has a parameter that usually holds a secret.
+    Parameter,
+}
+
 /// A read with everything that identifies its answer.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -71,6 +81,8 @@ pub struct Plan {
     pub body: bytes::Bytes,
     /// How and where its answer is kept.
     pub keeping: Keeping,
+    /// Why it is not shared with other nodes, whatever the rule says.
+    pub withheld: Option<Withheld>,
     /// What decides where in a cluster it stands, if its key does not.
     pub shard: Option<String>,
 }
@@ -205,11 +217,12 @@ pub fn read(
         return Admission::Pass(routed, Reason::ModePass);
     }
     let identity = identity(engine, transit, route);
+    let veil = engine.veil(identity.as_deref());
     let planned = match route {
         None => None,
         Some(route) => {
             let asked = transit.asked();
-            match route.read_plan(&asked, &routed.captures, body, identity.as_deref()) {
+            match route.read_plan(&asked, &routed.captures, body, veil) {
                 Ok(planned) => Some(planned),
                 Err((reason, note)) => return pass(routed, reason, note),
             }
@@ -236,6 +249,7 @@ pub fn read(
     } else {
         RequestDirectives::default()
     };
+    let withheld = withheld(engine, transit, route, text.is_some(), identity.is_some());
     let keeping = route.map_or_else(Keeping::default, |route| route.keeping);
     let (send_target, shard) = match planned {
         Some(planned) => (planned.forward_target, planned.shard),
@@ -243,6 +257,7 @@ pub fn read(
     };
     Admission::Read(Plan {
         keeping,
+        withheld,
         shard,
         key,
         kind: route.map_or(KindId(0), |route| route.kind),
@@ -285,6 +300,32 @@ fn site(transit: &Transit, origin: &Upstream) -> String {
     } else {
         format!("{}://{}", transit.scheme, transit.authority)
     }
+}
+
+impl Engine {
+    /// What stands for the credentials of a request of this identity.
+    pub(super) fn veil<'a>(&'a self, identity: Option<&'a str>) -> Veil<'a> {
+        let is_apart = self.fleet.is_some() && !self.shares_identities;
+        Veil { identity, key: Some(&self.identity_key), is_apart }
+    }
+}
+
+/// Why the answer stays on this node.
+fn withheld(
+    engine: &Engine,
+    transit: &Transit,
+    route: Option<&Route>,
+    has_key: bool,
+    has_identity: bool,
+) -> Option<Withheld> {
+    engine.fleet.as_ref()?;
+    let hides = || route.is_some_and(|route| route.hides(&transit.parts.headers));
+    if !engine.shares_identities && (has_identity || hides()) {
+        return Some(Withheld::Digest);
+    }
+    // A parameter that the key names is there by the rule's own word.
+    let named = |name: &str| has_key && route.is_some_and(|route| route.keys_by(name));
+    secret_parameters(transit.target()).any(|name| !named(name)).then_some(Withheld::Parameter)
 }
 
 /// The keyed digest of all credentials of a request, where the rule needs one.

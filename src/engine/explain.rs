@@ -186,10 +186,16 @@ fn writes(engine: &Engine, transit: &Transit, write: &Routed, body: &[u8], told:
     if let Some(route) = &write.route {
         let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
         let identity = admit::identity(engine, transit, Some(route));
-        let identity = identity.as_deref();
-        let planned = route.write_selectors(&asked, &write.captures, Some(&body), identity, None);
+        let veil = engine.veil(identity.as_deref());
+        let planned = route.write_selectors(&asked, &write.captures, Some(&body), veil, None);
         for planned in planned {
-            let widened = if planned.widened { "  (widened: a part is missing)" } else { "" };
+            let widened = if !planned.widened {
+                ""
+            } else if veil.is_apart {
+                "  (widened: a part is missing, or a digest that other nodes cannot make)"
+            } else {
+                "  (widened: a part is missing)"
+            };
             let selector = format!("{}{widened}", planned.selector);
             if !told.purges.contains(&selector) {
                 told.purges.push(selector);
@@ -206,8 +212,9 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         let identity = admit::identity(engine, transit, Some(route));
         let body = RequestBody::new(plan.body.clone());
         let (asked, captures) = (transit.asked(), &plan.routed.captures);
-        let notes = route.key_parts(&asked, captures, Some(&body), identity.as_deref());
-        told.tags = route.tags(&asked, captures, Some(&body), identity.as_deref(), None).tags;
+        let veil = engine.veil(identity.as_deref());
+        let notes = route.key_parts(&asked, captures, Some(&body), veil);
+        told.tags = route.tags(&asked, captures, Some(&body), veil, None).tags;
         told.parts = notes
             .into_iter()
             .map(|note| Part { text: note.text, value: note.value, from: note.from })

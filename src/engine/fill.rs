@@ -113,7 +113,7 @@ pub(super) async fn fill(
     }
     let body = Body::in_transit(flight.stream.take(), &engine.transit);
     flight.stream.put_back(&body);
-    let refusal = match tags(errand, &body, &fields) {
+    let refusal = match tags(engine, errand, &body, &fields) {
         Some(tags) => {
             let labels = Labels { tags, ..errand.labels.clone() };
             let head = Head::shaped(head.status, &fields, engine.l1.shapes());
@@ -150,7 +150,7 @@ pub(super) fn fits(
     fields: &HeaderMap,
     len: u64,
 ) -> bool {
-    let tags = tags(errand, &Body::empty(), fields).unwrap_or_default();
+    let tags = tags(engine, errand, &Body::empty(), fields).unwrap_or_default();
     let labels = Labels { tags, ..errand.labels.clone() };
     let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
     let head = Head::shaped(status, fields, engine.l1.shapes());
@@ -171,7 +171,7 @@ fn foretold(
     if engine.settling.is_settled() && !overtaken {
         return (keep, None);
     }
-    let Some(tags) = tags(errand, &Body::empty(), fields) else {
+    let Some(tags) = tags(engine, errand, &Body::empty(), fields) else {
         return (keep, Some(Reason::TooManyTags));
     };
     let labels = Labels { tags, ..errand.labels.clone() };
@@ -269,7 +269,12 @@ fn only_stream(engine: &Engine, flight: &Arc<Flight>, errand: &Errand, body: &mu
 
 /// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when
 /// there are more than an entry may have: a purge by one that was left off would miss it.
-fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Box<[Arc<str>]>> {
+fn tags(
+    engine: &Engine,
+    errand: &Errand,
+    body: &Body,
+    fields: &HeaderMap,
+) -> Option<Box<[Arc<str>]>> {
     let plan = &errand.plan;
     let mut tags = header_tags(fields)?;
     if let Some(route) = &plan.routed.route {
@@ -278,9 +283,9 @@ fn tags(errand: &Errand, body: &Body, fields: &HeaderMap) -> Option<Box<[Arc<str
             .then(|| json::read(fields, &body.to_bytes(), route.json_max))
             .flatten();
         let request = RequestBody::new(plan.body.clone());
-        let caller = plan.identity.as_deref();
+        let veil = engine.veil(plan.identity.as_deref());
         let (asked, captures) = (errand.gist.asked(), &plan.routed.captures);
-        let named = route.tags(&asked, captures, Some(&request), caller, answer.as_ref());
+        let named = route.tags(&asked, captures, Some(&request), veil, answer.as_ref());
         tags.extend(named.tags.into_iter().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
     }
     let few = tags.len() <= limits::TAGS_PER_ENTRY_MAX;

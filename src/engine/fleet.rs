@@ -81,10 +81,9 @@ pub(super) enum Seen {
 }
 
 impl Engine {
-    /// The fleet, if answers of this plan are shared in it. What the digest of a credential
-    /// identifies is found again by nodes that know the key of these digests, and by no others.
+    /// The fleet, if answers of this plan are shared in it.
     pub(super) fn shares(&self, plan: &Plan) -> Option<&Arc<Fleet>> {
-        let shared = plan.keeping.l2 && (plan.identity.is_none() || self.shares_identities);
+        let shared = plan.keeping.l2 && plan.withheld.is_none();
         self.fleet.as_ref().filter(|_| shared)
     }
 

@@ -228,9 +228,8 @@ impl Task {
         if let Some(route) = route {
             let body = self.copy.body(&self.parts.fields);
             let captures = &self.routed.captures;
-            let identity = self.identity.as_deref();
-            let planned =
-                route.write_selectors(&asked, captures, body.as_ref(), identity, response);
+            let veil = self.worker.engine.veil(self.identity.as_deref());
+            let planned = route.write_selectors(&asked, captures, body.as_ref(), veil, response);
             for one in planned {
                 widened |= one.widened;
                 selectors.push(one.selector);

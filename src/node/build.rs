@@ -34,14 +34,46 @@ pub fn options(settings: &Settings) -> Options {
     }
 }
 
+/// Why no engine was made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The settings of the shared level make no sense.
+    #[error("{place}: {problem}")]
+    Level {
+        /// The part of the settings.
+        place: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Something could not be opened.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+fn wrong(place: &'static str, problem: impl ToString) -> BuildError {
+    BuildError::Level { place, problem: problem.to_string() }
+}
+
+fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BuildError {
+    move |cause| BuildError::System { what, cause }
+}
+
 /// An engine with its sinks open.
-pub fn engine(settings: &Settings, book: Book) -> std::io::Result<Engine> {
+///
+/// # Errors
+/// Where a log cannot be opened, and as [`shared_level`].
+pub fn engine(settings: &Settings, book: Book) -> Result<Engine, BuildError> {
     let clock = Clock::system();
-    let access = Sink::open(&settings.access_log)?;
+    let access = Sink::open(&settings.access_log).map_err(system("the access log"))?;
     let events = if settings.event_log == settings.access_log {
         access.clone()
     } else {
-        Sink::open(&settings.event_log)?
+        Sink::open(&settings.event_log).map_err(system("the event log"))?
     };
     let telemetry = Telemetry::new(access, events);
     let SharedLevel { fleet, identity_key } = shared_level(settings, &telemetry)?;
@@ -75,11 +107,9 @@ pub struct SharedLevel {
 ///
 /// # Errors
 /// Where the key ring cannot be read, or the settings make no sense.
-pub fn shared_level(settings: &Settings, telemetry: &Telemetry) -> std::io::Result<SharedLevel> {
-    let ring = match &settings.l2_keys {
-        Some(text) => Some(KeyRing::parse(text).map_err(std::io::Error::other)?),
-        None => None,
-    };
+pub fn shared_level(settings: &Settings, telemetry: &Telemetry) -> Result<SharedLevel, BuildError> {
+    let ring = settings.l2_keys.as_deref().map(KeyRing::parse).transpose();
+    let ring = ring.map_err(|problem| wrong("the key ring", problem))?;
     // Nodes that have the same keys find what they keep for the same caller.
     let identity_key = ring.as_ref().map(KeyRing::identities);
     let fleet = match &settings.l2 {
@@ -93,7 +123,7 @@ fn fleet(
     config: &Config,
     ring: Option<KeyRing>,
     telemetry: &Telemetry,
-) -> std::io::Result<Arc<Fleet>> {
+) -> Result<Arc<Fleet>, BuildError> {
     let telemetry = telemetry.clone();
     let clock = Clock::system();
     let tell = move |told| {
@@ -101,13 +131,15 @@ fn fleet(
         engine::news::tell(&telemetry, clock.now(), &News::Servers(told));
     };
     let life = random_key()?.first_chunk().copied().map_or(1, u64::from_le_bytes);
-    let fleet = Fleet::new(config.clone(), ring, life, tell).map_err(std::io::Error::other)?;
-    Ok(Arc::new(fleet))
+    let fleet = Fleet::new(config.clone(), ring, life, tell);
+    fleet.map(Arc::new).map_err(|problem| wrong("the shared level", problem))
 }
 
-fn random_key() -> std::io::Result<[u8; 32]> {
+fn random_key() -> Result<[u8; 32], BuildError> {
     let mut key = [0; 32];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let source = std::fs::File::open("/dev/urandom");
+    let read = source.and_then(|mut source| source.read_exact(&mut key));
+    read.map_err(system("/dev/urandom"))?;
     Ok(key)
 }
 

@@ -3,12 +3,14 @@
 
 mod places;
 mod read;
+mod secrets;
 mod variables;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use places::{Places, Provenance, rank_of};
 pub(crate) use read::{Read, read};
+pub(crate) use secrets::{secret_of, text_of};
 pub(crate) use variables::Variables;
 
 /// The whole file; every field has its built-in value.

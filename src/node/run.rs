@@ -36,6 +36,9 @@ pub enum StartError {
     /// `[[test]]` blocks of the rules fail.
     #[error("[[test]] blocks fail:\n{0}")]
     Tests(String),
+    /// The engine cannot be made from the settings.
+    #[error(transparent)]
+    Build(#[from] build::BuildError),
     /// Something could not be opened, bound or started.
     #[error("{what}: {cause}")]
     System {
@@ -85,7 +88,10 @@ pub fn run(mut settings: Settings) -> Result<(), StartError> {
     if !failed.is_empty() {
         return Err(StartError::Tests(failed.join("\n")));
     }
-    let engine = build::engine(&settings, book).map_err(system("the logs"))?;
+    let engine = build::engine(&settings, book)?;
+    if let Some(fleet) = &engine.fleet {
+        fleet.hold_journal(&engine).map_err(system("the journal"))?;
+    }
     let outcome = runtime.block_on(live(settings, Arc::new(engine)));
     if let Some(demo) = demo {
         demo.close();

@@ -14,6 +14,7 @@ use super::diagnostic::{Code, Findings, Spot};
 use super::expr::{Expr, Step};
 use super::rulebook::{Kind, Role, Route, Rulebook};
 use super::template::Template;
+use crate::base::fields::is_secret_parameter;
 
 /// Judges all routes.
 pub(super) fn check(routes: &[Made], kinds: &[Kind], has_origin: bool, found: &mut Findings) {
@@ -76,21 +77,23 @@ pub(super) fn is_credential(of: &super::extract::ValueOf, names: &CredentialName
     }
 }
 
-/// Warns of credentials that a text shows as they are. `what` says which texts these are.
-pub(super) fn check_secrets(
-    what: &str,
-    template: &Template,
-    names: &CredentialNames,
-    spot: Spot,
-    found: &mut Findings,
-) {
+/// Warns of secrets that a text shows as they are: parameters of the query, for which no digest
+/// stands. `what` says which texts these are.
+pub(super) fn check_secrets(what: &str, template: &Template, spot: Spot, found: &mut Findings) {
+    use super::extract::ValueOf;
+    let secret = |of: &ValueOf| match of {
+        // APIs call many a thing so that everybody may know.
+        ValueOf::Parameter(name) if matches!(&**name, "key" | "code") => false,
+        ValueOf::Parameter(name) => is_secret_parameter(name),
+        _ => false,
+    };
     let digested = |value: &Expr| value.steps.contains(&Step::Sha256);
     for value in template.values().filter(|value| !digested(value)) {
-        if value.sources().any(|of| is_credential(of, names)) {
-            let message = format!("{what} would show the credential `{{{}}}`", value.written);
+        if value.sources().any(secret) {
+            let message = format!("{what} would show the secret `{{{}}}`", value.written);
             found.warn(Code::SecretInKey, spot, message).help(format!(
-                "use {{identity}}, or put |sha256 behind it: {what} appear in logs, in answers and \
-                 in Redis"
+                "take it from a field, or put |sha256 behind it: {what} appear in logs, in answers \
+                 and in Redis"
             ));
         }
     }

@@ -131,10 +131,10 @@ codes! {
     NoEffect: "C021", "a field without effect",
         "The field is understood, but nothing on this route lets it matter.";
     /// A secret in the key.
-    SecretInKey: "C022", "a credential that keys, tags or selectors would show",
-        "Keys appear in Cache-Status, logs and statistics. {identity} is a keyed digest of all \
-         credentials of a request and shows none of them; {header.x-api-key|sha256} also hides \
-         it.";
+    SecretInKey: "C022", "a secret that keys, tags or selectors would show",
+        "Keys appear in Cache-Status, logs, statistics and Redis. For a field or cookie that is a \
+         credential a keyed digest stands there; a parameter of the query stands there as it is, \
+         unless it is digested: {query.token|sha256}.";
     /// A test that cannot be run.
     Test: "C023", "a test that cannot be run",
         "A [[test]] has `request = \"METHOD /target\"` and at least one expectation.";

@@ -74,6 +74,20 @@ impl CredentialNames {
         self.headers.contains(name) || (*name == COOKIE && self.cookies_ignored.is_some())
     }
 
+    /// Whether this field is one by these rules or by everybody's.
+    pub(super) fn hides_header(&self, name: &HeaderName) -> bool {
+        self.counts_header(name) || *name == COOKIE || IDENTITY_FIELDS.contains(&name.as_str())
+    }
+
+    /// Whether this cookie is one, also where the profile does not count cookies.
+    pub(super) fn hides_cookie(&self, name: &[u8]) -> bool {
+        let name = String::from_utf8_lossy(name);
+        match &self.cookies_ignored {
+            Some(ignored) => !ignored.iter().any(|glob| glob.matches(&name)),
+            None => !COOKIES_IGNORED.iter().any(|glob| Glob::new(glob).matches(&name)),
+        }
+    }
+
     /// Whether a credential that its request carried selects a variant. Neither it nor a digest of
     /// it may leave the process: who reads that could try weak ones.
     pub fn select(&self, selecting: &Selecting) -> bool {

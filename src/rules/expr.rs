@@ -50,22 +50,34 @@ pub(super) enum Resolved<'e, 'a> {
 }
 
 impl Expr {
-    /// The value in keys, tags and selectors.
+    /// The value in keys, tags and selectors. Of a credential it is a digest, whatever filters
+    /// have made of it.
     pub(super) fn resolve<'a>(
         &self,
         given: &Given<'a>,
         shape: &QueryShape<'_>,
     ) -> Resolved<'_, 'a> {
-        let mut value = given.one(&self.of, shape);
+        let mut from = &self.of;
+        let mut value = given.one(from, shape);
         for step in &self.steps {
             value = match (step, value) {
-                (Step::Or(of), None) => given.one(of, shape),
+                (Step::Or(of), None) => {
+                    from = of;
+                    given.one(of, shape)
+                }
                 (Step::Default(text), None) => return Resolved::Text(text),
                 (_, None) => None,
                 (step, Some(value)) => step.apply(value),
             };
         }
+        let value = value.map(|one| if given.hides(from) { given.veil.over(one) } else { one });
         value.map_or(Resolved::Missing, Resolved::Value)
+    }
+
+    /// Whether it may be a digest that other nodes cannot make.
+    pub(super) fn is_apart(&self, given: &Given<'_>) -> bool {
+        let hidden = |of: &ValueOf| *of == ValueOf::Identity || given.hides(of);
+        given.veil.is_apart && self.sources().any(hidden)
     }
 
     /// Whether any value there is fits; `None` when there is none. For conditions, in which a

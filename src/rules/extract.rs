@@ -10,12 +10,13 @@ use http::header::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
 use super::canonical;
-use super::credentials::cookies;
+use super::credentials::{CredentialNames, cookies};
 use super::host::split_authority;
 use super::json::Json;
 use super::node::{Node, Pointer, Value};
 use super::percent;
 use super::query::{Parameter, Query};
+use super::veil::Veil;
 
 /// A request as rules see it.
 #[derive(Clone, Copy, Debug)]
@@ -189,15 +190,24 @@ pub(super) struct Given<'a> {
     pub(super) captures: &'a Captures,
     pub(super) query: Query<'a>,
     pub(super) body: Option<&'a RequestBody>,
-    pub(super) identity: Option<&'a str>,
     pub(super) answer: Option<&'a Json>,
+    /// What stands for credentials.
+    pub(super) veil: Veil<'a>,
+    /// What counts as one. Conditions, which make no text, need not know.
+    pub(super) credentials: Option<&'a CredentialNames>,
 }
 
 impl<'a> Given<'a> {
     /// What is known before any body is read.
     pub(super) fn request(asked: &'a Asked<'a>, captures: &'a Captures) -> Self {
         let query = Query::of(asked.target);
-        Self { asked, captures, query, body: None, identity: None, answer: None }
+        let (body, answer, credentials) = (None, None, None);
+        Self { asked, captures, query, body, answer, veil: Veil::default(), credentials }
+    }
+
+    /// Whether values of this kind are hidden in texts.
+    pub(super) fn hides(&self, of: &ValueOf) -> bool {
+        self.credentials.is_some_and(|names| names.hide(of))
     }
 
     /// The value as keys, tags and selectors hold it: one, with repeated lines and cookies joined
@@ -224,7 +234,7 @@ impl<'a> Given<'a> {
             }
             ValueOf::RequestJson(pointer) => json_part(pointer, self.body?.json()?),
             ValueOf::AnswerJson(pointer) => json_part(pointer, self.answer?),
-            ValueOf::Identity => self.identity.map(|text| Datum::plain(text.as_bytes())),
+            ValueOf::Identity => self.veil.identity.map(|text| Datum::plain(text.as_bytes())),
             ValueOf::Host | ValueOf::Path | ValueOf::Method => Some(Datum::plain(self.line(of))),
         }
     }

@@ -43,6 +43,7 @@ mod selector;
 mod template;
 pub mod testblock;
 mod values;
+mod veil;
 mod words;
 
 pub use credentials::CredentialNames;
@@ -54,6 +55,7 @@ pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags, header_tags};
 pub use rulebook::{
     EventsRule, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share,
 };
+pub use veil::Veil;
 
 use crate::base::units::Span;
 

@@ -14,6 +14,7 @@ use super::query;
 use super::rulebook::{Mode, Route, Unnamed};
 pub use super::selector::PlannedSelector;
 use super::template::{Nothing, Piece, Template};
+use super::veil::Veil;
 use crate::base::limits::{KEY_BYTES_MAX, TAGS_PER_ENTRY_MAX};
 use crate::base::names::{CACHE_TAG, SURROGATE_KEY};
 use crate::base::reason::Reason;
@@ -56,14 +57,14 @@ pub struct Tags {
 type Refused = (Reason, String);
 
 impl Route {
-    /// How a read is looked up, or why it passes uncached, with a word on what exactly. `identity`
-    /// is the digest of the request's credentials, when it has any.
+    /// How a read is looked up, or why it passes uncached, with a word on what exactly. `veil`
+    /// is what stands for the request's credentials.
     pub fn read_plan(
         &self,
         asked: &Asked<'_>,
         captures: &Captures,
         body: Option<&RequestBody>,
-        identity: Option<&str>,
+        veil: Veil<'_>,
     ) -> Result<ReadPlan, Refused> {
         if self.mode == Mode::Pass {
             return Err((Reason::ModePass, String::new()));
@@ -71,7 +72,7 @@ impl Route {
         if self.key.is_none() && self.bypass.is_none() && self.shard.is_none() {
             return Ok(ReadPlan::default());
         }
-        let given = Given { body, identity, ..Given::request(asked, captures) };
+        let given = Given { body, ..self.given(asked, captures, veil) };
         if self.bypass.as_ref().is_some_and(|bypass| bypass.holds(&given)) {
             return Err((Reason::BypassRule, String::new()));
         }
@@ -99,9 +100,32 @@ impl Route {
         asked: &Asked<'_>,
         captures: &Captures,
         body: Option<&RequestBody>,
-        identity: Option<&str>,
+        veil: Veil<'_>,
     ) -> Option<String> {
-        self.shard_of(&Given { body, identity, ..Given::request(asked, captures) })
+        self.shard_of(&Given { body, ..self.given(asked, captures, veil) })
+    }
+
+    /// What its texts are made of.
+    fn given<'a>(
+        &'a self,
+        asked: &'a Asked<'a>,
+        captures: &'a Captures,
+        veil: Veil<'a>,
+    ) -> Given<'a> {
+        let credentials = Some(&*self.credentials);
+        Given { veil, credentials, ..Given::request(asked, captures) }
+    }
+
+    /// Whether its key, or a tag by which it goes, holds a digest of a credential that a request
+    /// with these fields carries.
+    pub fn hides(&self, fields: &HeaderMap) -> bool {
+        let sources = self.key.iter().chain(&self.tags).flat_map(Template::sources);
+        sources.into_iter().any(|of| self.credentials.hide_of(of, fields))
+    }
+
+    /// Whether its key names this parameter by itself.
+    pub fn keys_by(&self, name: &str) -> bool {
+        self.query.in_key.iter().any(|one| **one == *name)
     }
 
     fn shard_of(&self, given: &Given<'_>) -> Option<String> {
@@ -162,9 +186,9 @@ impl Route {
         asked: &Asked<'_>,
         captures: &Captures,
         body: Option<&RequestBody>,
-        identity: Option<&str>,
+        veil: Veil<'_>,
     ) -> Vec<PartNote> {
-        let given = Given { body, identity, ..Given::request(asked, captures) };
+        let given = Given { body, ..self.given(asked, captures, veil) };
         let values = self.key.iter().flat_map(Template::values);
         values.map(|value| note(value, &given, &self.shape(), self)).collect()
     }
@@ -207,14 +231,14 @@ impl Route {
         asked: &Asked<'_>,
         captures: &Captures,
         body: Option<&RequestBody>,
-        identity: Option<&str>,
+        veil: Veil<'_>,
         answer: Option<&Json>,
     ) -> Tags {
         let mut all = Tags::default();
         if self.tags.is_empty() {
             return all;
         }
-        let given = Given { body, identity, answer, ..Given::request(asked, captures) };
+        let given = Given { body, answer, ..self.given(asked, captures, veil) };
         for template in &self.tags {
             let mut tag = String::new();
             match template.write(&given, &self.shape(), &mut tag) {
@@ -232,14 +256,14 @@ impl Route {
         asked: &Asked<'_>,
         captures: &Captures,
         body: Option<&RequestBody>,
-        identity: Option<&str>,
+        veil: Veil<'_>,
         answer: Option<&Json>,
     ) -> Vec<PlannedSelector> {
         let mut all: Vec<PlannedSelector> = Vec::new();
         if self.on_write.purge.is_empty() {
             return all;
         }
-        let given = Given { body, identity, answer, ..Given::request(asked, captures) };
+        let given = Given { body, answer, ..self.given(asked, captures, veil) };
         for template in &self.on_write.purge {
             let planned = template.plan(&given, self.on_write.skip_missing);
             all.extend(planned.filter(|one| !all.contains(one)));
@@ -311,7 +335,10 @@ fn note(value: &Expr, given: &Given<'_>, shape: &QueryShape<'_>, route: &Route) 
             let mut escaped = String::new();
             datum.write_escaped(&mut escaped);
             let there = value.sources().find(|of| given.one(of, shape).is_some());
-            let from = there.map_or_else(String::new, |of| describe(of, route));
+            let mut from = there.map_or_else(String::new, |of| describe(of, route));
+            if there.is_some_and(|of| given.hides(of)) {
+                from.push_str(", as a keyed digest");
+            }
             PartNote { text, value: Some(escaped), from }
         }
     }

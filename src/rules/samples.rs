@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{Asked, Diagnostic, LoadContext, Rulebook, Source, load};
+use super::{Asked, Diagnostic, LoadContext, Rulebook, Source, Veil, load};
 
 /// A file of rules with a version and one origin before the given text.
 pub(super) fn source(text: &str) -> Source {
@@ -104,7 +104,7 @@ impl Request {
         let asked = self.asked();
         let (route, captures) = book.route(&asked).ok_or("no route")?;
         let body = body.map(|text| super::RequestBody::new(text.to_owned().into()));
-        let plan = route.read_plan(&asked, &captures, body.as_ref(), identity);
+        let plan = route.read_plan(&asked, &captures, body.as_ref(), identity.into());
         plan.map(|plan| plan.key.unwrap_or_else(|| "the target".into()))
             .map_err(|(reason, detail)| format!("{reason} {detail}").trim().to_owned())
     }
@@ -120,7 +120,13 @@ impl Request {
         let (route, captures) = book.route(&asked).unwrap();
         let body = body.map(|text| super::RequestBody::new(text.to_owned().into()));
         let answer = answer.map(|text| super::Json::read(text.as_bytes()).unwrap());
-        let all = route.write_selectors(&asked, &captures, body.as_ref(), None, answer.as_ref());
+        let all = route.write_selectors(
+            &asked,
+            &captures,
+            body.as_ref(),
+            Veil::default(),
+            answer.as_ref(),
+        );
         all.iter()
             .map(|one| format!("{}{}", if one.widened { "!" } else { "" }, one.selector))
             .collect()

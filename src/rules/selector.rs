@@ -1,6 +1,6 @@
 //! Templates of selectors: what a write purges. Where a part is missing the selector is widened,
 //! never narrowed: too much goes, nothing stale stays. Only `on_write.missing = "skip"` leaves such
-//! a selector out.
+//! a selector out. It is widened too where a part is a digest that other nodes cannot make.
 
 use super::diagnostic::{Code, Findings};
 use super::expr::{Expr, Resolved};
@@ -47,7 +47,8 @@ pub(super) struct SelectorTemplate {
 pub struct PlannedSelector {
     /// What goes.
     pub selector: Selector,
-    /// Whether a missing part made it wider than the rule has it.
+    /// Whether a part that is missing, or that other nodes cannot make, made it wider than the rule
+    /// has it.
     pub widened: bool,
 }
 
@@ -137,18 +138,20 @@ impl SelectorTemplate {
             match piece {
                 Piece::Text(own) => text.push_str(own),
                 Piece::Value(value) => match value.resolve(given, &shape) {
+                    Resolved::Text(own) => text.push_str(own),
+                    // Nothing is stored under a key or tag of that length.
+                    Resolved::Value(datum) if datum.bytes.len() > KEY_BYTES_MAX => return None,
+                    Resolved::Value(datum) if !value.is_apart(given) => {
+                        self.write_value(&datum, &mut text);
+                    }
                     Resolved::Missing if skip_missing => return None,
-                    Resolved::Missing => {
+                    Resolved::Missing | Resolved::Value(_) => {
                         widened = true;
                         if self.kind == SelectorKind::Prefix {
                             break;
                         }
                         text.push('*');
                     }
-                    Resolved::Text(own) => text.push_str(own),
-                    // Nothing is stored under a key or tag of that length.
-                    Resolved::Value(datum) if datum.bytes.len() > KEY_BYTES_MAX => return None,
-                    Resolved::Value(datum) => self.write_value(&datum, &mut text),
                 },
             }
         }

@@ -197,7 +197,8 @@ impl TestCase {
             let captures = Captures::default();
             return Made { route: None, captures, key: Ok(whole()), has_identity: false };
         };
-        let plan = route.read_plan(&asked, &captures, self.body.as_ref(), self.identity(book));
+        let plan =
+            route.read_plan(&asked, &captures, self.body.as_ref(), self.identity(book).into());
         let has_identity = plan.as_ref().is_ok_and(|plan| plan.has_identity);
         let key = plan.map(|plan| plan.key.unwrap_or_else(whole));
         Made { route: Some(route), captures, key, has_identity }
@@ -290,7 +291,9 @@ impl TestCase {
         let json = answer.and_then(|response| response.json.as_ref());
         let asked = self.asked();
         let mut all = made.route.map_or_else(Vec::new, |route| {
-            route.tags(&asked, &made.captures, self.body.as_ref(), self.caller(route), json).tags
+            route
+                .tags(&asked, &made.captures, self.body.as_ref(), self.caller(route).into(), json)
+                .tags
         });
         let sent = answer.and_then(|response| header_tags(&response.fields));
         for tag in sent.unwrap_or_default() {
@@ -314,7 +317,7 @@ impl TestCase {
             return Vec::new();
         }
         let json = answer.and_then(|response| response.json.as_ref());
-        let (asked, caller) = (self.asked(), self.caller(route));
+        let (asked, caller) = (self.asked(), self.caller(route).into());
         let planned =
             route.write_selectors(&asked, &made.captures, self.body.as_ref(), caller, json);
         planned.iter().map(|one| one.selector.to_string()).collect()

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use crate::base::clock::Timestamp;
+use crate::base::fields::is_secret_parameter;
 use crate::base::plain::is_plain;
 use crate::telemetry::digits::{decimal, hex, last_digits, signed};
 use crate::telemetry::time::write_rfc3339;
@@ -156,32 +157,11 @@ fn escape(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Parameters whose values are usually secrets.
-const SECRET_PARAMETERS: [&str; 14] = [
-    "token",
-    "access_token",
-    "id_token",
-    "refresh_token",
-    "api_key",
-    "apikey",
-    "key",
-    "password",
-    "passwd",
-    "secret",
-    "client_secret",
-    "signature",
-    "sig",
-    "code",
-];
-
 /// A key fit for logs: in one that is a target, values of secret-looking parameters are struck out.
 pub fn redacted(key: &str) -> std::borrow::Cow<'_, str> {
     let Some(at) = memchr::memchr(b'?', key.as_bytes()) else { return key.into() };
     let (before, query) = (key.get(..at).unwrap_or(key), key.get(at + 1..).unwrap_or_default());
-    let secret = |pair: &str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        SECRET_PARAMETERS.iter().any(|secret| secret.eq_ignore_ascii_case(name))
-    };
+    let secret = |pair: &str| is_secret_parameter(pair.split('=').next().unwrap_or_default());
     if !query.split('&').any(secret) {
         return key.into();
     }
@@ -242,6 +222,7 @@ mod tests {
     #[test]
     fn secrets_do_not_reach_the_log() {
         assert_eq!(redacted("http://h/a?q=1&Token=abc&x"), "http://h/a?q=1&Token=***&x");
+        assert_eq!(redacted("/a?X-Amz-Signature=abc&jwt=e"), "/a?X-Amz-Signature=***&jwt=***");
         assert_eq!(redacted("http://h/a?tokens=abc"), "http://h/a?tokens=abc");
         assert_eq!(redacted("gad:stats:user:2"), "gad:stats:user:2");
     }

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Words that must be nowhere.
 const SECRETS: [&str; 3] = ["hunter2", "swordfish", "c2VhbGluZw"];
 
+/// A key ring with the last of them in it.
+const RING: &str = "1:c2VhbGluZwc2VhbGluZwc2VhbGluZwc2VhbGluZwc2U=";
+
 struct Place {
     folder: PathBuf,
 }
@@ -73,7 +76,7 @@ fn every_setting_is_shown_with_its_place_and_no_secret() {
     let environment = [
         ("REDIS_URL", "redis://ann:hunter2@cache:7000/3"),
         ("REDIS_PASSWORD", "hunter2"),
-        ("CISTERN_KEY", "1:c2VhbGluZw"),
+        ("CISTERN_KEY", RING),
         ("CISTERN_L1__SIZE", "1MB"),
         ("REDIS_SYNC_INTERVAL", "60"),
         ("REDIS_CACHE_TTL", "300"),
@@ -108,7 +111,7 @@ fn every_setting_is_shown_with_its_place_and_no_secret() {
 fn the_file_alone_and_nothing_at_all_are_shown_too() {
     let place = Place::new("plain")
         .file("cistern.toml", "[l2]\nurl = \"redis://:swordfish@file\"\nkeys_file = \"keys\"\n")
-        .file("keys", "1:c2VhbGluZw\n");
+        .file("keys", &format!("{RING}\n"));
     let output = place.says(&["config", "show", "--config", "cistern.toml"], &[]);
     assert_eq!(line(&output, "l2.url"), "l2.url redis://:<hidden>@file cistern.toml:2");
     assert_eq!(line(&output, "l2.keys_file"), "l2.keys_file keys cistern.toml:3");
@@ -126,7 +129,7 @@ fn what_is_wrong_is_told_without_the_secret() {
         .file("both.toml", "[l2]\nurl = \"redis://:swordfish@h\"\nnodes = [\"swordfish@a\"]\n")
         .file("nodes.toml", "[l2]\nnodes = [\"redis://:swordfish@a\"]\nmode = \"cluster\"\n");
     let refused = |words: &[&str], environment: &[(&str, &str)], remedy: &str| {
-        for verb in [&["config", "show"][..], &["run", "--check-only"]] {
+        for verb in [&["config", "show"][..], &["run", "--check-only"], &["run"]] {
             let output = place.says(&[verb, words].concat(), environment);
             let told = text(&output.stderr);
             assert_eq!(output.status.code(), Some(78), "{told}");
@@ -142,6 +145,27 @@ fn what_is_wrong_is_told_without_the_secret() {
     refused(&[], &[("REDIS_URL", "redis://h"), ("CISTERN_L2__PASSWORD", "hunter2")], "password");
     refused(&[], &[("REDIS_PASSWORD", "hunter2"), ("REDIS_PASSWORD_FILE", "x")], "one of them");
     refused(&[], &[("REDIS_CACHE_TTL", "soon")], "REDIS_CACHE_TTL");
+    refused(&[], &[("REDIS_URL", "redis://hunter2@cache")], "REDIS_URL: a user");
+    refused(&[], &[("REDIS_URL", "redis://h"), ("CISTERN_KEY", "1:hunter2")], "CISTERN_KEY: key 1");
+    refused(&[], &[("CISTERN_KEY", "1:hunter2")], "CISTERN_KEY: key 1");
+    let endless = [("REDIS_URL", "redis://h"), ("REDIS_PASSWORD_FILE", "/dev/zero")];
+    refused(&[], &endless, "REDIS_PASSWORD_FILE: /dev/zero: it is not a regular file");
+    let doctor = place.says(&["doctor"], &[("REDIS_URL", "redis://hunter2@cache")]);
+    assert_eq!(doctor.status.code(), Some(78));
+}
+
+#[test]
+fn certificates_that_nobody_can_use_end_the_start() {
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let place = Place::new("tls")
+        .file("c.toml", "[l2]\nurl = \"rediss://h\"\nca = \"ca.pem\"\n")
+        .file("ca.pem", pem);
+    for verb in [&["run", "--check-only"][..], &["run", "--origin", "http://127.0.0.1:9"]] {
+        let output = place.says(&[verb, &["--config", "c.toml"]].concat(), &[]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        assert!(told.contains("the shared level: TLS: "), "{told}");
+    }
 }
 
 #[test]
@@ -150,7 +174,7 @@ fn help_repeats_no_variable() {
     let environment = [
         ("REDIS_URL", "redis://:hunter2@cache"),
         ("REDIS_PASSWORD", "hunter2"),
-        ("CISTERN_KEY", "1:c2VhbGluZw"),
+        ("CISTERN_KEY", RING),
     ];
     for words in
         [&["--help"][..], &["run", "--help"], &["config", "--help"], &["config", "show", "--help"]]

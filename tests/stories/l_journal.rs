@@ -110,6 +110,56 @@ fn what_a_node_was_writing_when_it_died_is_purged_by_another() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_written_says_so_and_not_for_every_purge() {
+    let (mut redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::start([keeping(&origin, &redis)]);
+    let node = &fleet.nodes[0];
+    redis.kill();
+    is_local(node.send(&ask("PURGE", "/a")));
+    // A folder where the file was can be written by nobody, not even by root.
+    let file = node.file("journal/orders.journal");
+    std::fs::remove_file(&file).expect("it was written");
+    std::fs::create_dir(&file).expect("a folder in its place");
+    for path in ["/b", "/c", "/d"] {
+        let told = node.send(&ask("PURGE", path)).with_status(202).json();
+        assert_eq!(told["journaled"], false, "{told}");
+    }
+    let lines = || {
+        let log = node.log_so_far();
+        log.lines().filter(|line| line.contains(" REDIS journal ")).map(str::to_owned).collect()
+    };
+    until("it is told", || !Vec::<String>::is_empty(&lines()));
+    let told: Vec<String> = lines();
+    assert!(told.len() == 1 && told[0].contains("journal:"), "{told:?}");
+}
+
+#[test]
+fn two_nodes_do_not_share_a_journal() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::start([keeping(&origin, &redis)]);
+    let folder = fleet.nodes[0].file("journal");
+    let settings = format!("{}journal = \"{}\"\n", settings(&redis.url()), folder.display());
+    let second = || in_front_of(origin.address()).config(&settings);
+    let (status, words) = second().refused();
+    assert_eq!(status.code(), Some(1), "{words}");
+    assert!(words.contains(&*folder.display().to_string()) && words.contains("another node"));
+    // However the first one ends, the folder is free again.
+    let mut fleet = fleet;
+    let _dead = fleet.nodes.remove(0).crashes();
+    second().start().get("/a").with_status(200);
+}
+
+#[test]
+fn a_journal_that_cannot_be_made_is_told_at_the_start() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let settings = format!("{}journal = \"/proc/none\"\n", settings(&redis.url()));
+    let node = in_front_of(origin.address()).config(&settings).start();
+    let told = || node.log_so_far().contains(" REDIS journal detail=\"/proc/none: ");
+    until("it is told", told);
+    node.get("/a").with_status(200);
+}
+
+#[test]
 fn what_was_replayed_is_forgotten() {
     let (mut redis, origin) = (Server::start(), Versions::start());
     let mut fleet = Fleet::start([keeping(&origin, &redis)]);

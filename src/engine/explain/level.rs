@@ -3,7 +3,7 @@
 
 use super::told::Level;
 use crate::engine::Engine;
-use crate::engine::admit::Plan;
+use crate::engine::admit::{Plan, Withheld};
 use crate::store::redis::fleet::Fleet;
 
 /// What is known without asking. With `servers` it tells also who would be asked, as this node sees
@@ -35,9 +35,11 @@ fn why_not(engine: &Engine, plan: &Plan) -> &'static str {
         "no shared level is set (l2.url, REDIS_URL)"
     } else if !plan.keeping.l2 {
         "the rule says l2 = false"
-    } else if plan.identity.is_some() && !engine.shares_identities {
-        "its key holds a digest of credentials, which other nodes can make only with the same key \
-         ring (CISTERN_KEY, l2.keys_file)"
+    } else if plan.withheld == Some(Withheld::Digest) {
+        "its key or a tag holds a digest of credentials, which other nodes can make only with the \
+         same key ring (CISTERN_KEY, l2.keys_file)"
+    } else if plan.withheld == Some(Withheld::Parameter) {
+        "its URL has a parameter that usually holds a secret, and the key does not name it"
     } else {
         "the rule says encrypt = true, and there is no key ring (CISTERN_KEY, l2.keys_file)"
     }

@@ -2,12 +2,14 @@
 //! between the file and our own variables. A secret also comes from a file, `NAME_FILE`; it is kept
 //! apart from everything that is printed.
 
+use std::path::Path;
+
 use toml::{Table, Value};
 
-use crate::base::limits::DELTA_SECONDS_MAX;
+use crate::base::limits::{DELTA_SECONDS_MAX, SECRET_FILE_BYTES_MAX};
 use crate::base::names;
 use crate::base::units::Span;
-use crate::node::file::{Places, Provenance};
+use crate::node::file::{Places, Provenance, secret_of};
 use crate::node::settings::SettingsError;
 
 /// What they say that is no key of the settings file, and what has to be told about them.
@@ -146,13 +148,9 @@ fn secret(
         }
         (Some(text), None) => Ok(Some((text.to_owned(), name))),
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(path)
+            let text = secret_of(Path::new(path), SECRET_FILE_BYTES_MAX)
                 .map_err(|e| SettingsError::new(file_name, format!("{path}: {e}")))?;
-            let text = text.trim_end_matches(['\r', '\n']);
-            if text.is_empty() {
-                return Err(SettingsError::new(file_name, format!("{path}: the file is empty")));
-            }
-            Ok(Some((text.to_owned(), file_name)))
+            Ok(Some((text, file_name)))
         }
         (None, None) => Ok(None),
     }

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::base::units::{ByteSize, Span};
+use crate::entry::seal::KeyRing;
 use crate::node::file::{L2, Places, Read, Variables, rank_of};
 use crate::node::settings::SettingsError;
 use crate::node::settings::redis_url::{self, PORT, RedisUrl, SENTINEL_PORT};
@@ -33,7 +34,8 @@ pub(super) fn resolve(
 ) -> Result<(Option<Config>, Option<String>), SettingsError> {
     let Read { file, places, variables } = read;
     let Some(l2) = &mut file.l2 else {
-        return Ok((None, variables.keys.as_ref().map(|(text, _)| text.clone())));
+        let keys = variables.keys.as_ref().map(|(text, name)| ring(text.clone(), name));
+        return Ok((None, keys.transpose()?));
     };
     let (url, rank) = address(l2, places)?;
     let keys = keys(l2, places, variables, base)?;
@@ -175,7 +177,8 @@ impl Part<'_> {
         }
         let place = self.name("sentinel_password_file");
         let password = file.as_ref().map(|file| secret_file(&self.base.join(file), &place));
-        Ok(Login { user: user.clone(), password: password.transpose()? })
+        let login = Login { user: user.clone(), password: password.transpose()? };
+        whole(login, || self.name("sentinel_user"))
     }
 
     fn tls(&self, by_url: bool, rank: u8) -> Result<Option<Tls>, SettingsError> {
@@ -264,7 +267,29 @@ fn login(
         (None, Some((text, _))) => Some(text.clone()),
         (None, None) => url.password.clone(),
     };
-    Ok(Login { user, password })
+    let said_by = if l2.user.is_some() { "l2.user" } else { "l2.url" };
+    whole(Login { user, password }, || places.name(said_by))
+}
+
+/// A login that can be tried. What stands for a user is not told: it may be the password of who
+/// forgot the colon before it.
+fn whole(login: Login, place: impl Fn() -> String) -> Result<Login, SettingsError> {
+    let Some(user) = &login.user else { return Ok(login) };
+    if user.chars().any(char::is_control) {
+        return Err(SettingsError::new(place(), "a user's name holds no control characters"));
+    }
+    if login.password.is_none() {
+        let problem = "a user is named and no password is; in a URL write USER:PASSWORD before \
+                       the @, and :PASSWORD where there is no user";
+        return Err(SettingsError::new(place(), problem));
+    }
+    Ok(login)
+}
+
+/// The text of a key ring that can be read.
+fn ring(text: String, place: &str) -> Result<String, SettingsError> {
+    KeyRing::parse(&text).map_err(|wrong| SettingsError::new(place, wrong))?;
+    Ok(text)
 }
 
 /// The key ring's text: of the variable, else of the file that the settings name.
@@ -276,7 +301,7 @@ fn keys(
 ) -> Result<Option<String>, SettingsError> {
     let rank = places.rank("l2.keys_file");
     let Some(file) = &l2.keys_file else {
-        return Ok(variables.keys.as_ref().map(|(text, _)| text.clone()));
+        return variables.keys.as_ref().map(|(text, name)| ring(text.clone(), name)).transpose();
     };
     if let Some((text, name)) = &variables.keys {
         if rank_of(name) == rank {
@@ -284,9 +309,10 @@ fn keys(
             return Err(SettingsError::new(places.name("l2.keys_file"), problem));
         }
         l2.keys_file = None;
-        return Ok(Some(text.clone()));
+        return ring(text.clone(), name).map(Some);
     }
-    secret_file(&base.join(file), &places.name("l2.keys_file")).map(Some)
+    let place = places.name("l2.keys_file");
+    ring(secret_file(&base.join(file), &place)?, &place).map(Some)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::path::Path;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use crate::base::limits::{PEM_FILE_BYTES_MAX, SECRET_FILE_BYTES_MAX};
 use crate::base::units::{ByteSize, Span};
+use crate::node::file::{secret_of, text_of};
 use crate::node::settings::SettingsError;
 
 pub(super) fn word<T: Copy>(
@@ -78,21 +80,15 @@ pub(super) fn count(number: u32, place: &str, most: u32) -> Result<usize, Settin
 
 /// The text of a file, without the end of its last line.
 pub(super) fn secret_file(path: &Path, place: &str) -> Result<String, SettingsError> {
-    let told =
-        |problem: String| SettingsError::new(place, format!("{}: {problem}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| told(e.to_string()))?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err(told("the file is empty".to_owned()));
-    }
-    Ok(text.to_owned())
+    secret_of(path, SECRET_FILE_BYTES_MAX)
+        .map_err(|e| SettingsError::new(place, format!("{}: {e}", path.display())))
 }
 
 /// A file in PEM that holds something of this kind.
 pub(super) fn pem(path: &Path, kind: &str, place: &str) -> Result<Vec<u8>, SettingsError> {
     let told =
         |problem: String| SettingsError::new(place, format!("{}: {problem}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| told(e.to_string()))?;
+    let text = text_of(path, PEM_FILE_BYTES_MAX).map_err(|e| told(e.to_string()))?;
     let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(kind);
     if !text.lines().any(begins) {
         return Err(told(format!("the file holds no {kind} in PEM")));
@@ -108,7 +104,7 @@ pub(super) fn token(
 ) -> Result<Option<String>, SettingsError> {
     let Some(file) = file else { return Ok(None) };
     let path = base.join(file);
-    let text = std::fs::read_to_string(&path)
+    let text = text_of(&path, SECRET_FILE_BYTES_MAX)
         .map_err(|e| SettingsError::new(place, format!("{}: {e}", path.display())))?;
     let token = text.trim();
     if token.len() < 16 {

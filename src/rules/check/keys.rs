@@ -56,7 +56,7 @@ fn check_key(made: &Made, template: &Template, spot: Spot, found: &mut Findings)
             .help("GET, HEAD, and POST or QUERY with their body in the key are reads");
     }
     check_unkeyed(route, template, spot, found);
-    check_secrets("keys", template, &route.credentials, spot, found);
+    check_secrets("keys", template, spot, found);
     check_identity(route, spot, found);
     if let Some(sort) = made.sort_spot.filter(|_| !route.query.all_named) {
         found

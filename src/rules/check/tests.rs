@@ -157,14 +157,16 @@ fn credentials_are_separated_and_not_shown() {
         codes("[[route]]\nmatch='GET /me'\nwhen='header.authorization || header.x-a'\nkey='me'"),
         ""
     );
-    assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{cookie.sid}'"), "c022");
-    assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{cookie.sid|sha256}'"), "");
+    assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{cookie.sid}'"), "");
+    assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{query.token}'"), "c022");
+    assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{query.token|sha256}'"), "");
+    assert_eq!(codes("[[route]]\nmatch='GET /me'\nkey='me:{query.code}'"), "");
     let tagged =
         |tag: &str| codes(&format!("[[route]]\nmatch='GET /me'\nkey='me'\ntags=['{tag}']"));
-    assert_eq!(tagged("of:{header.x-api-key}"), "c022");
-    assert_eq!(tagged("of:{header.x-api-key|sha256}"), "");
+    assert_eq!(tagged("of:{header.x-api-key}"), "");
+    assert!(tagged("of:{query.api_key}").contains("c022"));
     let writes = "[[route]]\nmatch='GET /me'\nkey='me:{identity}'\n\
-                  [[route]]\nmatch='PUT /me'\non_write.purge=['prefix:me:{cookie.sid}']\n";
+                  [[route]]\nmatch='PUT /me'\non_write.purge=['prefix:me:{query.jwt}']\n";
     assert!(codes(writes).contains("c022"), "{}", codes(writes));
     let test = "[[route]]\nname='me'\nmatch='GET /me'\nkey='me'\n\
                 [[test]]\nrequest='GET /me'\nheaders={Authorization='x'}\nroute='me'\n";

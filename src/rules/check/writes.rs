@@ -27,8 +27,8 @@ pub(super) fn check(routes: &[Made], kinds: &[Kind], found: &mut Findings) {
         }
         for selector in selectors {
             check_names(selector, routes, kinds, found);
-            let (template, names) = (&selector.template, &made.route.credentials);
-            check_secrets("selectors", template, names, selector.written.spot, found);
+            let template = &selector.template;
+            check_secrets("selectors", template, selector.written.spot, found);
             check_reach(selector, &made.route.names, &keys, found);
         }
     }

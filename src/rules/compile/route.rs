@@ -95,7 +95,7 @@ fn route(
     let bypass =
         level_without_type!(levels, bypass).and_then(|text| Condition::read(text, &names, found));
     let key = key(&levels, &names, scope, found);
-    let tags = tags(written, &names, scope, found);
+    let tags = tags(written, &names, found);
     let query = query_rule(&levels, key.as_ref(), &tags, &[&matcher.when, &bypass]);
     let first_match = matcher.matches.first().map_or("", |one| &one.written);
     let name = written.name.as_ref().map_or(first_match, |name| name.value.as_str());
@@ -150,16 +150,11 @@ fn key(
     Some(template.behind(prefix.unwrap_or_default()))
 }
 
-fn tags(
-    written: &RouteTable,
-    names: &Names,
-    scope: &Scope<'_>,
-    found: &mut Findings,
-) -> Vec<Template> {
+fn tags(written: &RouteTable, names: &Names, found: &mut Findings) -> Vec<Template> {
     let all = written.tags.iter().flat_map(|list| &list.0);
     let read = |text: &Text| {
         let tag = Template::read(text, names, Purpose::Tag, found)?;
-        check_secrets("tags", &tag, &scope.credentials, text.spot, found);
+        check_secrets("tags", &tag, text.spot, found);
         Some(tag)
     };
     all.filter_map(read).collect()

@@ -44,7 +44,7 @@ fn unnamed_parameters_are_ignored_or_stripped_where_the_rule_says_so() {
         let asked = request.asked();
         let (route, captures) = book.route(&asked).unwrap();
         route
-            .read_plan(&asked, &captures, None, None)
+            .read_plan(&asked, &captures, None, Veil::default())
             .map(|plan| (plan.key.unwrap(), plan.forward_target))
     };
     let key = |text: &str| text.to_owned();
@@ -116,7 +116,7 @@ fn the_key_must_hold_every_credential_of_the_request() {
     let apart = |request: Request| {
         let asked = request.asked();
         let (route, captures) = book.route(&asked).unwrap();
-        route.read_plan(&asked, &captures, None, Some("digest")).unwrap().has_identity
+        route.read_plan(&asked, &captures, None, Some("digest").into()).unwrap().has_identity
     };
     let get = |path: &str| Request::new(&format!("GET {path}")).with("accept", "x");
     assert!(book.route_named("d").unwrap().needs_identity());
@@ -196,7 +196,7 @@ fn tags_without_a_part_are_left_off() {
     let asked = request.asked();
     let (route, captures) = book.route(&asked).unwrap();
     let answer = Json::read(br#"{"who":"ana"}"#).unwrap();
-    let tags = |answer| route.tags(&asked, &captures, None, None, answer);
+    let tags = |answer| route.tags(&asked, &captures, None, Veil::default(), answer);
     assert_eq!(tags(Some(&answer)).tags, ["user:2", "days:7", "who:ana"]);
     assert_eq!(tags(None), Tags { tags: vec!["user:2".into(), "days:7".into()], left_off: 1 });
     assert!(route.needs_response_json(crate::rules::Role::Read));
@@ -240,7 +240,7 @@ fn explain_tells_where_each_part_came_from() {
     let request = Request::new("GET /stats/user/2");
     let asked = request.asked();
     let (route, captures) = book.route(&asked).unwrap();
-    let notes = route.key_parts(&asked, &captures, None, None);
+    let notes = route.key_parts(&asked, &captures, None, Veil::default());
     let told: Vec<_> =
         notes.iter().map(|n| (n.text.as_str(), n.value.as_deref(), n.from.as_str())).collect();
     assert_eq!(
@@ -288,4 +288,65 @@ fn success_is_what_the_rule_calls_so() {
     };
     assert!(success("a", 200) && success("a", 204) && success("a", 303) && !success("a", 404));
     assert!(success("b", 201) && success("b", 409) && success("b", 500) && !success("b", 200));
+}
+
+/// A veil with a key, as serving has it.
+fn veil(is_apart: bool) -> Veil<'static> {
+    Veil { identity: Some("caller"), key: Some(&[7; 32]), is_apart }
+}
+
+#[test]
+fn a_digest_stands_for_a_credential_and_for_nothing_else() {
+    let rules = "[credentials]\nheaders=['X-Pass']\ncookies_ignored=['theme']\n\
+                 [[route]]\nname='all'\nmatch='GET /{id}'\ntags=['t:{header.x-pass|take(3)}']\n\
+                 key='k:{id}:{header.x-pass|default(none)}:{header.x-api-key|default()}:\
+                 {cookie.sid|or(cookie.theme)|default()}:{header.accept|default()}'\n";
+    let book = book(rules);
+    let key = |request: Request, veil| {
+        let asked = request.asked();
+        let (route, captures) = book.route(&asked).unwrap();
+        let plan = route.read_plan(&asked, &captures, None, veil).unwrap();
+        let tags = route.tags(&asked, &captures, None, veil, None).tags;
+        (plan.key.unwrap(), tags.concat(), route.hides(asked.fields))
+    };
+    let get = || Request::new("GET /7").with("accept", "json");
+    let plain = get().with("cookie", "theme=dark");
+    assert_eq!(key(plain, veil(false)), ("k:7:none::dark:json".into(), String::new(), false));
+    let secret = || {
+        let request = get().with("x-pass", "secret").with("x-api-key", "secret");
+        request.with("cookie", "sid=secret; theme=dark")
+    };
+    let (text, tag, hides) = key(secret(), veil(false));
+    assert!(hides && !text.contains("secret") && !tag.contains("sec"), "{text} {tag}");
+    let parts: Vec<_> = text.split(':').collect();
+    assert!(parts[2].len() == 32 && parts[2] == parts[3] && parts[3] == parts[4], "{text}");
+    assert_eq!((parts[1], parts[5]), ("7", "json"));
+    assert_eq!(key(secret(), veil(false)), (text.clone(), tag.clone(), true));
+    let other = Veil { key: Some(&[8; 32]), ..veil(false) };
+    assert!(key(secret(), other).0 != text && key(secret(), other).1 != tag);
+    let (shown, _, _) = key(secret(), Veil::default());
+    assert_eq!(shown, "k:7:secret:secret:secret:json", "tests of rules show what they say");
+}
+
+#[test]
+fn what_other_nodes_cannot_name_is_widened() {
+    let rules = "[[route]]\nname='w'\nmatch='PUT /{id}'\n\
+                 on_write.purge=['key:k:{id}:{header.x-api-key}', 'tag:t:{cookie.sid|default(no)}', \
+                 'prefix:p:{identity}:{id}']\non_write.missing='skip'\n";
+    let book = book(rules);
+    let purges = |request: Request, veil| {
+        let asked = request.asked();
+        let (route, captures) = book.route(&asked).unwrap();
+        let all = route.write_selectors(&asked, &captures, None, veil, None);
+        all.iter().map(|one| format!("{} {}", one.selector, one.widened)).collect::<Vec<_>>()
+    };
+    let put = || Request::new("PUT /7").with("x-api-key", "secret");
+    let apart = purges(put(), veil(true));
+    assert_eq!(apart, ["pattern:k:7:* true", "tag:t:no false", "prefix:p: true"]);
+    let known = purges(put(), veil(false));
+    assert!(known[0].starts_with("key:k:7:") && known[0].ends_with(" false"), "{known:?}");
+    assert_eq!(known[2], "prefix:p:caller:7 false");
+    assert!(known.iter().all(|one| !one.contains("secret")), "{known:?}");
+    let without = purges(Request::new("PUT /7"), veil(true));
+    assert_eq!(without, ["tag:t:no false", "prefix:p: true"], "nothing is kept without it");
 }

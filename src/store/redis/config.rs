@@ -42,7 +42,8 @@ pub struct Login {
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let password = self.password.as_ref().map(|_| "<hidden>");
-        f.debug_struct("Login").field("user", &self.user).field("password", &password).finish()
+        let user = self.user.as_ref().map(|_| "<hidden>");
+        f.debug_struct("Login").field("user", &user).field("password", &password).finish()
     }
 }
 
@@ -121,9 +122,10 @@ pub enum ConfigError {
     /// A cluster has database 0 only.
     #[error("a Redis Cluster has no database {0}, only 0")]
     Database(i64),
-    /// A user logs in with a password.
-    #[error("the user {0} has no password")]
-    NoPassword(String),
+    /// A user logs in with a password. What stands for a user may be one that was written in the
+    /// wrong place, so it is not told.
+    #[error("a user is named without a password")]
+    NoPassword,
     /// A number that must be at least one.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
@@ -146,8 +148,8 @@ impl Config {
             return Err(ConfigError::Database(self.db));
         }
         for login in [&self.login, &self.sentinel_login] {
-            if let (Some(user), None) = (&login.user, &login.password) {
-                return Err(ConfigError::NoPassword(user.clone()));
+            if login.user.is_some() && login.password.is_none() {
+                return Err(ConfigError::NoPassword);
             }
         }
         let zero =

@@ -67,7 +67,7 @@ fn a_wrong_value_names_its_variable_and_the_remedy() {
         ("REDIS_HOST", "cache:6379", "REDIS_PORT"),
         ("REDIS_URL_FILE", "/no/such/file", "/no/such/file"),
         ("REDIS_PASSWORD_FILE", "/no/such/file", "/no/such/file"),
-        ("CISTERN_KEY_FILE", "/dev/null", "empty"),
+        ("CISTERN_KEY_FILE", "/dev/null", "not a regular file"),
     ] {
         let wrong = read(&[(name, value)]).unwrap_err();
         assert_eq!(wrong.place, name);

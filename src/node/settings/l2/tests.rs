@@ -33,11 +33,18 @@ impl Drop for Folder {
     }
 }
 
+const RING: &str = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n";
 
 fn with(file: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-    let files = [("c.toml", file), ("pw", "from file\n"), ("ca.pem", PEM), ("key.pem", KEY)];
+    let files = [
+        ("c.toml", file),
+        ("pw", "from file\n"),
+        ("ca.pem", PEM),
+        ("key.pem", KEY),
+        ("ring", RING),
+    ];
     Folder::new(&files).resolve(environment)
 }
 
@@ -79,15 +86,16 @@ fn every_key_is_resolved() {
              tls = true\nca = 'ca.pem'\ncert = 'ca.pem'\nkey = 'key.pem'\ndb = 4\n\
              prefix = 'shop:'\nbudget = '30ms'\npurge_budget = '1s'\nconnect_timeout = '500ms'\n\
              connections = 3\ncalls_max = 9\nmax_object = '1MiB'\nlag_max = '2s'\n\
-             when_deaf = 'serve'\nreplicas = 'allowed'\njournal = 'j'\nkeys_file = 'pw'\n",
+             when_deaf = 'serve'\nreplicas = 'allowed'\njournal = 'j'\nkeys_file = 'ring'\n",
         ),
         ("pw", "from file\r\n"),
         ("ca.pem", PEM),
         ("key.pem", KEY),
+        ("ring", RING),
     ]);
     let settings = folder.resolve(&[]).unwrap();
-    assert_eq!(settings.l2_keys.as_deref(), Some("from file"));
-    assert!(!format!("{settings:?}").contains("from file"));
+    assert_eq!(settings.l2_keys.as_deref(), Some(RING));
+    assert!(!format!("{settings:?}").contains(RING));
     let config = settings.l2.unwrap();
     let sentinels = vec![at("a", 26_379), at("b", 7)];
     assert_eq!(config.layout, Layout::Sentinel { sentinels, service: "main".into() });
@@ -154,13 +162,47 @@ fn the_higher_layer_says_user_password_and_database() {
 #[test]
 fn keys_come_from_a_file_or_a_variable() {
     let keys = |file: &str, environment: &[(&str, &str)]| with(file, environment).unwrap().l2_keys;
-    let file = "[l2]\nurl = 'redis://h'\nkeys_file = 'pw'\n";
-    assert_eq!(keys(file, &[]).as_deref(), Some("from file"));
-    assert_eq!(keys(file, &[("CISTERN_KEY", "var")]).as_deref(), Some("var"));
-    assert_eq!(keys("", &[("CISTERN_KEY", "var")]).as_deref(), Some("var"));
+    let file = "[l2]\nurl = 'redis://h'\nkeys_file = 'ring'\n";
+    let other = format!("2:{RING}");
+    assert_eq!(keys(file, &[]).as_deref(), Some(RING));
+    assert_eq!(keys(file, &[("CISTERN_KEY", &other)]).as_deref(), Some(&*other));
+    assert_eq!(keys("", &[("CISTERN_KEY", &other)]).as_deref(), Some(&*other));
     assert_eq!(keys("", &[]), None);
-    let both = [("CISTERN_KEY", "var"), ("CISTERN_L2__KEYS_FILE", "pw")];
+    let both = [("CISTERN_KEY", "var"), ("CISTERN_L2__KEYS_FILE", "ring")];
     assert!(wrong(file, &both).contains("CISTERN_KEY is set too"));
+    for (file, environment, place) in [
+        ("[l2]\nurl = 'redis://h'\nkeys_file = 'pw'\n", &[][..], "c.toml:3 l2.keys_file: key 1"),
+        (file, &[("CISTERN_KEY", "1:secret")], "CISTERN_KEY: key 1"),
+        ("", &[("CISTERN_KEY", "0:secret")], "CISTERN_KEY: key 1"),
+    ] {
+        let told = wrong(file, environment);
+        assert!(told.contains(place), "{told}");
+        assert!(!told.contains("secret") && !told.contains("from file"), "{told}");
+    }
+}
+
+#[test]
+fn a_login_that_nobody_can_try_names_its_place_and_no_user() {
+    for (file, environment, place) in [
+        ("", &[("REDIS_URL", "redis://secret@h")][..], "REDIS_URL: "),
+        ("", &[("REDIS_URL", "redis://sec%0aret:pw@h")], "REDIS_URL: "),
+        ("[l2]\nurl = 'redis://h'\nuser = 'secret'\n", &[], "c.toml:3 l2.user: "),
+        (
+            "[l2]\nurl = 'redis+sentinel://h/s'\nsentinel_user = 'secret'\n",
+            &[],
+            "c.toml:3 l2.sentinel_user: ",
+        ),
+        (
+            "[l2]\nurl = 'redis://h'\npassword_file = 'pw'\nuser = \"sec\\u001bret\"\n",
+            &[],
+            "c.toml:4 l2.user: ",
+        ),
+    ] {
+        let told = wrong(file, environment);
+        assert!(told.contains(place), "{told}");
+        assert!(!told.contains("sec") && !told.contains("ret"), "{told}");
+        assert!(!told.chars().any(char::is_control), "{told}");
+    }
 }
 
 #[test]
@@ -180,6 +222,13 @@ fn what_is_wrong_is_told_with_its_place_and_remedy() {
         ("nodes = ['a']\nmode = 'cluster'\ndb = 1", ["l2.db", "database 0"]),
         ("url = 'redis://h'\ndb = -1", ["l2", "db"]),
         ("url = 'redis://h'\npassword_file = 'none'", ["l2.password_file", "none: "]),
+        ("url = 'redis://h'\npassword_file = '/dev/zero'", ["l2.password_file", "regular file"]),
+        ("url = 'redis://h'\nkeys_file = '/dev/zero'", ["l2.keys_file", "regular file"]),
+        ("url = 'rediss://h'\nca = '/dev/zero'", ["l2.ca", "regular file"]),
+        (
+            "url = 'redis://h'\n[purge]\ntoken_file = '/dev/zero'",
+            ["purge.token_file", "regular file"],
+        ),
         ("url = 'redis://h'\nsentinel_user = 's'", ["l2.sentinel_user", "no effect"]),
         ("url = 'redis://h'\nsentinel_password_file = 'pw'", ["l2.sentinel_", "no effect"]),
         ("url = 'redis://h'\nca = 'ca.pem'", ["l2.ca", "rediss://"]),

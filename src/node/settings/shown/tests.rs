@@ -12,6 +12,8 @@ fn row(all: &[Shown], key: &str) -> String {
     row.map_or_else(String::new, |row| format!("{} {}", row.value, row.from))
 }
 
+const RING: &str = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
+
 #[test]
 fn every_value_has_its_place() {
     let flags = Flags {
@@ -42,13 +44,14 @@ fn secrets_are_hidden_and_what_does_not_count_is_not_shown() {
         &[
             ("REDIS_URL", "rediss://ann:secret@cache/3"),
             ("REDIS_PASSWORD", "secret"),
-            ("CISTERN_KEY", "secret"),
+            ("CISTERN_KEY", RING),
             ("REDIS_CACHE_TTL", "300"),
             ("CACHE_PREFIX", "app:"),
             ("REDIS_SYNC_INTERVAL", "60"),
         ],
     );
-    assert!(!format!("{all:?}").contains("secret"), "{all:?}");
+    let told = format!("{all:?}");
+    assert!(!told.contains("secret") && !told.contains(RING), "{told}");
     assert_eq!(row(&all, "l2.url"), "\"rediss://ann:<hidden>@cache/3\" REDIS_URL");
     assert_eq!(row(&all, "l2.password"), "\"<hidden>\" REDIS_PASSWORD");
     assert_eq!(row(&all, "l2.keys"), "\"<hidden>\" CISTERN_KEY");

@@ -147,8 +147,8 @@ fn a_shard_is_written_as_keys_are() {
         let request = Request::new(line);
         let asked = request.asked();
         let (route, captures) = book.route(&asked).unwrap();
-        let planned = route.read_plan(&asked, &captures, None, None).unwrap();
-        assert_eq!(planned.shard, route.shard(&asked, &captures, None, None));
+        let planned = route.read_plan(&asked, &captures, None, None.into()).unwrap();
+        assert_eq!(planned.shard, route.shard(&asked, &captures, None, None.into()));
         (planned.shard, route.has_shard())
     };
     let some = |text: &str| (Some(text.to_owned()), true);

@@ -2,10 +2,10 @@
 //! One line each, with a checksum; written and synced before the acknowledgement, emptied when all
 //! have their numbers.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::{Effects, Fleet, News};
 use crate::base::limits;
@@ -15,6 +15,9 @@ use crate::store::coherence::{decode_order, encode_order};
 
 /// The file in its folder.
 pub(in crate::store::redis) const JOURNAL_FILE: &str = "orders.journal";
+
+/// The file that says by its lock whose folder it is.
+const LOCK_FILE: &str = "orders.lock";
 
 /// The file, and up to which own order it holds what waits.
 #[derive(Clone, Debug)]
@@ -28,12 +31,31 @@ struct State {
     /// Own orders up to this count are in it or numbered.
     holds: u64,
     bytes: u64,
+    /// Locked as long as it is open; the system unlocks it when the process ends in any way.
+    held: Option<File>,
 }
 
 impl Journal {
     /// In a folder that is there or can be made.
     pub(super) fn at(folder: &Path) -> Self {
         Self { path: folder.join(JOURNAL_FILE), state: Arc::default() }
+    }
+
+    /// Makes the folder this node's own. Whether it is: not, where another node has it.
+    fn hold(&self) -> io::Result<bool> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let path = self.path.with_file_name(LOCK_FILE);
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                self.state().held = Some(file);
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -156,14 +178,53 @@ fn checksum(bytes: &[u8]) -> String {
 }
 
 impl Fleet {
+    /// Makes the journal's folder this node's own, until it ends. A folder that cannot be used is
+    /// told, and keeps no node from serving.
+    ///
+    /// # Errors
+    /// Where another node has it: both would take the other's orders for their own, and throw them
+    /// away when their own have their numbers.
+    pub fn hold_journal(&self, effects: &dyn Effects) -> io::Result<()> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        match journal.hold() {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let folder = journal.path.parent().unwrap_or(&journal.path).display();
+                let problem =
+                    format!("another node keeps its own in {folder}; each needs a folder");
+                Err(io::Error::other(problem))
+            }
+            Err(error) => {
+                self.tell_journal(&error, effects);
+                Ok(())
+            }
+        }
+    }
+
+    /// Every order that is not kept brings the same trouble, so it is told now and then.
+    fn tell_journal(&self, error: &io::Error, effects: &dyn Effects) {
+        self.stats.tell_now_and_then("journal", self.steady_ms(), || {
+            let folder = self.config.journal.as_deref().unwrap_or(Path::new("")).display();
+            effects.tell(&News::Journal { why: format!("{folder}: {error}") });
+        });
+    }
+
     /// Keeps what waits, so that it outlives the process. Whether it does.
     pub(super) async fn keep_in_journal(&self) -> bool {
         let Some(journal) = self.journal.clone() else { return false };
         // Many may wait, and each that is given asks for this.
         let held = journal.state().holds;
         let waiting = self.member().waiting_after(held);
-        let kept = tasks::aside(move || journal.append(&waiting)).await;
-        matches!(kept, Some(Ok(())))
+        match tasks::aside(move || journal.append(&waiting)).await {
+            Some(Ok(())) => true,
+            Some(Err(error)) => {
+                if let Some(effects) = self.effects.get().and_then(Weak::upgrade) {
+                    self.tell_journal(&error, effects.as_ref());
+                }
+                false
+            }
+            None => false,
+        }
     }
 
     /// Gives the orders of an earlier life again.
@@ -181,7 +242,7 @@ impl Fleet {
                 }
             }
             Some(Err(error)) => {
-                effects.tell(&News::Journal { why: error.to_string() });
+                self.tell_journal(&error, effects);
                 // Whatever it held, it counts.
                 self.order_everything("the journal cannot be read", effects);
             }
@@ -198,7 +259,7 @@ impl Fleet {
         let numbered = self.member().numbered();
         let cleared = tasks::aside(move || journal.clear(numbered)).await;
         if let Some(Err(error)) = cleared {
-            effects.tell(&News::Journal { why: error.to_string() });
+            self.tell_journal(&error, effects);
         }
     }
 }
@@ -233,6 +294,20 @@ mod tests {
         assert_eq!(Journal::at(&folder).read().unwrap().len(), 3, "one still waits");
         journal.clear(3).unwrap();
         assert!(Journal::at(&folder).read().unwrap().is_empty());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_has_one_node() {
+        let folder = folder("held");
+        let (one, other) = (Journal::at(&folder), Journal::at(&folder));
+        assert!(one.hold().unwrap());
+        assert!(!other.hold().unwrap());
+        one.append(&[(1, order("key:a"))]).unwrap();
+        one.clear(1).unwrap();
+        assert!(!other.hold().unwrap(), "writing to it changes nothing");
+        drop(one);
+        assert!(other.hold().unwrap());
         fs::remove_dir_all(&folder).unwrap();
     }
 
