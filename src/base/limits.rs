@@ -180,5 +180,8 @@ pub const CALLS_REMEMBERED_FOR: Span = Span::from_secs(3_600);
 /// A file with a password, a token or a key ring.
 pub const SECRET_FILE_BYTES_MAX: u64 = 64 * 1_024;
 
+/// A file with the digests of tokens: some five thousand of them.
+pub const TOKENS_FILE_BYTES_MAX: u64 = 1_024 * 1_024;
+
 /// A file with certificates or their key. The authorities of a whole system take some 300 KiB.
 pub const PEM_FILE_BYTES_MAX: u64 = 4 * 1_024 * 1_024;

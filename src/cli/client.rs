@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::base::clock::Timestamp;
-use crate::base::names;
+use crate::base::{limits, names};
 use crate::cli::Exit;
 use crate::cli::args::Node;
+use crate::node::secret_of;
 use crate::telemetry::time::write_rfc3339;
 
 /// How long a node may take to answer an operator.
@@ -33,7 +34,7 @@ pub(super) fn call(
 /// What is shown to the node; never said on the command line, where others could read it.
 fn token(node: &Node) -> Result<Option<String>, Exit> {
     let text = if let Some(path) = &node.token_file {
-        Some(std::fs::read_to_string(path).map_err(|error| {
+        Some(secret_of(path, limits::SECRET_FILE_BYTES_MAX).map_err(|error| {
             eprintln!("error: {}: {error}", path.display());
             Exit::Usage
         })?)

@@ -11,3 +11,5 @@ pub mod run;
 pub mod settings;
 pub mod tokens;
 mod watch;
+
+pub(crate) use file::secret_of;

@@ -8,7 +8,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::tokens::{Role, Token, digest};
+use crate::base::limits;
 use crate::entry::order::Selector;
+use crate::node::file::text_of;
 
 /// What every token begins with, so that one that leaked is recognised.
 pub const BEGINNING: &str = "cst_";
@@ -69,7 +71,7 @@ impl Row {
 /// A sentence that names the file, the token, and what is wrong with it.
 pub fn read(path: &Path) -> Result<Vec<Token>, String> {
     let told = |why: String| format!("{}: {why}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+    let text = text_of(path, limits::TOKENS_FILE_BYTES_MAX).map_err(|e| told(e.to_string()))?;
     let file: File = toml::from_str(&text).map_err(|error| told(error.to_string()))?;
     let tokens: Result<Vec<Token>, String> = file.token.into_iter().map(Row::read).collect();
     let tokens = tokens.map_err(told)?;
