@@ -9,6 +9,7 @@ use crate::base::fault::Fault;
 use crate::base::fields::secret_parameters;
 use crate::base::forwarded;
 use crate::base::ids::KindId;
+use crate::base::limits::KEY_BYTES_MAX;
 use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
@@ -240,6 +241,9 @@ pub fn read(
         _ => "",
     };
     let text = planned.as_ref().and_then(|planned| planned.key.as_deref());
+    if text.is_none() && url_bytes(transit) > KEY_BYTES_MAX {
+        return pass(routed, Reason::TooLarge, format!("a key over {KEY_BYTES_MAX} bytes"));
+    }
     let key = match text {
         Some(text) => Key::new(text, &site(transit, &routed.origin), caller),
         None => Key::of_target(transit.scheme, &transit.authority, transit.target(), caller),
@@ -300,6 +304,11 @@ fn site(transit: &Transit, origin: &Upstream) -> String {
     } else {
         format!("{}://{}", transit.scheme, transit.authority)
     }
+}
+
+/// The length of the key of a target that no rule makes another key for.
+fn url_bytes(transit: &Transit) -> usize {
+    transit.scheme.len() + "://".len() + transit.authority.len() + transit.target().len()
 }
 
 impl Engine {

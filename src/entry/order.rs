@@ -113,20 +113,21 @@ pub enum SelectorError {
 impl Selector {
     /// Reads a selector as people write it. Bare text is a key, and with a `*` a pattern.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        if text.len() > KEY_BYTES_MAX {
-            return Err(SelectorError::TooLong);
-        }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(SelectorError::Unescaped);
         }
         let (word, rest) = text.split_once(':').unwrap_or(("", text));
-        let rest_of = |rest: &str| {
-            if rest.is_empty() { Err(SelectorError::Empty(text.to_owned())) } else { Ok(()) }
-        };
-        match word {
-            "key" | "prefix" | "pattern" | "tag" | "type" | "rule" | "url" => rest_of(rest)?,
+        // The word does not count: whatever can be a key can be named.
+        let named = match word {
+            "key" | "prefix" | "pattern" | "tag" | "type" | "rule" | "url" => rest,
             "tenant" => return Err(SelectorError::NotBuilt("tenant")),
-            _ => rest_of(text)?,
+            _ => text,
+        };
+        if named.is_empty() {
+            return Err(SelectorError::Empty(text.to_owned()));
+        }
+        if named.len() > KEY_BYTES_MAX {
+            return Err(SelectorError::TooLong);
         }
         Ok(match word {
             "key" => Self::key(rest),

@@ -7,6 +7,7 @@ use crate::support::cistern::{Cistern, Setup, in_front_of};
 use crate::support::client::{ask, get};
 use crate::support::patience::Patience;
 use crate::support::stage::{Scene, Stage, head_of, message};
+use crate::support::versions::Versions;
 use crate::support::wire::{Head, Wire};
 
 const MINUTE: &str = "Cache-Control: max-age=60";
@@ -249,4 +250,30 @@ fn a_body_that_was_held_back_is_known_to_be_stored_or_not() {
     assert!(!seen.cache_status().contains("if it fits"), "{}", seen.cache_status());
     cistern.get("/small/short").served_from_store();
     cistern.get("/small/long").passed_because("too-large");
+}
+
+#[test]
+fn a_url_that_is_longer_than_any_key_passes_and_others_can_be_named() {
+    const PURGE: &str = "[purge]\nnetworks = [\"127.0.0.0/8\"]\n";
+    let origin = Versions::start();
+    let cistern = in_front_of(origin.address()).config(PURGE).start();
+    let target = |bytes: usize| format!("/{}", "y".repeat(bytes - "http://api.example/".len()));
+    let longest = target(8_192);
+    let url = format!("url:http://api.example{longest}");
+    let purges = [
+        ask("PURGE", &longest),
+        ask("PURGE", "/").header("X-Purge-Selector", &url),
+        ask("PURGE", "/").header("X-Purge-Selector", &format!("key:http://api.example{longest}")),
+    ];
+    for purge in purges {
+        cistern.get(&longest).with_status(200).served_by_origin();
+        cistern.get(&longest).with_status(200).served_from_store();
+        assert_eq!(cistern.send(&purge).with_status(200).json()["purged"]["entries"], 1);
+    }
+    for _ in 0..2 {
+        cistern.get(&target(8_193)).with_status(200).passed_because("too-large");
+    }
+    cistern
+        .send(&ask("PURGE", "/").header("X-Purge-Selector", &format!("{url}y")))
+        .with_status(400);
 }

@@ -42,7 +42,12 @@ fn what_names_nothing_or_everything_by_accident_is_refused() {
     assert_eq!(Selector::parse("key:a b"), Err(SelectorError::Unescaped));
     assert_eq!(Selector::parse("key:año"), Err(SelectorError::Unescaped));
     assert!(matches!(Selector::parse("url:a"), Err(SelectorError::NotATarget(_))));
-    assert_eq!(Selector::parse(&"a".repeat(KEY_BYTES_MAX + 1)), Err(SelectorError::TooLong));
+    for (word, first) in [("", "a"), ("key:", "a"), ("tag:", "a"), ("url:", "/")] {
+        let text = |bytes: usize| format!("{word}{first}{}", "a".repeat(bytes - 1));
+        assert!(Selector::parse(&text(KEY_BYTES_MAX)).is_ok(), "{word}");
+        let told = Selector::parse(&text(KEY_BYTES_MAX + 1));
+        assert_eq!(told, Err(SelectorError::TooLong), "{word}");
+    }
 }
 
 #[test]
