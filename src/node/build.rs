@@ -14,7 +14,7 @@ use crate::policy::{Law, Manner, Profile};
 use crate::store::redis::config::{Address, Config, Layout};
 use crate::store::redis::fleet::{Fleet, News};
 use crate::telemetry::Telemetry;
-use crate::telemetry::sink::Sink;
+use crate::telemetry::sink::{Sink, Target};
 
 /// The engine's options of these settings.
 pub fn options(settings: &Settings) -> Options {
@@ -49,7 +49,7 @@ pub enum BuildError {
     #[error("{what}: {cause}")]
     System {
         /// What was tried.
-        what: &'static str,
+        what: String,
         /// What the system said.
         cause: std::io::Error,
     },
@@ -59,8 +59,17 @@ fn wrong(place: &'static str, problem: impl ToString) -> BuildError {
     BuildError::Level { place, problem: problem.to_string() }
 }
 
-fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BuildError {
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> BuildError {
+    let what = what.into();
     move |cause| BuildError::System { what, cause }
+}
+
+/// A log, and where it stands.
+fn open(log: &str, target: &Target) -> Result<Sink, BuildError> {
+    Sink::open(target).map_err(|cause| match target {
+        Target::File { path, .. } => system(format!("the {log} log {}", path.display()))(cause),
+        _ => system(format!("the {log} log"))(cause),
+    })
 }
 
 /// An engine with its sinks open.
@@ -69,11 +78,11 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BuildError {
 /// Where a log cannot be opened, and as [`shared_level`].
 pub fn engine(settings: &Settings, book: Book) -> Result<Engine, BuildError> {
     let clock = Clock::system();
-    let access = Sink::open(&settings.access_log).map_err(system("the access log"))?;
+    let access = open("access", &settings.access_log)?;
     let events = if settings.event_log == settings.access_log {
         access.clone()
     } else {
-        Sink::open(&settings.event_log).map_err(system("the event log"))?
+        open("event", &settings.event_log)?
     };
     let telemetry = Telemetry::new(access, events);
     let SharedLevel { fleet, identity_key } = shared_level(settings, &telemetry)?;
