@@ -34,7 +34,7 @@ async fn of_size(options: &Options, len: usize, server: &Server, node: &Node) {
 
     let mut cases: Vec<Case<'_>> = vec![case("SET of the body", || set(plain.clone(), &body))];
     for (name, packing, sealed) in ways {
-        let keeping = Keeping { shard: None, packing, sealed };
+        let keeping = Keeping { shard: None, packing, sealed, wanted: false };
         let (key, entry, standing) = (&key, &entry, &standing);
         cases.push(case(&format!("put, {name}"), move || {
             let keeping = keeping.clone();

@@ -98,16 +98,25 @@ impl Pair {
         }
     }
 
+    /// When the present turn began, in the server's words.
+    fn began(&mut self) -> String {
+        let mut ask = redis::cmd("HGET");
+        let began: Option<String> =
+            ask.arg(self.names.order("head")).arg("began").query(&mut self.at).unwrap();
+        began.unwrap_or_default()
+    }
+
     /// `head.lua`, with one of the words that say what is asked beside it.
     pub(crate) fn head(&mut self, one: u64, applied: Number, beside: &str) {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members"]);
         let call = call.with(life(one)).with(text(applied)).with(beside);
-        let call = call.with(self.run.clone());
+        let call = call.with("0").with("").with(self.run.clone());
         let fresh = u8::from(!self.sim.data.members.contains_key(&one)).to_string();
         let mut real = call.run(scripts::HEAD.text(), &mut self.at).unwrap();
         if real.len() > 6 {
             real.remove(6); // the time
+            real.remove(real.len() - 2); // when the turn began
             let lives = real.iter().position(|part| part == "[").unwrap_or(0) + 7;
             let end = real.len() - 2;
             if real[1] == "ok" {
@@ -134,6 +143,7 @@ impl Pair {
     pub(crate) fn adopt(&mut self, seen: (u32, Number), known: &[u64]) {
         let keys = ["head", "log", "fences", "members", "expect", "runs", "done"];
         let call = Call::order(&self.names, &keys).with(seen.0.to_string()).with(text(seen.1));
+        let call = call.with("0").with("");
         let call = call.and(known.iter().map(|one| life(*one)));
         let before = self.now();
         let real = call.run(scripts::ADOPT.text(), &mut self.at).unwrap();
@@ -155,6 +165,7 @@ impl Pair {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members", "expect"]);
         let call = call.with(life(one)).with(turn.to_string()).with(text(applied));
+        let call = call.with(self.began());
         let call = call.and(known.iter().map(|one| life(*one)));
         let real = call.run(scripts::CHECK_IN.text(), &mut self.at).unwrap();
         let lives = self.sim.check_in(G, (one, turn, applied), known, now);
@@ -173,6 +184,7 @@ impl Pair {
         let now = self.now();
         let call = Call::order(&self.names, &["head", "log", "fences", "members", "expect"]);
         let call = call.with(life(1)).with(turn.to_string()).with(patience.to_string());
+        let call = call.with(self.began());
         let real = call.run(scripts::SETTLE.text(), &mut self.at).unwrap();
         assert_eq!(real[1] == "clean", self.sim.settle(G, turn, patience, now), "{real:?}");
     }
@@ -204,7 +216,7 @@ impl Pair {
         let mut call = Call::order(&self.names, &keys).with(life(one)).with(turn.to_string());
         call = call.with(if is_member { "1" } else { "0" });
         call = call.with(self.names.channel("orders")).with("1000").with("1000000");
-        call = call.with(text(applied));
+        call = call.with(text(applied)).with(self.began());
         for order in orders {
             let OrderId { life: giver, count } = order.id;
             call = call.with(life(giver)).with(count.to_string()).with(order.event.clone());

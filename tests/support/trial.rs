@@ -46,6 +46,9 @@ pub(crate) enum Reach {
     Content,
     /// All: it can be read, and takes no orders. Who hears it cannot know of them.
     Orders,
+    /// All: the order of things itself is let go, again and again. How old an answer may be is told
+    /// and not judged: nothing is promised of it (ARCHITECTURE.md, where it weakens).
+    Order,
 }
 
 /// A fault and those who are hit by it.
@@ -133,7 +136,11 @@ impl Trial<'_> {
             ms(verdict.added_p99),
             ms(quiet),
         );
-        verdict.holds();
+        if self.reach == Reach::Order {
+            verdict.holds_but_for_age();
+        } else {
+            verdict.holds();
+        }
         assert!(moments.again.is_some(), "{}: the nodes never shared again", self.name);
         // While nothing is tried, nothing is waited for, except for this machine, which is as busy
         // as it was before. What answers is asked.
@@ -155,7 +162,7 @@ impl Trial<'_> {
             Reach::Nobody => Vec::new(),
             Reach::One(node) => vec![Away { node: Some(node), ..all }],
             Reach::Orders => vec![Away { deaf: false, ..all }],
-            Reach::All | Reach::Content => vec![all],
+            Reach::All | Reach::Content | Reach::Order => vec![all],
         };
         Law {
             away,

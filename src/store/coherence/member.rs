@@ -19,6 +19,8 @@ pub struct Member {
     applied: Number,
     /// The turn it has checked in to; 0 before the first.
     turn: u32,
+    /// When the server says that this turn began.
+    began: String,
     mirror: Mirror,
     heard: VecDeque<Heard>,
     heard_bytes: usize,
@@ -83,6 +85,7 @@ impl Member {
             life,
             applied: Number::default(),
             turn: 0,
+            began: String::new(),
             mirror: Mirror::default(),
             heard: VecDeque::new(),
             heard_bytes: 0,
@@ -109,6 +112,25 @@ impl Member {
     /// The turn that it has checked in to; 0 before the first.
     pub const fn turn(&self) -> u32 {
         self.turn
+    }
+
+    /// When the turn began, in the server's words: two turns of one number differ in it.
+    pub fn began(&self) -> &str {
+        &self.began
+    }
+
+    /// Notes when the turn began.
+    pub fn note_beginning(&mut self, began: &str) {
+        began.clone_into(&mut self.began);
+    }
+
+    /// The turn it had checked in to began anew without it: what it applied of it is of another
+    /// history. It belongs to no turn, and joins again as a new life would; what it knows of
+    /// orders stays.
+    pub fn forget_turn(&mut self) {
+        self.turn = 0;
+        self.applied = Number::default();
+        self.began.clear();
     }
 
     /// The greatest turn that it has seen: a server with a smaller one must begin a new turn.
@@ -212,13 +234,12 @@ impl Member {
     /// this process comes before [`Member::apply`]. `Ok(None)`: it has been applied already.
     ///
     /// # Errors
-    /// [`Gap`] when others lie between, or when it cannot be what it says: one with a number that
-    /// another order had here, or whose number does not follow the one before it.
+    /// [`Gap`] when others lie between, or when another order had this number here.
     pub fn next(&self, record: &Record) -> Result<Option<bool>, Gap> {
         if record.number <= self.applied {
             return if self.remembers(record) { Ok(None) } else { Err(Gap) };
         }
-        if record.previous != self.applied || !record.is_linked() {
+        if record.previous != self.applied {
             return Err(Gap);
         }
         Ok(Some(record.id.life != self.life))

@@ -50,7 +50,10 @@ impl Fleet {
         let order = ["head", "log", "fences", "members"].map(|what| self.names.order(what));
         let order: Vec<&[u8]> = order.iter().map(Vec::as_slice).collect();
         let (life, applied) = self.said();
-        let head_args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), Beside::Nothing.word()];
+        let (turn, began) = self.history();
+        let asks = Beside::Nothing.word();
+        let head_args: [&[u8]; 5] =
+            [life.as_bytes(), applied.as_bytes(), asks, turn.as_bytes(), began.as_bytes()];
         let names =
             [self.names.directory(place), self.names.tombstone(place), self.names.lease(place)];
         let keys: [&[u8]; 4] = [frame, &names[0], &names[1], &names[2]];
@@ -74,7 +77,7 @@ impl Fleet {
         let found = asked(said.next(), said.next(), limits::BULKY_BYTES)?;
         match Head::read(&headed?)? {
             Head::Known(heading) => Ok((heading, found)),
-            Head::Stranger(_) | Head::Unknown => {
+            Head::Stranger(_) | Head::Unknown | Head::Other => {
                 self.mend.notify_one();
                 Err(TierFault::Unserved)
             }

@@ -120,6 +120,10 @@ impl Fleet {
                 self.join(&heading, effects).await?;
                 Ok(None)
             }
+            Head::Other => {
+                self.leave_history(effects).await?;
+                Ok(None)
+            }
             Head::Unknown => {
                 self.adopt(effects).await?;
                 Ok(None)
@@ -134,7 +138,9 @@ impl Fleet {
 
     pub(super) async fn ask_head(&self, beside: Beside, deadline: Span) -> Result<Head, TierFault> {
         let (life, applied) = self.said();
-        let args: [&[u8]; 3] = [life.as_bytes(), applied.as_bytes(), beside.word()];
+        let (turn, began) = self.history();
+        let args: [&[u8]; 5] =
+            [life.as_bytes(), applied.as_bytes(), beside.word(), turn.as_bytes(), began.as_bytes()];
         let keys = ["head", "log", "fences", "members"];
         Head::read(&self.order_script(&scripts::HEAD, &keys, &args, deadline).await?)
     }
@@ -204,8 +210,8 @@ impl Fleet {
     pub(super) async fn hear(&self, record: &Record, effects: &dyn Effects) -> Result<(), Gap> {
         // Whoever holds it reads the log, and messages must not wait for that.
         let Ok(_one) = self.catching.try_lock() else { return Err(Gap) };
-        // A turn begins in the log, never with a message.
-        if record.number.turn() != self.member().turn() {
+        // Anybody may publish. A turn begins in the log, never with a message.
+        if record.number.turn() != self.member().turn() || !record.is_linked() {
             return Err(Gap);
         }
         self.member().next(record)?;
@@ -244,7 +250,7 @@ impl Fleet {
         self.stats.gaps.count();
         effects.tell(&News::Gap { why: "the log does not reach back to what was heard" });
         if let Some(first) = records.first() {
-            if !first.is_linked() {
+            if first.previous >= first.number {
                 self.is_in_doubt();
                 return Err(TierFault::Unserved);
             }

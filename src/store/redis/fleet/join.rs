@@ -24,11 +24,13 @@ pub struct Intent {
 impl Fleet {
     /// Makes the server the fleet's own: a new turn begins.
     pub(super) async fn adopt(&self, effects: &dyn Effects) -> Result<(), TierFault> {
-        let (turn, applied, known) = {
+        let (seen, applied, (turn, began), known) = {
+            let history = self.history();
             let member = self.member();
-            (member.turn_seen().to_string(), member.applied().to_string(), lives(&member))
+            (member.turn_seen().to_string(), member.applied().to_string(), history, lives(&member))
         };
-        let mut args: Vec<&[u8]> = vec![turn.as_bytes(), applied.as_bytes()];
+        let mut args: Vec<&[u8]> =
+            vec![seen.as_bytes(), applied.as_bytes(), turn.as_bytes(), began.as_bytes()];
         args.extend(known.iter().map(String::as_bytes));
         let keys = ["head", "log", "fences", "members", "expect", "runs", "done"];
         let reply = self.order_script(&scripts::ADOPT, &keys, &args, limits::POLL_DEADLINE).await?;
@@ -56,26 +58,41 @@ impl Fleet {
         } else {
             self.repeat_lost(heading, effects).await?
         };
-        self.number_what_waits(heading.turn).await?;
+        self.number_what_waits(heading).await?;
         self.forget_journal(effects).await;
         let (life, applied) = self.said();
         let known = lives(&self.member());
         let turn = heading.turn.to_string();
-        let mut args: Vec<&[u8]> = vec![life.as_bytes(), turn.as_bytes(), applied.as_bytes()];
+        let mut args: Vec<&[u8]> =
+            vec![life.as_bytes(), turn.as_bytes(), applied.as_bytes(), heading.began.as_bytes()];
         args.extend(known.iter().map(String::as_bytes));
         let keys = ["head", "log", "fences", "members", "expect"];
         let reply =
             self.order_script(&scripts::CHECK_IN, &keys, &args, limits::POLL_DEADLINE).await?;
         let said = array(&reply).unwrap_or_default();
-        if !matches!(said.first().and_then(text), Some("clean" | "waits")) {
+        let word = said.first().and_then(text);
+        if word == Some("lost") {
+            self.is_in_doubt();
+        }
+        if !matches!(word, Some("clean" | "waits")) {
             return Err(TierFault::Unserved);
         }
         // Should this server be lost now, they are to be expected.
         self.member().meet(said.get(1).map(lives_of).unwrap_or_default());
         self.member().check_in(heading.turn, heading.base);
+        self.member().note_beginning(&heading.began);
         self.learn_servers().await?;
         self.waits.wake_all();
         effects.tell(&News::Joined { turn: heading.turn, repeated });
+        Ok(())
+    }
+
+    /// This node's turn began anew without it, within the same second: numbers of it mean other
+    /// orders elsewhere. Everything counts as purged, in a turn above it, and the node joins anew.
+    pub(super) async fn leave_history(&self, effects: &dyn Effects) -> Result<(), TierFault> {
+        self.order_everything("this turn began twice", effects);
+        self.adopt(effects).await?;
+        self.member().forget_turn();
         Ok(())
     }
 
@@ -127,7 +144,7 @@ impl Fleet {
             if given.is_empty() {
                 continue;
             }
-            let numbers = self.number_as(&given, heading.turn, false).await?;
+            let numbers = self.number_as(&given, (heading.turn, &heading.began), false).await?;
             let mut erased = Vec::new();
             for ((id, order, _), number) in given.into_iter().zip(numbers) {
                 self.member().learn_fence(&order, number);
@@ -139,7 +156,8 @@ impl Fleet {
     }
 
     /// Own orders that wait get their numbers before this node counts as having reported.
-    async fn number_what_waits(&self, turn: u32) -> Result<(), TierFault> {
+    async fn number_what_waits(&self, heading: &Heading) -> Result<(), TierFault> {
+        let turn = (heading.turn, heading.began.as_str());
         loop {
             let batch = self.member().waiting(limits::ORDERS_PER_BATCH);
             if batch.is_empty() {
@@ -162,8 +180,10 @@ impl Fleet {
         }
         let turn = turn.to_string();
         let (life, _) = self.said();
+        let (_, began) = self.history();
         let patience = limits::SETTLE_PATIENCE.as_millis().to_string();
-        let args: [&[u8]; 3] = [life.as_bytes(), turn.as_bytes(), patience.as_bytes()];
+        let args: [&[u8]; 4] =
+            [life.as_bytes(), turn.as_bytes(), patience.as_bytes(), began.as_bytes()];
         let keys = ["head", "log", "fences", "members", "expect"];
         self.order_script(&scripts::SETTLE, &keys, &args, limits::POLL_DEADLINE).await.map(drop)
     }

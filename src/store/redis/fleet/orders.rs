@@ -248,8 +248,12 @@ impl Fleet {
                 }
                 continue;
             }
-            let turn = self.member().turn();
-            match beside(&mut erasing, self.number_all(&batch, turn, true)).await {
+            let (turn, began) = {
+                let member = self.member();
+                (member.turn(), member.began().to_owned())
+            };
+            let numbering = self.number_all(&batch, (turn, &began), true);
+            match beside(&mut erasing, numbering).await {
                 Ok(numbers) => {
                     erasing.push(self.erase_numbered(self.note_numbers(&batch, &numbers)));
                     if let Some(waited) = held_up.as_mut() {
@@ -310,7 +314,7 @@ impl Fleet {
     pub(super) async fn number_as(
         &self,
         orders: &[(OrderId, Arc<Order>, String)],
-        turn: u32,
+        (turn, began): (u32, &str),
         as_member: bool,
     ) -> Result<Vec<Number>, TierFault> {
         let (turn, (life, applied)) = (turn.to_string(), self.said());
@@ -322,6 +326,7 @@ impl Fleet {
             limits::ORDERS_LOGGED.to_string().into_bytes(),
             limits::ORDERS_LOGGED_BYTES.to_string().into_bytes(),
             applied.into_bytes(),
+            began.as_bytes().to_vec(),
         ];
         for (id, order, event) in orders {
             let fences = self.fences(order);
@@ -360,7 +365,7 @@ impl Fleet {
     pub(super) async fn number_all(
         &self,
         batch: &[Waiting],
-        turn: u32,
+        turn: (u32, &str),
         as_member: bool,
     ) -> Result<Vec<Number>, TierFault> {
         let life = self.member().life();

@@ -154,6 +154,12 @@ impl Fleet {
         (format!("{:016x}", member.life()), member.applied().to_string())
     }
 
+    /// The turn that this node has checked in to, and when that began.
+    pub(super) fn history(&self) -> (String, String) {
+        let member = self.member();
+        (member.turn().to_string(), member.began().to_owned())
+    }
+
     /// Applies what the head knows, and says how far this node's knowledge reaches.
     pub(super) async fn known_up_to(
         &self,

@@ -14,6 +14,8 @@ pub(super) enum Head {
     Stranger(Heading),
     /// Not the server that the fleet knows.
     Unknown,
+    /// The fleet's server, where the turn that this node checked in to began another time.
+    Other,
 }
 
 /// The state of the order of things.
@@ -27,6 +29,8 @@ pub(super) struct Heading {
     pub(super) now_ms: u64,
     /// Lives of all members, where they were asked for.
     pub(super) members: Vec<u64>,
+    /// When the turn began, in the server's words.
+    pub(super) began: String,
 }
 
 /// What stands under a frame's name.
@@ -110,6 +114,9 @@ impl Head {
         if word == "unknown" {
             return Some(Self::Unknown);
         }
+        if word == "other" {
+            return Some(Self::Other);
+        }
         let heading = Heading {
             turn: u32::try_from(int(all.get(1)?)?).ok()?,
             last: number(all.get(2)?)?,
@@ -117,6 +124,7 @@ impl Head {
             clean: text(all.get(4)?)? == "1",
             now_ms: int(all.get(5)?)?,
             members: if word == "ok" { lives_of(all.get(6)?) } else { Vec::new() },
+            began: text(all.get(7)?)?.to_owned(),
         };
         match word {
             "ok" => Some(Self::Known(heading)),
@@ -202,6 +210,7 @@ mod tests {
                 bulk("1"),
                 Value::Int(5_000),
                 last,
+                bulk("9.5"),
             ])
         };
         let members = Value::Array(vec![bulk("00000000000000ff"), bulk("zz")]);

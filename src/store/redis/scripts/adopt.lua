@@ -5,13 +5,21 @@
 -- joins later uses no frame of earlier turns, and members go by what they know. A log whose head is
 -- gone links to nothing that follows, and what was taken into it must be taken again; the same holds
 -- for a log that does not end where the head says. Data that somebody has damaged is what is lost.
--- KEYS head log fences members expect runs done   ARGV turn-seen applied known-lives...
+-- Turns that begin within one second on servers that know nothing of each other have one number, so
+-- each keeps when it began, to a millionth: who has checked in to another one is heard.
+-- KEYS head log fences members expect runs done
+-- ARGV turn-seen applied turn-of-member beginning known-lives...
 local head, log, fences, members, expect, runs, done = unpack(KEYS)
 for _, hash in ipairs({ fences, members, runs, done }) do fit('HLEN', hash, 0) end
 fit('SCARD', expect, 0)
-local h = fit('HMGET', head, {}, 'turn', 'last', 'base', 'clean', 'fenced')
-if adopted(head, log, fences) and tonumber(h[1]) >= tonumber(ARGV[1])
-  and not is_behind(ARGV[2], h[2]) then
+local h = fit('HMGET', head, {}, 'turn', 'last', 'base', 'clean', 'fenced', 'crew')
+-- Who the members are, and who has yet to report, may have been evicted: then nobody would wait for
+-- those of whom nothing is known here.
+local has_crew = (h[6] ~= '1' or redis.call('EXISTS', members) == 1)
+  and (h[4] == '1' or redis.call('EXISTS', expect) == 1)
+if adopted(head, log, fences) and has_crew and tonumber(h[1]) >= tonumber(ARGV[1])
+  and not is_behind(ARGV[2], h[2])
+  and (h[1] ~= ARGV[3] or (redis.call('HGET', head, 'e' .. ARGV[3]) or ARGV[4]) == ARGV[4]) then
   return { 'known' }
 end
 local now = millis()
@@ -31,11 +39,14 @@ if not h[1] or fenced == '1' and redis.call('EXISTS', fences) == 0 then
   redis.call('HSET', fences, 'a0:', turn .. '-0')
   fenced = '1'
 end
+local time = redis.call('TIME')
+local began = time[1] .. '.' .. time[2]
+redis.call('HSET', head, 'e' .. turn, began, 'began', began)
 redis.call('HSET', head, 'run', run, 'turn', turn, 'last', turn .. '-0',
-  'base', base, 'clean', '0', 'fenced', fenced, 'at', now)
+  'base', base, 'clean', '0', 'fenced', fenced, 'at', now, 'crew', '0')
 redis.call('XADD', log, turn .. '-0', 'p', last, 'i', '0000000000000000-0', 'e', '-', 's', '')
 if was_clean then redis.call('DEL', expect) end
 for _, life in ipairs(redis.call('HKEYS', members)) do redis.call('SADD', expect, life) end
-for at = 3, #ARGV do redis.call('SADD', expect, ARGV[at]) end
+for at = 5, #ARGV do redis.call('SADD', expect, ARGV[at]) end
 redis.call('HSET', runs, run, '0-0')
 return { 'adopted', turn, base }

@@ -9,7 +9,9 @@ if tonumber(ARGV[1]) == 0 then
   if not checked_in(members, ARGV[2], h[1]) then return 0 end
   redis.call('SREM', expect, ARGV[2])
   redis.call('HDEL', done, ARGV[2])
-  return redis.call('HDEL', members, ARGV[2])
+  local left = redis.call('HDEL', members, ARGV[2])
+  if redis.call('EXISTS', members) == 0 then redis.call('HSET', head, 'crew', '0') end
+  return left
 end
 if h[2] ~= '1' then return 0 end
 local now, gone = millis(), 0
@@ -22,4 +24,5 @@ for at = 1, #all, 2 do
     redis.call('HDEL', done, all[at])
   end
 end
+if gone > 0 and redis.call('EXISTS', members) == 0 then redis.call('HSET', head, 'crew', '0') end
 return gone

@@ -4,7 +4,7 @@
 -- not be sent stops nothing: members ask.
 -- KEYS head log fences done open members
 -- The log has two halves: when the younger is full of bytes, the older goes.
--- ARGV life turn is-member channel keep-log keep-bytes applied, then for each order:
+-- ARGV life turn is-member channel keep-log keep-bytes applied beginning, then for each order:
 --      life count event order finishes fence-count fence...
 local head, log, fences, done, open, members = unpack(KEYS)
 if not adopted(head, log, fences) then return { 'unknown' } end
@@ -14,9 +14,9 @@ local h = redis.call('HMGET', head, 'turn', 'last', 'logged', 'middle')
 local turn, last, logged = h[1], h[2], tonumber(h[3]) or 0
 local _, n = parts_of(last)
 if is_behind(ARGV[7], last) then return { 'unknown' } end
-if turn ~= ARGV[2] then return { 'turn' } end
+if not is_turn_of(head, ARGV[2], ARGV[8]) then return { 'turn' } end
 if ARGV[3] == '1' and not checked_in(members, ARGV[1], turn) then return { 'stranger' } end
-local numbers, at = { 'ok' }, 8
+local numbers, at = { 'ok' }, 9
 while at <= #ARGV do
   local life, count, event, order = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local finishes, wide = ARGV[at + 4], tonumber(ARGV[at + 5])

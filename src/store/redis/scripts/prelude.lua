@@ -89,3 +89,9 @@ local function lease_of(key, wanted)
   end
   return held, left
 end
+
+-- Whether this turn is the one that began then.
+local function is_turn_of(head, turn, beginning)
+  local h = redis.call('HMGET', head, 'turn', 'began')
+  return h[1] == turn and (h[2] or '') == beginning
+end

@@ -1,8 +1,8 @@
 -- Somebody who may have known more did not come back in time. The caller has put an order on
 -- everything into the log, so nothing wrong can: the turn counts as clean.
--- KEYS head log fences members expect   ARGV life turn patience-ms
+-- KEYS head log fences members expect   ARGV life turn patience-ms beginning
 local head, log, fences, members, expect = unpack(KEYS)
-if not adopted(head, log, fences) or redis.call('HGET', head, 'turn') ~= ARGV[2] then
+if not adopted(head, log, fences) or not is_turn_of(head, ARGV[2], ARGV[4]) then
   return { 'again' }
 end
 local at = tonumber(redis.call('HGET', head, 'at') or 0)

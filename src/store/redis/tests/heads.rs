@@ -17,10 +17,12 @@ async fn joined(redis: &Redis) -> (Tended, Arc<Server>) {
     let server = tended.servers.master(Slot::of(b"any")).unwrap();
     let keys: [&[u8]; 7] = [b"head", b"log", b"fences", b"members", b"expect", b"runs", b"done"];
     let adopted: (String, String, String) =
-        server.script(&scripts::ADOPT, &keys, &[b"0"], AMPLE).await.unwrap();
+        server.script(&scripts::ADOPT, &keys, &[b"0", b"0-0", b"0", b""], AMPLE).await.unwrap();
     let turn = adopted.1.as_bytes();
+    let began: String = redis.ask(&["HGET", "head", "began"]).unwrap();
+    let args: [&[u8]; 4] = [LIFE, turn, b"0-0", began.as_bytes()];
     let joined: (String, Vec<Value>) =
-        server.script(&scripts::CHECK_IN, &keys[..5], &[LIFE, turn, b"0-0"], AMPLE).await.unwrap();
+        server.script(&scripts::CHECK_IN, &keys[..5], &args, AMPLE).await.unwrap();
     assert_eq!(joined.0, "clean");
     (tended, server)
 }
@@ -28,7 +30,7 @@ async fn joined(redis: &Redis) -> (Tended, Arc<Server>) {
 async fn head(server: &Server, beside: &[u8]) -> Result<(String, usize), TierFault> {
     let keys: [&[u8]; 4] = [b"head", b"log", b"fences", b"members"];
     let said: Vec<Value> =
-        server.script(&scripts::HEAD, &keys, &[LIFE, b"0-0", beside], AMPLE).await?;
+        server.script(&scripts::HEAD, &keys, &[LIFE, b"0-0", beside, b"0", b""], AMPLE).await?;
     let word = redis::from_redis_value_ref(&said[0]).unwrap();
     let members = said.get(6).and_then(Value::as_sequence).unwrap_or_default();
     Ok((word, members.len()))
@@ -75,4 +77,34 @@ async fn who_may_not_write_renews_nobodys_trust() {
 
     let () = redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
     assert_eq!(code().await, "READONLY");
+}
+
+#[tokio::test]
+async fn a_turn_that_begins_twice_is_two() {
+    let redis = Redis::start(&[]).ready();
+    let (_tended, server) = joined(&redis).await;
+    let keys: [&[u8]; 7] = [b"head", b"log", b"fences", b"members", b"expect", b"runs", b"done"];
+    let ask = async |keys: &[&[u8]], script, args: &[&[u8]]| {
+        let said: Vec<Value> = server.script(script, keys, args, AMPLE).await.unwrap();
+        redis::from_redis_value_ref::<String>(&said[0]).unwrap()
+    };
+    let field = |name: &str| redis.ask::<String>(&["HGET", "head", name]).unwrap();
+    let turn = field("turn");
+    let began = field(&format!("e{turn}"));
+    let history: [&[u8]; 2] = [turn.as_bytes(), began.as_bytes()];
+    let other: [&[u8]; 2] = [turn.as_bytes(), b"1.5"];
+    let own = async |[turn, began]: [&[u8]; 2]| {
+        ask(&keys[..4], &scripts::HEAD, &[LIFE, b"0-0", b"", turn, began]).await
+    };
+    assert_eq!(own(history).await, "ok");
+    assert_eq!(own(other).await, "other");
+    let adopt = async |[one, began]: [&[u8]; 2]| {
+        ask(&keys, &scripts::ADOPT, &[turn.as_bytes(), b"0-0", one, began]).await
+    };
+    assert_eq!(adopt(history).await, "known");
+    assert_eq!(adopt(other).await, "adopted", "a turn above both");
+    assert!(field("turn").parse::<u64>().unwrap() > turn.parse().unwrap());
+    // Who heard of neither new one is told still, and begins no further turn.
+    assert_eq!(own(other).await, "other");
+    assert_eq!(ask(&keys, &scripts::ADOPT, &[b"0", b"0-0", other[0], other[1]]).await, "known");
 }

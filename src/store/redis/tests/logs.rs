@@ -18,14 +18,16 @@ async fn the_log_is_bounded_by_bytes_and_says_where_it_begins() {
     tended.up(1);
     let server = tended.servers.master(Slot::of(b"any")).unwrap();
     let keys: [&[u8]; 7] = [b"head", b"log", b"fences", b"members", b"expect", b"runs", b"done"];
-    let adopted: Vec<Value> = server.script(&scripts::ADOPT, &keys, &[b"0"], AMPLE).await.unwrap();
+    let first: [&[u8]; 4] = [b"0", b"0-0", b"0", b""];
+    let adopted: Vec<Value> = server.script(&scripts::ADOPT, &keys, &first, AMPLE).await.unwrap();
+    let began: String = redis.ask(&["HGET", "head", "began"]).unwrap();
     let turn: String = redis::from_redis_value_ref(&adopted[1]).unwrap();
     let keys: [&[u8]; 6] = [b"head", b"log", b"fences", b"done", b"open", b"members"];
     let most = 20_000;
     let order = format!("k900:{}", "x".repeat(900));
     for count in 1..=100 {
         let (most, count) = (most.to_string(), count.to_string());
-        let args: [&[u8]; 13] = [
+        let args: [&[u8]; 14] = [
             LIFE,
             turn.as_bytes(),
             b"0",
@@ -33,6 +35,7 @@ async fn the_log_is_bounded_by_bytes_and_says_where_it_begins() {
             b"65536",
             most.as_bytes(),
             b"0-0",
+            began.as_bytes(),
             LIFE,
             count.as_bytes(),
             b"-",
