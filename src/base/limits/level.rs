@@ -161,8 +161,9 @@ pub const SERVERS_MAX: usize = 1_000;
 /// The longest name of a server (RFC 1035, 2.3.4).
 pub const SERVER_NAME_BYTES_MAX: usize = 253;
 
-/// One reply of a server may have this many bytes in any case; more where [`VARIANTS_PER_KEY_MAX`]
-/// frames of the largest size make more. A server that sends on is cut off.
+/// One reply of a server may have this many bytes in any case; more where the variants of a key
+/// ([`VARIANTS_PER_KEY_MAX`](super::VARIANTS_PER_KEY_MAX)), each of the largest size, make more. A
+/// server that sends on is cut off.
 pub const REPLY_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 
 /// Elements of one reply, nested ones too. Each costs 56 bytes here, however few it has on the
