@@ -214,7 +214,9 @@ impl Fleet {
             if all.has(one.count, others) {
                 return true;
             }
-            let silent = others.iter().any(|life| all.silent().contains(life));
+            // Whoever grants more time than usual means it.
+            let usual = wait <= limits::CONFIRM_WAIT.to_duration();
+            let silent = usual && others.iter().any(|life| all.silent().contains(life));
             if silent || timeout_at(until, news).await.is_err() {
                 let said = one.lives();
                 all.silent().extend(others.iter().filter(|life| !said.contains(life)));

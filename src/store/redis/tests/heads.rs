@@ -16,8 +16,9 @@ async fn joined(redis: &Redis) -> (Tended, Arc<Server>) {
     tended.up(1);
     let server = tended.servers.master(Slot::of(b"any")).unwrap();
     let keys: [&[u8]; 7] = [b"head", b"log", b"fences", b"members", b"expect", b"runs", b"done"];
+    let first: [&[u8]; 5] = [b"0", b"0-0", b"0", b"", LIFE];
     let adopted: (String, String, String) =
-        server.script(&scripts::ADOPT, &keys, &[b"0", b"0-0", b"0", b""], AMPLE).await.unwrap();
+        server.script(&scripts::ADOPT, &keys, &first, AMPLE).await.unwrap();
     let turn = adopted.1.as_bytes();
     let began: String = redis.ask(&["HGET", "head", "began"]).unwrap();
     let args: [&[u8]; 4] = [LIFE, turn, b"0-0", began.as_bytes()];
