@@ -51,7 +51,7 @@ fn table(told: &Value) -> String {
     if l2.is_object() {
         rows.push(row("L2 servers", l2["servers"].as_array().map_or(0, Vec::len)));
         let counts = ["hits", "misses", "puts", "faults"];
-        rows.extend(counts.map(|name| row(&format!("L2 {name}"), number(&l2["counts"][name]))));
+        rows.extend(counts.map(|name| row(&format!("L2 {name}"), number(&l2[name]))));
     }
     rows.push(String::new());
     rows.push(kind_row(
@@ -101,5 +101,16 @@ mod tests {
         assert!(!table.contains("L2"), "{table}");
         assert!(table.lines().last().unwrap().starts_with("-  "), "{table}");
         assert!(!super::table(&json!({})).contains("ratio"), "nobody asked anything yet");
+    }
+
+    #[test]
+    fn the_shared_level_is_counted_as_the_node_tells_it() {
+        let told = json!({ "l2": { "servers": [{}, {}], "hits": 12, "puts": 34 } });
+        let table = table(&told);
+        let shows = |name: &str, value: &str| {
+            table.lines().any(|line| line.starts_with(name) && line.ends_with(value))
+        };
+        assert!(shows("L2 servers", " 2") && shows("L2 hits", " 12"), "{table}");
+        assert!(shows("L2 puts", " 34") && shows("L2 faults", " 0"), "{table}");
     }
 }
