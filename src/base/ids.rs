@@ -16,25 +16,34 @@ pub struct KindId(pub u16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tick(pub u64);
 
-/// The place of an order among all orders of a fleet, given by Redis: its turn in the upper half, a
-/// count in the lower one. A server that was replaced begins a new turn, so no number comes twice.
+/// The place of an order among all orders of a fleet, given by Redis: its turn, and a count in it.
+/// A server that was replaced begins a new turn. A turn is named by the millisecond in which it
+/// began, counted from the beginning of 2025: even a server that has forgotten everything gives no
+/// number twice. 41 bits of turn reach to 2094, 23 bits of count to eight million orders; then a
+/// new turn begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(pub u64);
 
 impl Number {
-    /// From turn and count.
-    pub const fn new(turn: u32, count: u32) -> Self {
-        Self((turn as u64) << 32 | count as u64)
+    const COUNT_BITS: u32 = 23;
+    const COUNT_MAX: u32 = (1 << Self::COUNT_BITS) - 1;
+    const TURN_MAX: u64 = (1 << (u64::BITS - Self::COUNT_BITS)) - 1;
+
+    /// From turn and count; what does not fit is as great as can be.
+    pub const fn new(turn: u64, count: u32) -> Self {
+        let turn = if turn > Self::TURN_MAX { Self::TURN_MAX } else { turn };
+        let count = if count > Self::COUNT_MAX { Self::COUNT_MAX } else { count };
+        Self(turn << Self::COUNT_BITS | count as u64)
     }
 
     /// The turn.
-    pub const fn turn(self) -> u32 {
-        (self.0 >> 32) as u32
+    pub const fn turn(self) -> u64 {
+        self.0 >> Self::COUNT_BITS
     }
 
     /// The count within the turn.
     pub const fn count(self) -> u32 {
-        self.0 as u32
+        (self.0 & Self::COUNT_MAX as u64) as u32
     }
 }
 
@@ -50,6 +59,8 @@ impl FromStr for Number {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (turn, count) = text.split_once('-').ok_or(())?;
-        Ok(Self::new(turn.parse().map_err(|_| ())?, count.parse().map_err(|_| ())?))
+        let (turn, count) = (turn.parse().map_err(|_| ())?, count.parse().map_err(|_| ())?);
+        let fits = turn <= Self::TURN_MAX && count <= Self::COUNT_MAX;
+        fits.then(|| Self::new(turn, count)).ok_or(())
     }
 }

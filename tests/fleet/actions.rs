@@ -41,6 +41,7 @@ pub(crate) enum Action {
     Replicate,
     Fail(&'static str),
     Trim,
+    Evict(&'static str),
     Sweep(Vec<u8>),
 }
 
@@ -79,6 +80,7 @@ impl Action {
             Self::Replicate => ("replicate", 1),
             Self::Fail(_) => ("fail", 1),
             Self::Trim => ("trim", 1),
+            Self::Evict(_) => ("evict", 1),
             Self::Sweep(_) => ("sweep", 1),
         }
     }
@@ -113,6 +115,10 @@ impl World {
         if b.trim > 0 && data.log.len() > 1 {
             let first = data.log[0].id.to_string();
             out.extend((!data.open.contains_key(&first)).then_some(Action::Trim));
+        }
+        if b.evict > 0 {
+            let there = b.evicts.iter().filter(|what| data.has(what));
+            out.extend(there.map(|what| Action::Evict(what)));
         }
         if b.sweep > 0 {
             out.extend(data.fences.keys().map(|text| Action::Sweep(text.clone())));
@@ -226,7 +232,7 @@ impl World {
             Action::Step(n, at) => self.write_step(*n, *at),
             Action::Degrade(n, at) => self.degrade(*n, *at),
             Action::Flush(n) => {
-                let turn = self.nodes[*n].member.turn();
+                let turn = self.nodes[*n].turn();
                 self.flush(*n, turn, true);
             }
             Action::Close(n) => self.close(*n),
@@ -270,6 +276,7 @@ impl World {
             }
             Action::Fail(which) => self.fail(which),
             Action::Trim => drop(self.servers[0].data.log.pop_front()),
+            Action::Evict(what) => self.evict(what),
             Action::Sweep(text) => self.sweep(text),
             _ => {}
         }

@@ -37,6 +37,8 @@ pub(crate) enum Guard {
     Confirm,
     /// `nodes` asks those who are members when the number is given, not those it knows of.
     Asked,
+    /// While not all have reported nobody knows who they are: then it is not `nodes`.
+    Whole,
     /// Contact counts only after catching up.
     LateHead,
     /// A log that does not reach back ends the trust in what is held.
@@ -57,8 +59,6 @@ pub(crate) enum Guard {
     TakeOver,
     /// A server that was replaced is noticed.
     Adopt,
-    /// A new turn is above every turn before.
-    Regress,
     /// A turn below one that a member has seen is given up.
     TurnBelow,
     /// Orders that a server lost are told again.
@@ -81,6 +81,10 @@ pub(crate) enum Guard {
     Reach,
     /// A server that counts this node in, in a turn it knows nothing of, is checked in to anew.
     OwnTurn,
+    /// Turns of one number are told apart by when they began.
+    Began,
+    /// Who checked in to another turn of that number is told.
+    Other,
     /// Who never checked in joins anew when a turn ends under its joining.
     Fresh,
     /// Nobody leaves who may be the only one to know of an order.

@@ -2,7 +2,7 @@
 
 use crate::guards::Guard;
 use crate::scenarios::{
-    Bounds, CROSSING, ENTRIES, FORGOTTEN, LATE, LIVES, LOST, PUBLISHED, REPLACED, SMALL,
+    Bounds, CROSSING, ENTRIES, EVICTED, FORGOTTEN, LATE, LIVES, LOST, PUBLISHED, REPLACED, SMALL,
 };
 use crate::world::Level;
 
@@ -20,6 +20,33 @@ const TRIMMED: Bounds = Bounds {
 };
 /// A put is still under way when all who know of the order on it are gone.
 const FLYING: Bounds = Bounds { read: 4, tick: 6, warm: "flying", ..Bounds::NONE };
+/// The server lets go of the order of things, name by name.
+const LET_GO: Bounds = Bounds {
+    levels: &[Level::Nodes],
+    read: 4,
+    write: 2,
+    evict: 4,
+    poll: 6,
+    tick: 4,
+    weights: &[("evict", 6), ("hear", 1)],
+    ..EVICTED
+};
+/// It lets go of the head, twice within one moment.
+const BEHEADED: Bounds = Bounds {
+    selectors: &["tag:t"],
+    levels: &[Level::Shared],
+    writers: 1,
+    read: 3,
+    write: 0,
+    evict: 1,
+    evicts: &["head"],
+    poll: 4,
+    tick: 0,
+    drop: 0,
+    warm: "beheaded",
+    weights: &[("evict", 6), ("hear", 0)],
+    ..EVICTED
+};
 /// The server of the order of things loses everything.
 const EMPTIED: Bounds = Bounds {
     selectors: &["tag:t"],
@@ -67,7 +94,6 @@ fn at_home() -> Vec<(Guard, Bounds)> {
 
 /// Where servers are replaced.
 fn abroad() -> Vec<(Guard, Bounds)> {
-    let twice = Bounds { fail: 2, weights: &[("hear", 1), ("fail", 4)], ..REPLACED };
     let known = Bounds {
         nodes: 3,
         fails: &["empty first"],
@@ -82,7 +108,9 @@ fn abroad() -> Vec<(Guard, Bounds)> {
         (Guard::Reached, Bounds { deaf: 2, ..FORGOTTEN }),
         (Guard::RetireTurn, RETIRED),
         (Guard::Adopt, Bounds { poll: 3, ..LOST }),
-        (Guard::Regress, twice),
+        (Guard::Began, BEHEADED),
+        (Guard::Other, BEHEADED),
+        (Guard::Whole, LET_GO),
         (Guard::TurnBelow, slow),
         (Guard::Replay, LOST),
         (Guard::Base, Bounds { fail: 2, weights: &[("hear", 0), ("fail", 4)], ..LOST }),

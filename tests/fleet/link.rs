@@ -6,10 +6,11 @@ use cistern::base::ids::Number;
 use cistern::entry::order::Order;
 use cistern::store::coherence::{Heard, OrderId, decode_order};
 
+use crate::data::Turn;
 use crate::guards::Guard;
 use crate::node::everything;
 use crate::reads::Catch;
-use crate::server::{HeadReply, Place};
+use crate::server::{HeadReply, Missed, Place};
 use crate::world::{PATIENCE, World};
 use crate::writes::located_keys;
 
@@ -31,7 +32,9 @@ pub(crate) enum Link {
     Catch(u64, Place, Vec<u64>, Catch),
     /// An order on everything, then the turn counts as clean.
     Settle,
-    Settled(u32),
+    Settled(Turn),
+    /// This node's turn began twice: an order on everything was given, and a new turn is due.
+    Leave,
     /// The server with this run gets the key orders again.
     Repair(u64),
     RepairCatch(u64, Place, Catch),
@@ -75,6 +78,11 @@ impl World {
                 self.servers[0].settle(self.guards, turn, PATIENCE, self.now);
                 Link::Idle
             }
+            Link::Leave => {
+                self.adopt(n);
+                self.nodes[n].member.forget_turn();
+                Link::Idle
+            }
             Link::Repair(run) => self.repair(n, run),
             Link::RepairCatch(run, place, catch) => match self.catch_up(n, catch, place.last) {
                 Catch::Done if self.nodes[n].member.has_reached(place.turn, place.last) => {
@@ -98,9 +106,14 @@ impl World {
         let (g, now) = (self.guards, self.now);
         let node = &mut self.nodes[n];
         let (life, member) = (node.life(), &node.member);
-        let reply = self.servers[0].head(g, (life, member.applied()), Some(now));
+        let reply = self.servers[0].head(g, (life, member.applied()), node.turn(), Some(now));
         let (place, lives) = match reply {
             HeadReply::Unknown => return Link::Adopt,
+            HeadReply::Other => {
+                node.distrust();
+                node.give(everything(), String::new());
+                return Link::Leave;
+            }
             HeadReply::Stranger(place) => (place, None),
             HeadReply::Ok(place, lives) => (place, Some(lives)),
         };
@@ -140,14 +153,14 @@ impl World {
     }
 
     fn adopt(&mut self, n: usize) -> Link {
-        self.turns += 1;
-        let seconds = if self.slow_clock { 0 } else { self.turns };
+        self.turns += u64::from(!self.bounds.one_moment);
+        let clock = if self.slow_clock { 0 } else { self.turns };
         let member = &self.nodes[n].member;
         let known: Vec<u64> = member.known().collect();
-        let times = (self.now, seconds);
-        let seen = (member.turn_seen(), member.applied());
+        let times = (self.now, clock);
+        let seen = (member.turn_seen(), member.applied(), self.nodes[n].turn());
         self.servers[0].adopt(self.guards, seen, &known, times);
-        if let Some(head) = &self.servers[0].data.head {
+        if let Some(head) = self.servers[0].data.head.as_ref().filter(|_| !self.bounds.one_moment) {
             self.turns = self.turns.max(head.turn);
         }
         Link::Idle
@@ -197,7 +210,7 @@ impl World {
         if orders.is_empty() && own.is_empty() {
             return Link::Register(place);
         }
-        let Some(numbers) = self.submit(n, (place.turn, false), &orders) else {
+        let Some(numbers) = self.submit(n, (place.turn(), false), &orders) else {
             return Link::Idle;
         };
         let orders = orders.into_iter().zip(numbers).map(|((_, _, order), number)| (number, order));
@@ -208,7 +221,7 @@ impl World {
         for order in own {
             self.nodes[n].give(order, String::new());
         }
-        if self.guards.has(Guard::OwnFirst) && !self.flush(n, place.turn, false) {
+        if self.guards.has(Guard::OwnFirst) && !self.flush(n, place.turn(), false) {
             return Link::Idle;
         }
         Link::Register(place)
@@ -220,15 +233,19 @@ impl World {
         let (life, member) = (node.life(), &mut node.member);
         let known: Vec<u64> =
             if g.has(Guard::Known) { member.known().collect() } else { Vec::new() };
-        let said = (life, place.turn, member.applied());
+        let said = (life, place.turn(), member.applied());
         let lives = self.servers[0].check_in(g, said, &known, now);
+        if lives == Err(Missed::Lost) {
+            return Link::Adopt;
+        }
         if !std::mem::take(&mut node.deaf)
-            && let Some(lives) = lives
+            && let Ok(lives) = lives
         {
             if g.has(Guard::Meet) {
                 node.member.meet(lives);
             }
             node.member.check_in(place.turn, place.base);
+            node.member.note_beginning(&place.began.to_string());
             node.runs.extend(&self.servers[0].data.runs);
             for acked in self.acked.iter_mut().filter(|one| one.life == life && one.suspended) {
                 (acked.suspended, acked.at) = (false, now);
@@ -238,7 +255,7 @@ impl World {
     }
 
     fn order_everything(&mut self, n: usize) -> Link {
-        let turn = self.nodes[n].member.turn();
+        let turn = self.nodes[n].turn();
         if !self.guards.has(Guard::Floor) {
             return Link::Settled(turn);
         }
@@ -246,13 +263,14 @@ impl World {
         self.flush(n, turn, true);
         // It must have its number, and of this turn.
         let closing = &self.nodes[n].closing;
-        let given = closing.iter().any(|one| one.count == count && one.number.turn() == turn);
+        let given = closing.iter().any(|one| one.count == count && one.number.turn() == turn.0);
         if given { Link::Settled(turn) } else { Link::Idle }
     }
 
     fn repair(&mut self, n: usize, run: u64) -> Link {
         let node = &self.nodes[n];
-        match self.servers[0].head(self.guards, (node.life(), node.member.applied()), None) {
+        let said = (node.life(), node.member.applied());
+        match self.servers[0].head(self.guards, said, node.turn(), None) {
             HeadReply::Ok(place, _) if place.turn == node.member.turn() => {
                 if node.member.has_reached(place.turn, place.last) {
                     return Link::RepairErase(run);

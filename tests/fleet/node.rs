@@ -11,6 +11,7 @@ use cistern::entry::order::{Order, Selector};
 use cistern::store::coherence::{Gap, Member, Obligations, OrderId, Record, Trust, encode_order};
 use cistern::store::fence::{Birth, Facts, Fences};
 
+use crate::data::Turn;
 use crate::guards::{Guard, Guards};
 use crate::link::Link;
 use crate::reads::Flight;
@@ -207,6 +208,11 @@ impl Node {
         self.member.life()
     }
 
+    /// The turn that it has checked in to, and when that began.
+    pub(crate) fn turn(&self) -> Turn {
+        (self.member.turn(), self.member.began().parse().unwrap_or_default())
+    }
+
     /// What an order does in this process.
     pub(crate) fn raise(&mut self, order: &Order) {
         self.local.raise(order);
@@ -259,7 +265,7 @@ impl Node {
     pub(crate) fn describe(&self, out: &mut String) -> std::fmt::Result {
         let (member, tags) = (&self.member, tags());
         write!(out, "{} {} {} {}", self.up, self.connected, self.deaf, member.life())?;
-        write!(out, "{:?} {} {}", member.applied(), member.turn(), member.numbered())?;
+        write!(out, "{:?} {:?} {}", member.applied(), self.turn(), member.numbered())?;
         write!(out, "{:?}", member.known().collect::<Vec<_>>())?;
         for waiting in member.waiting(64) {
             write!(out, "w{} {:?}", waiting.count, encode_order(&waiting.order))?;

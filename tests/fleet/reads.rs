@@ -129,10 +129,11 @@ impl World {
     pub(crate) fn flight_head(&mut self, n: usize, at: usize) {
         let g = self.guards;
         let node = &mut self.nodes[n];
-        let (life, applied, turn) = (node.life(), node.member.applied(), node.member.turn());
+        let (life, applied) = (node.life(), node.member.applied());
+        let (own, turn) = (node.turn(), node.member.turn());
         let next = match node.flights[at].head.clone() {
             _ if !node.connected => HeadStep::Done(None),
-            HeadStep::Wanted => match self.servers[0].head(g, (life, applied), None) {
+            HeadStep::Wanted => match self.servers[0].head(g, (life, applied), own, None) {
                 HeadReply::Ok(place, _) if place.turn == turn || !g.has(Guard::OwnTurn) => {
                     if !g.has(Guard::Head) || node.member.has_reached(turn, place.last) {
                         HeadStep::Done(Some((applied, place.clean)))

@@ -20,10 +20,15 @@ pub(crate) struct Bounds {
     /// `short`: not even that one, any more; `cut`: and the log was cut behind it;
     /// `forgotten`: and a node joined after that; `flying`: and the first put is still under way;
     /// `booted`: one node has yet to join; `joining`: it has loaded all, before the write; `swept`:
-    /// a fence is about to be taken away.
+    /// a fence is about to be taken away; `beheaded`: the head went, and one node wrote in a turn
+    /// that the other has not heard of.
     pub(crate) warm: &'static str,
+    /// The wall clock stands still: turns of servers that forgot everything have one number.
+    pub(crate) one_moment: bool,
     /// Which servers fail, and what is left of them.
     pub(crate) fails: &'static [&'static str],
+    /// What a full server may let go of, one name at a time.
+    pub(crate) evicts: &'static [&'static str],
     /// Other weights than the usual ones, in a random run.
     pub(crate) weights: &'static [(&'static str, u64)],
     pub(crate) read: u8,
@@ -38,6 +43,7 @@ pub(crate) struct Bounds {
     pub(crate) tick: u8,
     pub(crate) fail: u8,
     pub(crate) trim: u8,
+    pub(crate) evict: u8,
     pub(crate) sweep: u8,
     pub(crate) degrade: u8,
 }
@@ -53,7 +59,9 @@ impl Bounds {
         split: false,
         located: true,
         warm: "",
+        one_moment: false,
         fails: &[],
+        evicts: &[],
         weights: &[],
         read: 0,
         write: 0,
@@ -67,6 +75,7 @@ impl Bounds {
         tick: 0,
         fail: 0,
         trim: 0,
+        evict: 0,
         sweep: 0,
         degrade: 0,
     };
@@ -85,6 +94,7 @@ impl Bounds {
             "tick" => &mut self.tick,
             "fail" => &mut self.fail,
             "trim" => &mut self.trim,
+            "evict" => &mut self.evict,
             "sweep" => &mut self.sweep,
             "degrade" => &mut self.degrade,
             _ => return None,
@@ -101,12 +111,12 @@ impl Bounds {
     /// Nothing new happens any more.
     pub(crate) const fn rest(&mut self) {
         let (nodes, keys, writers) = (self.nodes, self.keys, self.writers);
-        let (split, located) = (self.split, self.located);
-        *self = Self { nodes, keys, writers, split, located, ..Self::NONE };
+        let (split, located, one_moment) = (self.split, self.located, self.one_moment);
+        *self = Self { nodes, keys, writers, split, located, one_moment, ..Self::NONE };
     }
 
     /// What may still happen.
-    pub(crate) fn left(&self) -> [u8; 14] {
+    pub(crate) fn left(&self) -> [u8; 15] {
         [
             self.read,
             self.write,
@@ -120,6 +130,7 @@ impl Bounds {
             self.tick,
             self.fail,
             self.trim,
+            self.evict,
             self.sweep,
             self.degrade,
         ]
@@ -245,6 +256,23 @@ pub(crate) const CROSSING: Bounds =
 /// The server of the keys is replaced, and one node knows less than the other.
 pub(crate) const FORGOTTEN: Bounds =
     Bounds { fails: &["last"], split: true, poll: 4, warm: "forgotten", ..LOST };
+/// A full server lets go of the order of things, name by name.
+pub(crate) const EVICTED: Bounds = Bounds {
+    selectors: &["key:a", "tag:t"],
+    writers: 2,
+    levels: BOTH,
+    read: 6,
+    write: 4,
+    evict: 5,
+    evicts: &["head", "log", "fences", "members", "expect", "done", "open", "runs", "tombstones"],
+    poll: 8,
+    tick: 4,
+    drop: 2,
+    warm: "both",
+    one_moment: true,
+    weights: &[("evict", 4)],
+    ..Bounds::NONE
+};
 /// Ordinary life and every kind of fault, with how many walks each gets.
 pub(crate) fn all() -> Vec<(&'static str, Bounds, u64)> {
     let often = Bounds { fail: 2, crash: 2, leave: 1, tick: 12, ..ONE_SERVER };
@@ -261,6 +289,8 @@ pub(crate) fn all() -> Vec<(&'static str, Bounds, u64)> {
         ("two servers", TWO_SERVERS, 250),
         ("two servers, often", apart, 250),
         ("three nodes", THREE_NODES, 250),
+        ("evicted", EVICTED, 250),
+        ("evicted, three nodes", Bounds { nodes: 3, ..EVICTED }, 250),
     ]
 }
 

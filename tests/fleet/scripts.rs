@@ -1,8 +1,6 @@
 //! The scripts of the shared level in a real server, held against the simulation that the model
 //! runs on: the same random calls must give the same replies and leave the same behind.
 
-use std::collections::BTreeMap;
-
 use cistern::base::ids::Number;
 use cistern::entry::order::{Order, Selector};
 use cistern::store::coherence::{OrderId, encode_order, fence_texts};
@@ -10,39 +8,51 @@ use cistern::store::redis::keys::Place;
 use cistern::store::redis::scripts;
 use redis::{FromRedisValue, Value};
 
+use crate::data::Turn;
 use crate::dice::Dice;
-use crate::pair::{KEPT, Pair, Sent, bytes, escaped, key, life};
+use crate::pair::{KEPT, Pair, Sent, escaped, key};
 use crate::real::Call;
-use crate::server::{Head, Submitted, text};
+use crate::server::Submitted;
 use crate::slots::{Frame, Put};
 
-const TEXTS: [&str; 2] = ["a", "b:{1}"];
-const CALLERS: [&str; 2] = ["", "*"];
+pub(crate) const TEXTS: [&str; 2] = ["a", "b:{1}"];
+pub(crate) const CALLERS: [&str; 2] = ["", "*"];
 const LIVES: [u64; 3] = [1, 2, 3];
 const TOKENS: [&str; 3] = ["", "one", "two"];
 
 impl Pair {
-    fn ask<T: FromRedisValue>(&mut self, command: &[&[u8]]) -> T {
+    pub(crate) fn ask<T: FromRedisValue>(&mut self, command: &[&[u8]]) -> T {
         let (name, rest) = command.split_first().unwrap();
         let mut cmd = redis::cmd(std::str::from_utf8(name).unwrap());
         cmd.arg(rest).query(&mut self.at).unwrap()
     }
 
-    fn turn(&self) -> u32 {
-        self.sim.data.head.as_ref().map_or(0, |head| head.turn)
+    fn turn(&self) -> Turn {
+        self.sim.data.head.as_ref().map_or((0, 0), |head| (head.turn, head.began))
+    }
+
+    /// The present turn, the next one, or one that began before it.
+    fn some_turn(&self, dice: &mut Dice) -> Turn {
+        let (turn, began) = self.turn();
+        match dice.below(16) {
+            0 => (turn + 1, began),
+            1 => (turn, began.saturating_sub(1)),
+            2 => (turn.saturating_sub(1), began.saturating_sub(1)),
+            _ => (turn, began),
+        }
     }
 
     /// One random call.
     fn step(&mut self, dice: &mut Dice) {
         let one = dice.pick(&LIVES);
-        let turn = if dice.below(8) == 0 { self.turn() + 1 } else { self.turn() };
+        let turn = self.some_turn(dice);
         let known: Vec<u64> = LIVES.into_iter().filter(|_| dice.below(3) == 0).collect();
-        let number = Number::new(self.turn(), dice.below(6) as u32);
+        let number = Number::new(self.turn().0, dice.below(6) as u32);
         match dice.below(24) {
-            0 | 1 => self.head(one, number, dice.pick(&["", "members", "beat"])),
+            0 | 1 => self.head(one, number, turn, dice.pick(&["", "members", "beat"])),
             2 => {
-                let seen = if dice.below(4) == 0 { self.turn() + 1 } else { self.turn() };
-                self.adopt((seen, number), &known);
+                let seen = self.turn().0 + u64::from(dice.below(4) == 0);
+                self.adopt((seen, number, turn), &known);
             }
             3..=5 => self.check_in(one, turn, number, &known),
             6 => self.settle(turn, dice.pick(&[0, KEPT * 1_000])),
@@ -107,11 +117,18 @@ impl Pair {
     fn befall(&mut self, dice: &mut Dice) {
         let order = |what: &str| self.names.order(what);
         let (head, log, fences) = (order("head"), order("log"), order("fences"));
-        match dice.below(7) {
+        match dice.below(9) {
+            7 => {
+                let _: Value = self.ask(&[b"DEL", &order("members")]);
+                self.sim.data.let_go("members");
+            }
+            8 => {
+                let _: Value = self.ask(&[b"DEL", &order("expect")]);
+                self.sim.data.let_go("expect");
+            }
             6 => {
                 let _: Value = self.ask(&[b"DEL", &head]);
-                self.sim.data.head = None;
-                self.sim.data.retired = Number::default();
+                self.sim.data.let_go("head");
             }
             3 if self.sim.data.head.is_some() => {
                 // Whatever waits has waited for long.
@@ -120,7 +137,7 @@ impl Pair {
             }
             0 => {
                 let _: Value = self.ask(&[b"FLUSHALL"]);
-                self.sim.data = crate::server::Data::default();
+                self.sim.data = crate::data::Data::default();
             }
             1 => {
                 let _: Value = self.ask(&[b"DEL", &fences]);
@@ -135,110 +152,6 @@ impl Pair {
                 self.sim.data.head.iter_mut().for_each(|head| head.run = 9);
             }
             _ => {}
-        }
-    }
-
-    /// As after a start from a snapshot: who stands in it is silent.
-    fn silence(&mut self) {
-        let members = self.names.order("members");
-        for (one, said) in &mut self.sim.data.members {
-            said.2 = 1;
-            let value = format!("{} {} 1", said.0, text(said.1));
-            let mut cmd = redis::cmd("HSET");
-            cmd.arg(&members).arg(life(*one)).arg(value).exec(&mut self.at).unwrap();
-        }
-    }
-
-    /// What stands in the server is what stands in the simulation.
-    fn compare(&mut self) {
-        let hash = |pair: &mut Self, what: &str| -> BTreeMap<String, String> {
-            let name = pair.names.order(what);
-            let found: BTreeMap<Vec<u8>, Vec<u8>> = pair.ask(&[b"HGETALL", &name]);
-            found.iter().map(|(field, value)| (escaped(field), escaped(value))).collect()
-        };
-        let head = hash(self, "head");
-        let data = self.sim.data.clone();
-        match &data.head {
-            None => assert!(head.is_empty()),
-            Some(said) => self.compare_head(&head, said),
-        }
-        let fences = data.fences.iter().map(|(name, number)| (escaped(name), text(*number)));
-        assert_eq!(hash(self, "fences"), fences.collect(), "fences");
-        let done = data.done.iter().map(|(one, count)| (life(*one), count.to_string()));
-        assert_eq!(hash(self, "done"), done.collect(), "done");
-        let open = data.open.iter().map(|(id, value)| (id.clone(), escaped(value)));
-        assert_eq!(hash(self, "open"), open.collect(), "open");
-        let members = hash(self, "members").into_iter();
-        let members = members.map(|(one, said)| (one, said.rsplit_once(' ').unwrap().0.to_owned()));
-        let said = |said: &(u32, Number, u64)| format!("{} {}", said.0, text(said.1));
-        let expected = data.members.iter().map(|(one, all)| (life(*one), said(all)));
-        assert_eq!(members.collect::<BTreeMap<_, _>>(), expected.collect(), "members");
-        let run = self.run.clone();
-        let runs = data.runs.values().map(|floor| (run.clone(), text(*floor)));
-        assert_eq!(hash(self, "runs"), runs.collect(), "runs");
-        let expect = self.names.order("expect");
-        let mut expect: Vec<String> = self.ask(&[b"SMEMBERS", &expect]);
-        expect.sort();
-        assert_eq!(expect, data.expect.iter().map(|one| life(*one)).collect::<Vec<_>>());
-        let log = self.names.order("log");
-        let log: Vec<(String, Vec<Vec<u8>>)> = self.ask(&[b"XRANGE", &log, b"-", b"+"]);
-        let logged = |one: &crate::server::Logged| {
-            let (previous, id) = (text(one.previous).into_bytes(), one.id.to_string().into_bytes());
-            let event = one.event.clone().into_bytes();
-            let fields = [b"p".to_vec(), previous, b"i".to_vec(), id, b"e".to_vec(), event];
-            let fields = fields.into_iter().chain([b"s".to_vec(), one.order.clone()]);
-            (text(one.number), fields.collect::<Vec<_>>())
-        };
-        assert_eq!(log, data.log.iter().map(logged).collect::<Vec<_>>(), "log");
-        self.compare_slots();
-    }
-
-    fn compare_head(&self, real: &BTreeMap<String, String>, said: &Head) {
-        let run = if said.run == 1 { self.run.as_str() } else { "another" };
-        let flag = |is: bool| u8::from(is).to_string();
-        assert_eq!(real["at"] == "1", said.at == 1, "since when the turn waits");
-        let retired = self.sim.data.retired;
-        let expected = (retired != Number::default()).then(|| text(retired));
-        assert_eq!(real.get("retired"), expected.as_ref(), "retired");
-        for (field, value) in [
-            ("run", run.to_owned()),
-            ("turn", said.turn.to_string()),
-            ("last", text(said.last)),
-            ("base", text(said.base)),
-            ("clean", flag(said.clean)),
-            ("fenced", flag(said.fenced)),
-        ] {
-            assert_eq!(real.get(field), Some(&value), "head: {field}");
-        }
-    }
-
-    fn compare_slots(&mut self) {
-        for (text, caller) in TEXTS.iter().flat_map(|text| CALLERS.map(|caller| (*text, caller))) {
-            let key = key(text, caller);
-            let place = Place::of(&key, None);
-            let slot = self.sim.data.slots.get(text).cloned().unwrap_or_default();
-            let said = slot.standing.get(place.rest()).cloned().unwrap_or_default();
-            for variant in ["", "v1", "v2"] {
-                let frame = match variant {
-                    "" => said.frame.as_ref(),
-                    _ => said.variants.get(variant).and_then(|(_, frame)| frame.as_ref()),
-                };
-                let name = self.names.frame(&place, variant);
-                let real: Option<Vec<u8>> = self.ask(&[b"GET", &name]);
-                assert_eq!(real, frame.map(bytes), "{text} {caller} {variant}");
-            }
-            let name = self.names.lease(&place);
-            let lease: Option<String> = self.ask(&[b"GET", &name]);
-            let held = |(token, waits): (String, bool)| token + if waits { "w" } else { "" };
-            assert_eq!(lease, said.lease.map(held));
-            let name = self.names.registry(&place);
-            let mut registry: Vec<String> = self.ask(&[b"ZRANGE", &name, b"0", b"-1"]);
-            registry.sort();
-            assert_eq!(registry, slot.registry.keys().cloned().collect::<Vec<_>>());
-            let name = self.names.tombstone(&place);
-            let tombstone: Option<String> = self.ask(&[b"GET", &name]);
-            let number = slot.tombstone.map(|(number, _)| format!("{:016x}", number.0));
-            assert_eq!(tombstone, number);
         }
     }
 }
@@ -277,12 +190,12 @@ fn scripts_do_the_same_in_a_cluster_and_stay_in_one_slot() {
 #[test]
 fn only_puts_fail_when_memory_is_full() {
     let mut pair = Pair::start(false);
-    pair.adopt((0, Number::default()), &[1]);
+    pair.adopt((0, Number::default(), (0, 0)), &[1]);
     let turn = pair.turn();
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
-    let (key, number) = (key("a", "*"), Number::new(turn, 1));
+    let (key, number) = (key("a", "*"), Number::new(turn.0, 1));
     pair.check_in(1, turn, Number::default(), &[1]);
-    pair.head(1, Number::default(), "beat");
+    pair.head(1, Number::default(), turn, "beat");
     let mut dice = Dice::seeded(3);
     let orders: Vec<_> = (0..20).map(|_| submitted(&mut dice)).collect();
     pair.order((1, Number::default()), turn, true, &orders);
@@ -306,7 +219,7 @@ fn only_puts_fail_when_memory_is_full() {
     pair.release(&key, "two");
     pair.unlink(&key, &put.frame);
     pair.settle(turn, 0);
-    pair.adopt((turn + 1, Number::default()), &[2]);
+    pair.adopt((turn.0 + 1, Number::default(), turn), &[2]);
     pair.leave(1, KEPT);
     pair.compare();
     let _: Value = pair.ask(&[b"CONFIG", b"SET", b"maxmemory", b"0"]);

@@ -2,83 +2,18 @@
 //! `scripts` holds them against the scripts in a real server. Here: the order of things; the slots
 //! of keys stand in [`crate::slots`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 use cistern::base::ids::Number;
-use cistern::store::coherence::{OrderId, Record, decode_order};
+use cistern::store::coherence::{OrderId, Record};
 
+use crate::data::{Data, Head, Logged, Said, Turn};
 use crate::guards::{Guard, Guards};
-use crate::slots::Slot;
-
-/// `{c}:head`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Head {
-    pub(crate) run: u64,
-    pub(crate) turn: u32,
-    pub(crate) count: u32,
-    pub(crate) last: Number,
-    pub(crate) base: Number,
-    pub(crate) clean: bool,
-    pub(crate) fenced: bool,
-    pub(crate) at: u64,
-}
-
-/// One record of `{c}:log`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Logged {
-    pub(crate) number: Number,
-    pub(crate) previous: Number,
-    pub(crate) id: OrderId,
-    pub(crate) event: String,
-    pub(crate) order: Vec<u8>,
-}
-
-impl Logged {
-    /// As a node reads it.
-    pub(crate) fn record(&self) -> Record {
-        let order = decode_order(&self.order).expect("an order that was encoded");
-        let event = self.event.trim_matches('-').to_owned();
-        Record { number: self.number, previous: self.previous, id: self.id, order, event }
-    }
-
-    /// As it is published.
-    pub(crate) fn message(&self) -> Vec<u8> {
-        let (number, previous) = (text(self.number), text(self.previous));
-        let mut out = format!("{number} {previous} {} {} ", self.id, self.event).into_bytes();
-        out.extend_from_slice(&self.order);
-        out
-    }
-}
-
-/// A number as the log writes it.
-pub(crate) fn text(number: Number) -> String {
-    format!("{}-{}", number.turn(), number.count())
-}
-
-/// What a member said last: turn, applied, when.
-pub(crate) type Said = (u32, Number, u64);
-
-/// All that a server holds, and loses or gets back with a replica or a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Data {
-    pub(crate) head: Option<Head>,
-    pub(crate) log: VecDeque<Logged>,
-    pub(crate) fences: BTreeMap<Vec<u8>, Number>,
-    pub(crate) done: BTreeMap<u64, u64>,
-    /// Intents and unfinished orders; what stands before the order in the value is a time.
-    pub(crate) open: BTreeMap<String, Vec<u8>>,
-    pub(crate) members: BTreeMap<u64, Said>,
-    pub(crate) expect: BTreeSet<u64>,
-    pub(crate) runs: BTreeMap<u64, Number>,
-    /// The greatest number of a fence that was taken away after a sweep.
-    pub(crate) retired: Number,
-    pub(crate) slots: BTreeMap<String, Slot>,
-}
 
 /// A server: its data, and which life of it this is.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Server {
     pub(crate) run: u64,
+    /// How many turns began here.
+    pub(crate) begun: u64,
     pub(crate) data: Data,
 }
 
@@ -86,6 +21,7 @@ pub(crate) struct Server {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum HeadReply {
     Unknown,
+    Other,
     Stranger(Place),
     Ok(Place, Vec<u64>),
 }
@@ -93,10 +29,18 @@ pub(crate) enum HeadReply {
 /// Where the order of things stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
-    pub(crate) turn: u32,
+    pub(crate) turn: u64,
+    pub(crate) began: u64,
     pub(crate) last: Number,
     pub(crate) base: Number,
     pub(crate) clean: bool,
+}
+
+impl Place {
+    /// The turn.
+    pub(crate) const fn turn(&self) -> Turn {
+        (self.turn, self.began)
+    }
 }
 
 /// One order as it is submitted.
@@ -107,6 +51,13 @@ pub(crate) struct Submitted {
     pub(crate) order: Vec<u8>,
     pub(crate) finishes: bool,
     pub(crate) fences: Vec<Vec<u8>>,
+}
+
+/// Why a check-in was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missed {
+    Again,
+    Lost,
 }
 
 /// Why orders were not numbered.
@@ -135,45 +86,66 @@ impl Server {
     }
 
     /// Whether a life has checked in to a turn.
-    pub(crate) fn has_checked_in(&self, life: u64, turn: u32) -> bool {
-        self.data.members.get(&life).is_some_and(|said| said.0 == turn)
+    pub(crate) fn has_checked_in(&self, g: Guards, life: u64, turn: Turn) -> bool {
+        let is_it = |said: Turn| said.0 == turn.0 && (said.1 == turn.1 || !g.has(Guard::Began));
+        self.data.members.get(&life).is_some_and(|said| is_it(said.0))
     }
 
-    /// `head.lua` for who has applied so much; with `beat`, a time, it leaves a sign of life.
+    /// Whether who the members are was lost.
+    fn lacks_members(&self) -> bool {
+        let is_crewed = self.data.head.as_ref().is_some_and(|head| head.crew);
+        is_crewed && self.data.members.is_empty()
+    }
+
+    /// Whether a turn of this number began at another time than the caller's.
+    fn is_other(&self, turn: Turn) -> bool {
+        let known = self.data.head.as_ref().and_then(|head| head.eras.get(&turn.0));
+        known.is_some_and(|began| *began != turn.1)
+    }
+
+    /// `head.lua` for who has applied so much of a turn; with `beat`, a time, it leaves a sign of
+    /// life.
     pub(crate) fn head(
         &mut self,
         g: Guards,
         (life, applied): (u64, Number),
+        own: Turn,
         beat: Option<u64>,
     ) -> HeadReply {
-        if !self.is_adopted(g) || self.is_behind(applied) {
+        if !self.is_adopted(g) || self.is_behind(applied) || self.lacks_members() {
             return HeadReply::Unknown;
         }
+        if self.is_other(own) && g.has(Guard::Other) {
+            return HeadReply::Other;
+        }
         let Some(head) = &self.data.head else { return HeadReply::Unknown };
-        let (turn, clean) = (head.turn, head.clean);
-        let place = Place { turn, last: head.last, base: head.base, clean };
-        if !self.has_checked_in(life, turn) {
+        let (turn, began, clean) = (head.turn, head.began, head.clean);
+        let place = Place { turn, began, last: head.last, base: head.base, clean };
+        if !self.has_checked_in(g, life, (turn, began)) {
             return HeadReply::Stranger(place);
         }
         if let Some(now) = beat {
-            self.data.members.insert(life, (turn, applied, now));
+            self.data.members.insert(life, ((turn, began), applied, now));
         }
         HeadReply::Ok(place, self.data.members.keys().copied().collect())
     }
 
-    /// `adopt.lua`; `seconds` is the server's wall clock. None: it is known.
+    /// `adopt.lua`; `clock` is the server's wall clock. None: it is known.
     pub(crate) fn adopt(
         &mut self,
         g: Guards,
-        (seen, applied): (u32, Number),
+        (seen, applied, own): (u64, Number, Turn),
         known: &[u64],
-        (now, seconds): (u64, u32),
-    ) -> Option<(u32, Number)> {
+        (now, clock): (u64, u64),
+    ) -> Option<(u64, Number)> {
         let old = self.data.head.clone();
         if let Some(head) = &old
             && self.is_adopted(g)
+            && !self.lacks_members()
+            && (head.clean || !self.data.expect.is_empty())
             && (head.turn >= seen || !g.has(Guard::TurnBelow))
             && !self.is_behind(applied)
+            && (head.turn != own.0 || !self.is_other(own))
         {
             return None;
         }
@@ -188,7 +160,7 @@ impl Server {
         let keeps_base = !was_clean && g.has(Guard::Base);
         let base = if keeps_base { old.as_ref().map_or(last, |head| head.base) } else { last };
         let stored = old.as_ref().map_or(0, |head| head.turn) + 1;
-        let turn = if g.has(Guard::Regress) { stored.max(seen + 1).max(seconds) } else { stored };
+        let turn = stored.max(seen + 1).max(clock);
         let number = Number::new(turn, 0);
         let mut fenced = old.as_ref().is_some_and(|head| head.fenced);
         if old.is_none() || fenced && self.data.fences.is_empty() {
@@ -197,8 +169,16 @@ impl Server {
             }
             fenced = g.has(Guard::Bare);
         }
-        let (run, clean) = (self.run, false);
-        let head = Head { run, turn, count: 0, last: number, base, clean, fenced, at: now };
+        self.begun += 1;
+        let (run, began, clean, crew) = (self.run, self.begun, false, false);
+        let mut eras = old.map(|head| head.eras).unwrap_or_default();
+        eras.insert(turn, began);
+        let oldest = self.data.log.front().map_or(last, |first| first.previous).turn();
+        eras.retain(|turn, _| *turn >= oldest);
+        let (count, last_of) = (0, number);
+        let at = now;
+        let head =
+            Head { run, turn, began, eras, count, last: last_of, base, clean, fenced, crew, at };
         self.data.head = Some(head);
         let (id, event) = (OrderId::default(), "-".to_owned());
         self.data.log.push_back(Logged { number, previous: last, id, event, order: Vec::new() });
@@ -211,18 +191,23 @@ impl Server {
         Some((turn, base))
     }
 
-    /// `check_in.lua`: the members; none when the turn is over.
+    /// `check_in.lua`: the members.
     pub(crate) fn check_in(
         &mut self,
         g: Guards,
-        (life, turn, applied): (u64, u32, Number),
+        (life, turn, applied): (u64, Turn, Number),
         known: &[u64],
         now: u64,
-    ) -> Option<Vec<u64>> {
-        if !self.is_adopted(g) || !self.is_turn(turn) {
-            return None;
+    ) -> Result<Vec<u64>, Missed> {
+        if !self.is_adopted(g) || !self.is_turn(g, turn) {
+            return Err(Missed::Again);
+        }
+        let is_clean = self.data.head.as_ref().is_some_and(|head| head.clean);
+        if !is_clean && self.data.expect.is_empty() {
+            return Err(Missed::Lost);
         }
         self.data.members.insert(life, (turn, applied, now));
+        self.data.head.iter_mut().for_each(|head| head.crew = true);
         for one in known {
             self.data.expect.insert(*one);
             let is_known = self.data.members.contains_key(one);
@@ -230,34 +215,37 @@ impl Server {
                 (head.clean, head.at) = (false, now);
             }
         }
-        let all = self.data.expect.iter().all(|life| self.has_checked_in(*life, turn));
+        let all = self.data.expect.iter().all(|life| self.has_checked_in(g, *life, turn));
         if let Some(head) = self.data.head.as_mut().filter(|_| all) {
             head.clean = true;
         }
-        Some(self.data.members.keys().copied().collect())
+        Ok(self.data.members.keys().copied().collect())
     }
 
-    fn is_turn(&self, turn: u32) -> bool {
-        self.data.head.as_ref().is_some_and(|head| head.turn == turn)
+    fn is_turn(&self, g: Guards, turn: Turn) -> bool {
+        let is_it = |head: &Head| head.began == turn.1 || !g.has(Guard::Began);
+        self.data.head.as_ref().is_some_and(|head| head.turn == turn.0 && is_it(head))
     }
 
     /// `settle.lua`; whether the turn is clean now.
-    pub(crate) fn settle(&mut self, g: Guards, turn: u32, patience: u64, now: u64) -> bool {
-        if !self.is_adopted(g) || !self.is_turn(turn) {
+    pub(crate) fn settle(&mut self, g: Guards, turn: Turn, patience: u64, now: u64) -> bool {
+        if !self.is_adopted(g) || !self.is_turn(g, turn) {
             return false;
         }
         let Some(head) = self.data.head.as_mut().filter(|head| now - head.at >= patience) else {
             return false;
         };
         head.clean = true;
-        self.data.members.retain(|_, said| said.0 == turn);
+        let members = std::mem::take(&mut self.data.members);
+        let stays = |said: &Said| said.0 == turn;
+        self.data.members = members.into_iter().filter(|(_, said)| stays(said)).collect();
         self.data.expect.clear();
         true
     }
 
     /// `retire.lua`: whether the server still is the one that was swept.
-    pub(crate) fn retire(&mut self, g: Guards, turn: u32, fence: &[u8], number: Number) -> bool {
-        let is_same = self.is_adopted(g) && self.is_turn(turn);
+    pub(crate) fn retire(&mut self, g: Guards, turn: Turn, fence: &[u8], number: Number) -> bool {
+        let is_same = self.is_adopted(g) && self.is_turn(g, turn);
         if !is_same && g.has(Guard::RetireTurn) {
             return false;
         }
@@ -274,14 +262,24 @@ impl Server {
 
     /// `leave.lua` for one life; whether it was a member.
     pub(crate) fn leave(&mut self, g: Guards, life: u64) -> bool {
-        let turn = self.data.head.as_ref().map(|head| head.turn);
-        let is_settled = self.is_adopted(g) && turn.is_some_and(|t| self.has_checked_in(life, t));
+        let turn = self.data.head.as_ref().map(|head| (head.turn, head.began));
+        let has = |turn: Turn| self.has_checked_in(g, life, turn);
+        let is_settled = self.is_adopted(g) && turn.is_some_and(has);
         if !is_settled && g.has(Guard::Leave) {
             return false;
         }
         self.data.expect.remove(&life);
         self.data.done.remove(&life);
-        self.data.members.remove(&life).is_some()
+        let was_one = self.data.members.remove(&life).is_some();
+        self.note_last_left();
+        was_one
+    }
+
+    /// Where nobody is left, nobody was lost.
+    fn note_last_left(&mut self) {
+        if let Some(head) = self.data.head.as_mut().filter(|_| self.data.members.is_empty()) {
+            head.crew = false;
+        }
     }
 
     /// `leave.lua` for those who have been silent for longer.
@@ -297,6 +295,9 @@ impl Server {
             self.data.expect.remove(life);
             self.data.done.remove(life);
         }
+        if !gone.is_empty() {
+            self.note_last_left();
+        }
         gone.len()
     }
 
@@ -304,16 +305,16 @@ impl Server {
     pub(crate) fn order(
         &mut self,
         g: Guards,
-        ((life, applied), turn, is_member): ((u64, Number), u32, bool),
+        ((life, applied), turn, is_member): ((u64, Number), Turn, bool),
         orders: &[Submitted],
     ) -> Result<(Vec<Number>, Vec<Vec<u8>>), Refused> {
         if !self.is_adopted(g) || self.is_behind(applied) {
             return Err(Refused::Unknown);
         }
-        if !self.is_turn(turn) {
+        if !self.is_turn(g, turn) {
             return Err(Refused::Turn);
         }
-        if is_member && !self.has_checked_in(life, turn) {
+        if is_member && !self.has_checked_in(g, life, turn) {
             return Err(Refused::Stranger);
         }
         let Some(head) = &mut self.data.head else { return Err(Refused::Unknown) };
@@ -323,7 +324,7 @@ impl Server {
             if *taken < one.id.count {
                 *taken = one.id.count;
                 head.count += 1;
-                let (number, previous) = (Number::new(turn, head.count), head.last);
+                let (number, previous) = (Number::new(turn.0, head.count), head.last);
                 let (id, event, order) = (one.id, one.event.clone(), one.order.clone());
                 let logged = Logged { number, previous, id, event, order };
                 messages.push(logged.message());

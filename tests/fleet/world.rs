@@ -7,11 +7,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use cistern::base::ids::{Number, Tick};
 use cistern::entry::order::Selector;
 
+use crate::data::{Data, Turn};
 use crate::guards::{Guard, Guards};
 use crate::link::Link;
 use crate::node::{LAG, Node};
 use crate::scenarios::Bounds;
-use crate::server::{Data, Server};
+use crate::server::Server;
 use crate::slots::{FLY, Put};
 use crate::writes::Write;
 
@@ -57,7 +58,7 @@ pub(crate) struct Swept {
     /// When it was seen first.
     at: u64,
     /// The turn in which what it covers was taken out.
-    turn: Option<u32>,
+    turn: Option<Turn>,
 }
 
 /// Everything.
@@ -78,7 +79,7 @@ pub(crate) struct World {
     pub(crate) lives: u64,
     pub(crate) runs: u64,
     /// The greatest turn there was: the wall clock is never below.
-    pub(crate) turns: u32,
+    pub(crate) turns: u64,
     /// The clock of the server that took over is far behind.
     pub(crate) slow_clock: bool,
     pub(crate) intents: u64,
@@ -93,7 +94,8 @@ impl World {
     /// All nodes have joined and are in contact.
     pub(crate) fn new(guards: Guards, bounds: Bounds) -> Self {
         let count = if bounds.split { 2 } else { 1 };
-        let servers = (0..count).map(|run| Server { run: run + 1, data: Data::default() });
+        let servers =
+            (0..count).map(|run| Server { run: run + 1, begun: 0, data: Data::default() });
         let mut world = Self {
             guards: Guards::SOUND,
             now: 10,
@@ -164,6 +166,11 @@ impl World {
             }
         }
         self.replicas = Some(self.servers.iter().map(|server| server.data.clone()).collect());
+        self.prepare();
+    }
+
+    /// What else has happened before anything may.
+    fn prepare(&mut self) {
         match self.bounds.warm {
             "lost" | "short" => {
                 self.write_through(self.bounds.selectors[0]);
@@ -171,6 +178,13 @@ impl World {
                     let head = self.servers[0].data.head.as_ref().expect("a head");
                     self.nodes[0].member.skip_to(head.last);
                 }
+            }
+            "beheaded" => {
+                self.servers[0].data.let_go("head");
+                while !self.is_in_touch(0) {
+                    self.link_step(0);
+                }
+                self.write_through("tag:t");
             }
             "booted" => self.boot(1),
             "joining" => {
@@ -212,7 +226,7 @@ impl World {
         self.write(0, &selector, Level::Shared);
         self.write_step(0, 0);
         self.write_step(0, 0);
-        let turn = self.nodes[0].member.turn();
+        let turn = self.nodes[0].turn();
         self.flush(0, turn, true);
         while !self.nodes[0].closing.is_empty() {
             self.close(0);
@@ -231,11 +245,11 @@ impl World {
     /// Whether the fleet's server would take what the node says.
     pub(crate) fn is_in_touch(&self, n: usize) -> bool {
         let (server, node) = (&self.servers[0], &self.nodes[n]);
-        let turn = server.data.head.as_ref().map(|head| head.turn);
+        let turn = server.data.head.as_ref().map(|head| (head.turn, head.began));
         node.connected
             && server.is_adopted(self.guards)
-            && turn == Some(node.member.turn())
-            && server.has_checked_in(node.life(), node.member.turn())
+            && turn == Some(node.turn())
+            && server.has_checked_in(self.guards, node.life(), node.turn())
     }
 
     /// The oldest version that a read which begins now may return: from L1, and from the shared
@@ -262,95 +276,13 @@ impl World {
         (low, strong.max(low))
     }
 
-    /// A node dies with all that only it knew.
-    pub(crate) fn crash(&mut self, n: usize) {
-        let open = &self.servers[0].data.open;
-        let node = &mut self.nodes[n];
-        let life = node.life();
-        let alone =
-            |acked: &Acked| acked.life == life && (acked.level == Level::Local || acked.suspended);
-        self.lost |= self.acked.iter().any(alone)
-            || node.member.waiting_len() > 0
-            || !node.held_back.is_empty()
-            || !node.owed.is_empty()
-            || node
-                .writes
-                .iter()
-                .any(|write| write.intent.as_ref().is_none_or(|id| !open.contains_key(id)));
-        node.up = false;
-        node.flights.clear();
-        node.writes.clear();
-        node.closing.clear();
-        node.inbox.clear();
-    }
-
-    /// A new life begins in its place.
-    pub(crate) fn boot(&mut self, n: usize) {
-        self.lives += 1;
-        self.nodes[n] = Node::new(self.lives, self.acked.len());
-    }
-
-    /// A node leaves in good order, and another life takes its place.
-    pub(crate) fn leave(&mut self, n: usize) {
-        let life = self.nodes[n].life();
-        self.servers[0].leave(self.guards, life);
-        self.crash(n);
-    }
-
-    /// These servers fall back to what their replicas have, or to nothing.
-    pub(crate) fn fail(&mut self, which: &str) {
-        let count = self.servers.len();
-        let is_hit = |at: usize| match which {
-            "first" | "empty first" | "slow first" => at == 0,
-            "last" => at + 1 == count,
-            _ => true,
-        };
-        let before = self.servers[0].data.clone();
-        for at in (0..count).filter(|at| is_hit(*at)) {
-            self.runs += 1;
-            self.servers[at].run = self.runs;
-            let data = self.replicas.as_ref().and_then(|all| all.get(at).cloned());
-            let is_empty = which.starts_with("empty") || which.starts_with("slow");
-            self.servers[at].data =
-                if is_empty { Data::default() } else { data.unwrap_or_default() };
-        }
-        self.slow_clock |= which == "slow first";
-        if is_hit(0) {
-            self.suspend(&before);
-        }
-    }
-
-    /// Who joined in the time that the server lost, and is not known to everybody, is missed by
-    /// nobody until it is back: the one row of the guarantee without an answer.
-    fn suspend(&mut self, before: &Data) {
-        let members = &self.servers[0].data.members;
-        let knows = |node: &Node, life: u64| node.member.known().any(|known| known == life);
-        for acked in &mut self.acked {
-            let life = acked.life;
-            let mut others = self.nodes.iter().filter(|node| node.up && node.member.turn() > 0);
-            let unknown = others.any(|node| node.life() != life && !knows(node, life));
-            if !members.contains_key(&life) && unknown {
-                let alive = self.nodes.iter().any(|node| node.up && node.life() == life);
-                acked.suspended = true;
-                self.lost |= !alive;
-            }
-        }
-        let now = &self.servers[0].data;
-        // Intents of the dead that the server forgot, and it does not know that they are missing.
-        for id in before.open.keys().filter(|id| !now.open.contains_key(*id)) {
-            let alive = self.nodes.iter().any(|node| node.up && is_of(id, node.life()));
-            let is_missed = now.members.keys().any(|life| is_of(id, *life));
-            self.lost |= !alive && !is_missed;
-        }
-    }
-
     /// The next step of sweeping behind a fence: it is seen; what it covers goes, when no put can
     /// come late any more; it goes itself.
     pub(crate) fn sweep(&mut self, text: &[u8]) {
         let (g, now) = (self.guards, self.now);
         let data = &self.servers[0].data;
         let number = data.fences.get(text).copied().unwrap_or_default();
-        let turn = data.head.as_ref().map(|head| head.turn);
+        let turn = data.head.as_ref().map(|head| (head.turn, head.began));
         let turn = turn.filter(|_| self.servers[0].is_adopted(g));
         let known = self.swept.iter().position(|one| one.text == text && one.number == number);
         let Some(at) = known else {

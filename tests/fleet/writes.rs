@@ -1,5 +1,6 @@
 //! Writes and purges, the orders they become, and what is done for those who died in between.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cistern::base::ids::Number;
@@ -8,8 +9,9 @@ use cistern::store::coherence::{
     Due, OrderId, Record, Waiting, decode_order, encode_order, fence_texts,
 };
 
+use crate::data::Turn;
 use crate::guards::Guard;
-use crate::node::{KEYS, LAG, Message, covers};
+use crate::node::{KEYS, LAG, Message, Node, covers};
 use crate::server::Submitted;
 use crate::slots::TOMBSTONE;
 use crate::world::{Acked, Level, World};
@@ -143,7 +145,7 @@ impl World {
     pub(crate) fn submit(
         &mut self,
         n: usize,
-        (turn, is_member): (u32, bool),
+        (turn, is_member): (Turn, bool),
         orders: &[(OrderId, String, Arc<Order>)],
     ) -> Option<Vec<Number>> {
         let located = self.bounds.located;
@@ -174,7 +176,7 @@ impl World {
     }
 
     /// Own orders that wait are submitted, first in, first out. True: none is left.
-    pub(crate) fn flush(&mut self, n: usize, turn: u32, is_member: bool) -> bool {
+    pub(crate) fn flush(&mut self, n: usize, turn: Turn, is_member: bool) -> bool {
         let node = &mut self.nodes[n];
         for (order, event) in std::mem::take(&mut node.held_back) {
             let count = node.member.give(order, event);
@@ -190,9 +192,21 @@ impl World {
         };
         let orders: Vec<_> = waiting.iter().map(with_id).collect();
         let Some(numbers) = self.submit(n, (turn, is_member), &orders) else { return false };
-        let members: Vec<u64> = self.servers[0].data.members.keys().copied().collect();
-        let known = self.nodes[n].member.known().collect();
-        let asked = if self.guards.has(Guard::Asked) { members.clone() } else { known };
+        let data = &self.servers[0].data;
+        let is_clean = data.head.as_ref().is_some_and(|head| head.clean);
+        let known: BTreeSet<u64> = self.nodes[n].member.known().collect();
+        let mut asked: BTreeSet<u64> = data.members.keys().copied().collect();
+        // Whoever belongs to the fleet, as far as anybody could tell.
+        let belongs = |node: &&Node| {
+            let life = node.life();
+            node.up && node.member.turn() > 0 && (asked.contains(&life) || known.contains(&life))
+        };
+        let members: Vec<u64> = self.nodes.iter().filter(belongs).map(Node::life).collect();
+        if !self.guards.has(Guard::Asked) {
+            asked = known;
+        } else if !is_clean && self.guards.has(Guard::Whole) {
+            asked.extend(known);
+        }
         let now = self.now;
         let node = &mut self.nodes[n];
         for (waiting, number) in waiting.into_iter().zip(numbers) {
@@ -201,7 +215,11 @@ impl World {
             node.confirmed.insert(OrderId { life, count });
             let mut ends = vec![OrderId { life, count }.to_string()];
             if let Some(write) = node.writes.iter_mut().find(|one| one.count == Some(count)) {
-                (write.asked, write.members) = (asked.clone(), members.clone());
+                write.asked = asked.iter().copied().collect();
+                write.members.clone_from(&members);
+                if !is_clean && write.level == Level::Nodes && self.guards.has(Guard::Whole) {
+                    write.level = Level::Shared;
+                }
                 write.numbered_at = Some(now);
                 ends.extend(write.intent.take());
             }

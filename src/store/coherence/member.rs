@@ -1,7 +1,7 @@
 //! One node as a member of its fleet: which orders it has heard, which of its own still wait for a
 //! number, and what it may therefore believe of a frame.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::base::ids::Number;
@@ -18,7 +18,7 @@ pub struct Member {
     /// Everything up to this number has been applied.
     applied: Number,
     /// The turn it has checked in to; 0 before the first.
-    turn: u32,
+    turn: u64,
     /// When the server says that this turn began.
     began: String,
     mirror: Mirror,
@@ -110,7 +110,7 @@ impl Member {
     }
 
     /// The turn that it has checked in to; 0 before the first.
-    pub const fn turn(&self) -> u32 {
+    pub const fn turn(&self) -> u64 {
         self.turn
     }
 
@@ -134,14 +134,14 @@ impl Member {
     }
 
     /// The greatest turn that it has seen: a server with a smaller one must begin a new turn.
-    pub fn turn_seen(&self) -> u32 {
+    pub fn turn_seen(&self) -> u64 {
         self.turn.max(self.applied.turn())
     }
 
     /// Whether everything up to `last` of this turn has been applied. A server may have been
     /// replaced between its saying so and the reading of its log: then this is false, and what it
     /// said counts for nothing.
-    pub fn has_reached(&self, turn: u32, last: Number) -> bool {
+    pub fn has_reached(&self, turn: u64, last: Number) -> bool {
         self.turn == turn && self.applied.turn() == turn && self.applied >= last
     }
 
@@ -313,14 +313,19 @@ impl Member {
         self.applied = self.applied.max(last);
     }
 
-    /// Orders that a server lost which knows nothing after `base`, oldest first. Whether the memory
-    /// reaches back so far comes with them: if not, everything must count as purged.
-    pub fn lost_since(&self, base: Number, turn: u32) -> (Vec<Heard>, bool) {
+    /// Orders that a server lost which knows nothing after `base`: its own first, since nobody else
+    /// may know of them, then oldest first. Whether the memory reaches back so far comes with them:
+    /// if not, everything must count as purged.
+    pub fn lost_since(&self, base: Number, turn: u64) -> (Vec<Heard>, bool) {
         let lost = |heard: &&Heard| {
             heard.number > base && heard.number.turn() < turn && !heard.order.is_empty()
         };
         let mut lost: Vec<Heard> = self.heard.iter().filter(lost).cloned().collect();
-        lost.sort_by_key(|heard| heard.number);
+        // One that was repeated before has several numbers.
+        lost.sort_by_key(|heard| std::cmp::Reverse(heard.number));
+        let mut seen = HashSet::new();
+        lost.retain(|heard| seen.insert((heard.id, Arc::clone(&heard.order))));
+        lost.sort_by_key(|heard| (heard.id.life != self.life, heard.number));
         (lost, self.reaches <= base)
     }
 
@@ -337,7 +342,7 @@ impl Member {
     }
 
     /// It has checked in to a turn whose server knows nothing of earlier turns after `base`.
-    pub fn check_in(&mut self, turn: u32, base: Number) {
+    pub fn check_in(&mut self, turn: u64, base: Number) {
         self.turn = turn;
         if self.applied > base && self.applied.turn() < turn {
             self.applied = base;

@@ -1,24 +1,26 @@
 //! Belonging to the fleet: adopting a server that nobody knows, checking in to its turn, and what
 //! the members do for each other when one of them or a server is gone.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::follow::fields;
 use super::reply::{Heading, array, lives_of, text};
 use super::{Effects, Fleet, News, lives};
 use crate::base::ids::Number;
 use crate::base::limits;
-use crate::base::units::Span;
 use crate::entry::order::{Order, Selector};
-use crate::store::coherence::{Heard, OrderId, decode_order, encode_order};
+use crate::store::coherence::{Heard, OrderId};
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::scripts;
 
-/// An order of this node that is noted before its write is sent: if the node dies, another carries
-/// it out.
-#[derive(Clone, Debug)]
-pub struct Intent {
-    name: String,
+/// What a turn has been told already. Telling takes several calls, and one that fails must not make
+/// all of them be made again.
+#[derive(Debug, Default)]
+pub(super) struct Retold {
+    /// The turn, and when it began.
+    turn: (u64, String),
+    orders: HashSet<OrderId>,
 }
 
 impl Fleet {
@@ -39,7 +41,7 @@ impl Fleet {
         self.doubt.store(false, std::sync::atomic::Ordering::Relaxed);
         let turn = parts.get(1).and_then(super::reply::int).unwrap_or_default();
         if word == "adopted" {
-            effects.tell(&News::Adopted { turn: u32::try_from(turn).unwrap_or_default() });
+            effects.tell(&News::Adopted { turn });
         }
         Ok(())
     }
@@ -67,8 +69,8 @@ impl Fleet {
             vec![life.as_bytes(), turn.as_bytes(), applied.as_bytes(), heading.began.as_bytes()];
         args.extend(known.iter().map(String::as_bytes));
         let keys = ["head", "log", "fences", "members", "expect"];
-        let reply =
-            self.order_script(&scripts::CHECK_IN, &keys, &args, limits::POLL_DEADLINE).await?;
+        let deadline = limits::L2_BACKGROUND_DEADLINE;
+        let reply = self.order_script(&scripts::CHECK_IN, &keys, &args, deadline).await?;
         let said = array(&reply).unwrap_or_default();
         let word = said.first().and_then(text);
         if word == Some("lost") {
@@ -81,13 +83,14 @@ impl Fleet {
         self.member().meet(said.get(1).map(lives_of).unwrap_or_default());
         self.member().check_in(heading.turn, heading.base);
         self.member().note_beginning(&heading.began);
+        *self.retold() = Retold::default();
         self.learn_servers().await?;
         self.waits.wake_all();
         effects.tell(&News::Joined { turn: heading.turn, repeated });
         Ok(())
     }
 
-    /// This node's turn began anew without it, within the same second: numbers of it mean other
+    /// This node's turn began anew without it, by a clock that was behind: numbers of it mean other
     /// orders elsewhere. Everything counts as purged, in a turn above it, and the node joins anew.
     pub(super) async fn leave_history(&self, effects: &dyn Effects) -> Result<(), TierFault> {
         self.order_everything("this turn began twice", effects);
@@ -131,7 +134,25 @@ impl Fleet {
             self.order_everything("orders that the server lost are not all known", effects);
             return Ok(0);
         }
-        for some in batches(&lost) {
+        let own = lost.partition_point(|heard| heard.id.life == self.member().life());
+        self.retell(&lost[..own], heading).await?;
+        // A writer may have been answered for those that wait.
+        self.number_what_waits(heading).await?;
+        self.retell(&lost[own..], heading).await?;
+        Ok(lost.len())
+    }
+
+    /// Repeats what the turn has not been told yet.
+    async fn retell(&self, lost: &[Heard], heading: &Heading) -> Result<(), TierFault> {
+        let turn = (heading.turn, heading.began.clone());
+        let left: Vec<Heard> = {
+            let mut retold = self.retold();
+            if retold.turn != turn {
+                *retold = Retold { turn, ..Retold::default() };
+            }
+            lost.iter().filter(|heard| !retold.orders.contains(&heard.id)).cloned().collect()
+        };
+        for some in batches(&left) {
             let (own, given): (Vec<&Heard>, Vec<&Heard>) =
                 some.iter().partition(|heard| heard.id.life == 0);
             for heard in own {
@@ -151,8 +172,13 @@ impl Fleet {
                 erased.push((id, order, number));
             }
             self.erase(&erased, limits::L2_BACKGROUND_DEADLINE).await;
+            self.retold().orders.extend(erased.into_iter().map(|(id, ..)| id));
         }
-        Ok(lost.len())
+        Ok(())
+    }
+
+    fn retold(&self) -> MutexGuard<'_, Retold> {
+        self.retold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Own orders that wait get their numbers before this node counts as having reported.
@@ -257,95 +283,6 @@ impl Fleet {
         note.arg(self.names.order("runs")).arg(run).arg(floor.to_string());
         ordering.call::<redis::Value>(&note, deadline).await?;
         Ok(floor)
-    }
-
-    /// What members do for each other now and then: orders that a dead node left open are carried
-    /// out, and who has been silent for long is a member no more.
-    pub(super) async fn tend_fleet(&self, effects: &dyn Effects) {
-        let (life, _) = self.said();
-        let silent = limits::MEMBER_SILENT_MAX.as_millis().to_string();
-        let args: [&[u8]; 2] = [silent.as_bytes(), life.as_bytes()];
-        let keys = ["head", "log", "fences", "members", "expect", "done"];
-        // Another time will do as well.
-        let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
-        let _ = self.take_over(effects).await;
-    }
-
-    /// Carries out what stands open for longer than its node should have needed.
-    async fn take_over(&self, effects: &dyn Effects) -> Result<(), TierFault> {
-        let server = self.head_server()?;
-        let mut all = redis::cmd("HGETALL");
-        all.arg(self.names.order("open"));
-        let open: redis::Value = server.call(&all, limits::L2_BACKGROUND_DEADLINE).await?;
-        let now = self.redis_now_ms(effects);
-        let members = lives(&self.member());
-        let (own, _) = self.said();
-        // One does it for all, and others after it only if it is dead as well.
-        let rank = members.iter().position(|one| *one == own).unwrap_or(members.len());
-        let patience = limits::TAKE_OVER_STEP.as_millis().saturating_mul(rank as u64);
-        for (name, said) in fields(&open) {
-            let Some((due, order)) = said.split_once(' ') else { continue };
-            let due: u64 = due.parse().unwrap_or_default();
-            let Some(order) = decode_order(order.as_bytes()) else { continue };
-            let owner = name.trim_start_matches("i:").split('-').next().unwrap_or_default();
-            let overdue = if due > 0 {
-                now > due.saturating_add(patience)
-            } else {
-                rank == 0 && !members.iter().any(|one| one == owner)
-            };
-            if due == 0 && owner == own {
-                // Some of its keys could not be reached.
-                if let Ok(id) = name.parse::<OrderId>() {
-                    let number = self.member().number_of(id);
-                    let again = [(id, Arc::new(order), number)];
-                    self.erase(&again, limits::L2_BACKGROUND_DEADLINE).await;
-                }
-            } else if overdue {
-                let count = self.give(&order);
-                effects.carry_out(&order, "fleet");
-                if self.settled(count, None).await.level < super::Level::Shared {
-                    return Err(TierFault::Deadline);
-                }
-                let mut delete = redis::cmd("HDEL");
-                delete.arg(self.names.order("open")).arg(&name);
-                let _: redis::Value = server.call(&delete, limits::L2_BACKGROUND_DEADLINE).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes what a write may change, and until when it should have been ordered. The write is sent
-    /// after that: should this node die then, another orders what it changed. It waits for the note
-    /// no longer than for any other call; without one the order is this node's alone.
-    pub async fn intend(
-        &self,
-        order: &Order,
-        patience: Span,
-        effects: &dyn Effects,
-    ) -> Option<Intent> {
-        let server = self.head_server().ok().filter(|server| server.is_up())?;
-        let token = self.tokens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let life = self.member().life();
-        let name = format!("i:{life:016x}-{token}");
-        let mut note = redis::cmd("HSET");
-        let due = self.redis_now_ms(effects).saturating_add(patience.as_millis());
-        let mut said = format!("{due} ").into_bytes();
-        said.extend(encode_order(order));
-        note.arg(self.names.order("open")).arg(&name).arg(said);
-        // One that was not answered may have been taken all the same.
-        let _ = server.call::<redis::Value>(&note, self.config.budget).await;
-        Some(Intent { name })
-    }
-
-    /// The write has been answered, and what it changed is ordered.
-    pub fn fulfil(&self, intent: Intent) {
-        let Ok(server) = self.head_server() else { return };
-        let mut delete = redis::cmd("HDEL");
-        delete.arg(self.names.order("open")).arg(intent.name);
-        crate::base::tasks::tend(async move {
-            // What stays is carried out once more by another node.
-            let _ = server.call::<redis::Value>(&delete, limits::L2_BACKGROUND_DEADLINE).await;
-        });
     }
 
     /// Leaves in good order: nobody waits for this node any more.

@@ -13,6 +13,7 @@ mod follow;
 mod join;
 mod journal;
 mod lease;
+mod open;
 mod orders;
 mod put;
 mod read;
@@ -45,9 +46,9 @@ use crate::store::redis::servers::Servers;
 use crate::store::redis::slot::Slot;
 use crate::store::redis::watch::Told;
 
-pub use join::Intent;
 pub(super) use journal::JOURNAL_FILE;
 pub use lease::{Lease, Renewal};
+pub use open::Intent;
 pub use orders::{Level, Receipt};
 pub use put::Keeping;
 pub use read::{Found, Standing, Wanted};
@@ -81,14 +82,14 @@ pub enum News {
     /// This node follows the log, and uses the level.
     Joined {
         /// The turn it has checked in to.
-        turn: u32,
+        turn: u64,
         /// Own orders and those of others that it has repeated to the server.
         repeated: usize,
     },
     /// A server that the fleet did not know has become its own.
     Adopted {
         /// The turn that begins.
-        turn: u32,
+        turn: u64,
     },
     /// Orders may have been missed.
     Gap {
@@ -155,6 +156,8 @@ pub struct Fleet {
     confirmations: Confirmations,
     waits: Waits,
     journal: Option<journal::Journal>,
+    /// How far this node has come with telling a new turn what its server lost.
+    retold: Mutex<join::Retold>,
     /// One at a time reads the log.
     catching: tokio::sync::Mutex<()>,
     /// Which own orders have their number, and their keys are erased.
@@ -239,6 +242,7 @@ impl Fleet {
             obligations: Mutex::default(),
             confirmations: Confirmations::default(),
             waits: Waits::default(),
+            retold: Mutex::default(),
             catching: tokio::sync::Mutex::default(),
             settled: watch::Sender::default(),
             flush: Notify::new(),

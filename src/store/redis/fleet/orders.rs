@@ -198,10 +198,17 @@ impl Fleet {
             return receipt;
         };
         let own = self.member().life();
-        let others: Vec<u64> = heading.members.into_iter().filter(|life| *life != own).collect();
+        let mut others: HashSet<u64> = heading.members.into_iter().collect();
+        if !heading.clean {
+            // The server may have lost who they are.
+            others.extend(self.member().known());
+        }
+        others.remove(&own);
+        let others: Vec<u64> = others.into_iter().collect();
         let all = self.confirmed(&confirming, &others, wait).await;
         let confirmed = confirming.lives().len().min(others.len());
-        let level = if all { Level::Nodes } else { Level::Shared };
+        // Others may know of a member that neither this node nor the server does.
+        let level = if all && heading.clean { Level::Nodes } else { Level::Shared };
         Receipt { level, asked: others.len(), confirmed, ..receipt }
     }
 
@@ -316,7 +323,7 @@ impl Fleet {
     pub(super) async fn number_as(
         &self,
         orders: &[(OrderId, Arc<Order>, String)],
-        (turn, began): (u32, &str),
+        (turn, began): (u64, &str),
         as_member: bool,
     ) -> Result<Vec<Number>, TierFault> {
         let (turn, (life, applied)) = (turn.to_string(), self.said());
@@ -343,7 +350,9 @@ impl Fleet {
         }
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let keys = ["head", "log", "fences", "done", "open", "members"];
-        let deadline = self.config.purge_budget;
+        // Nobody waits for what is told again.
+        let deadline =
+            if as_member { self.config.purge_budget } else { limits::L2_BACKGROUND_DEADLINE };
         let reply = self.order_script(&scripts::ORDER, &keys, &args, deadline).await?;
         let all = array(&reply).unwrap_or_default();
         match all.first().and_then(text) {
@@ -367,7 +376,7 @@ impl Fleet {
     pub(super) async fn number_all(
         &self,
         batch: &[Waiting],
-        turn: (u32, &str),
+        turn: (u64, &str),
         as_member: bool,
     ) -> Result<Vec<Number>, TierFault> {
         let life = self.member().life();

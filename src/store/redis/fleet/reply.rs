@@ -21,7 +21,7 @@ pub(super) enum Head {
 /// The state of the order of things.
 #[derive(Clone, Debug)]
 pub(super) struct Heading {
-    pub(super) turn: u32,
+    pub(super) turn: u64,
     pub(super) last: Number,
     pub(super) base: Number,
     pub(super) clean: bool,
@@ -118,7 +118,7 @@ impl Head {
             return Some(Self::Other);
         }
         let heading = Heading {
-            turn: u32::try_from(int(all.get(1)?)?).ok()?,
+            turn: int(all.get(1)?)?,
             last: number(all.get(2)?)?,
             base: number(all.get(3)?)?,
             clean: text(all.get(4)?)? == "1",
@@ -247,7 +247,7 @@ mod tests {
         let parts = vec![
             Value::Int(5),
             variants,
-            bulk("000000070000000c"),
+            bulk("000000000380000c"),
             bulk(""),
             Value::Int(-2),
             Value::Int(9),
@@ -264,6 +264,6 @@ mod tests {
             let looked = Looked::read(Value::Array(parts)).unwrap();
             assert_eq!((looked.tombstone, looked.lease.as_str()), (Number(u64::MAX), ""));
         }
-        assert_eq!(hex(Number::new(7, 12)), "000000070000000c");
+        assert_eq!(hex(Number::new(7, 12)), "000000000380000c");
     }
 }

@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// Members of the fleet that are known, this node included.
     pub members: usize,
     /// The turn that this node has checked in to; 0 before the first.
-    pub turn: u32,
+    pub turn: u64,
     /// The last order that it has applied, as `turn-count`.
     pub applied: String,
     /// Whether it knows what its fleet knows, up to `lag_max`.

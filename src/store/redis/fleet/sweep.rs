@@ -53,14 +53,14 @@ impl Fleet {
             return Ok(());
         }
         let (began, began_ms) = (Instant::now(), self.steady_ms());
-        let turn = self.member().turn();
+        let history = self.history();
         let mut swept = Swept::default();
         let mut whole = true;
         for server in self.servers.masters() {
             whole &= self.sweep_server(&server, &mut swept).await.is_ok();
         }
         if whole {
-            self.retire(known, began_ms, turn).await?;
+            self.retire(known, began_ms, &history).await?;
         }
         if swept.gone > 0 {
             let ms = began.elapsed().as_millis() as u64;
@@ -201,8 +201,12 @@ impl Fleet {
 
     /// Fences that were there long before a sweep began which has ended: no frame is behind them,
     /// and none can come.
-    async fn retire(&self, known: &mut Fences, began_ms: u64, turn: u32) -> Result<(), TierFault> {
-        let turn = turn.to_string();
+    async fn retire(
+        &self,
+        known: &mut Fences,
+        began_ms: u64,
+        (turn, beginning): &(String, String),
+    ) -> Result<(), TierFault> {
         let memory = limits::ORDER_MEMORY.as_millis();
         let over: Vec<(Vec<u8>, Number)> = known
             .iter()
@@ -211,7 +215,7 @@ impl Fleet {
             .collect();
         for some in over.chunks(limits::ORDERS_PER_BATCH) {
             let ids: Vec<String> = some.iter().map(|(_, at)| at.to_string()).collect();
-            let mut args: Vec<&[u8]> = vec![turn.as_bytes()];
+            let mut args: Vec<&[u8]> = vec![turn.as_bytes(), beginning.as_bytes()];
             for ((name, _), id) in some.iter().zip(&ids) {
                 args.extend([name.as_slice(), id.as_bytes()]);
             }

@@ -5,8 +5,8 @@
 -- joins later uses no frame of earlier turns, and members go by what they know. A log whose head is
 -- gone links to nothing that follows, and what was taken into it must be taken again; the same holds
 -- for a log that does not end where the head says. Data that somebody has damaged is what is lost.
--- Turns that begin within one second on servers that know nothing of each other have one number, so
--- each keeps when it began, to a millionth: who has checked in to another one is heard.
+-- Turns that begin on servers that know nothing of each other, and whose clocks differ, may have one
+-- number, so each keeps when it began, to a microsecond: who has checked in to another one is heard.
 -- KEYS head log fences members expect runs done
 -- ARGV turn-seen applied turn-of-member beginning known-lives...
 local head, log, fences, members, expect, runs, done = unpack(KEYS)
@@ -29,7 +29,7 @@ local was_clean = h[4] == '1' or not parts_of(h[3])
 local base = was_clean and last or h[3]
 local known = tonumber(h[1]) or 0
 if not is_turn(known, now) then known = 0 end
-local turn = math.max(known + 1, tonumber(ARGV[1]) + 1, math.floor(now / 1000))
+local turn = math.max(known + 1, tonumber(ARGV[1]) + 1, now - EPOCH)
 turn = string.format('%d', turn)
 local run = run_id()
 local top = fit('XREVRANGE', log, {}, '+', '-', 'COUNT', 1)
@@ -42,6 +42,13 @@ end
 local time = redis.call('TIME')
 local began = time[1] .. '.' .. time[2]
 redis.call('HSET', head, 'e' .. turn, began, 'began', began)
+-- Nobody links to a turn from before the log.
+local first = fit('XRANGE', log, {}, '-', '+', 'COUNT', 1)
+local oldest = first[1] and parts_of(first[1][2][2]) or parts_of(last)
+for _, field in ipairs(redis.call('HKEYS', head)) do
+  local one = tonumber(string.match(field, '^e(%d+)$'))
+  if one and oldest and one < oldest then redis.call('HDEL', head, field) end
+end
 redis.call('HSET', head, 'run', run, 'turn', turn, 'last', turn .. '-0',
   'base', base, 'clean', '0', 'fenced', fenced, 'at', now, 'crew', '0')
 redis.call('XADD', log, turn .. '-0', 'p', last, 'i', '0000000000000000-0', 'e', '-', 's', '')

@@ -10,7 +10,7 @@ end
 local clean = redis.call('HGET', head, 'clean') == '1'
 if not clean and fit('SCARD', expect, 0) == 0 then return { 'lost' } end
 local now = millis()
-redis.call('HSET', members, ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. now)
+redis.call('HSET', members, ARGV[1], said_by(ARGV[2], ARGV[4], ARGV[3], now))
 redis.call('HSET', head, 'crew', '1')
 for at = 5, #ARGV do
   redis.call('SADD', expect, ARGV[at])
@@ -22,7 +22,7 @@ for at = 5, #ARGV do
 end
 local all = true
 for _, life in ipairs(redis.call('SMEMBERS', expect)) do
-  if not checked_in(members, life, ARGV[2]) then all = false end
+  if not checked_in(members, life, ARGV[2], ARGV[4]) then all = false end
 end
 if all then redis.call('HSET', head, 'clean', '1') end
 return { all and 'clean' or 'waits', redis.call('HKEYS', members) }

@@ -4,9 +4,9 @@
 -- KEYS head log fences members expect done   ARGV silent-ms life
 local head, log, fences, members, expect, done = unpack(KEYS)
 if not adopted(head, log, fences) then return 0 end
-local h = redis.call('HMGET', head, 'turn', 'clean')
+local h = redis.call('HMGET', head, 'turn', 'clean', 'began')
 if tonumber(ARGV[1]) == 0 then
-  if not checked_in(members, ARGV[2], h[1]) then return 0 end
+  if not checked_in(members, ARGV[2], h[1], h[3] or '') then return 0 end
   redis.call('SREM', expect, ARGV[2])
   redis.call('HDEL', done, ARGV[2])
   local left = redis.call('HDEL', members, ARGV[2])

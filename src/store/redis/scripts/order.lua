@@ -15,7 +15,7 @@ local turn, last, logged = h[1], h[2], tonumber(h[3]) or 0
 local _, n = parts_of(last)
 if is_behind(ARGV[7], last) then return { 'unknown' } end
 if not is_turn_of(head, ARGV[2], ARGV[8]) then return { 'turn' } end
-if ARGV[3] == '1' and not checked_in(members, ARGV[1], turn) then return { 'stranger' } end
+if ARGV[3] == '1' and not checked_in(members, ARGV[1], turn, ARGV[8]) then return { 'stranger' } end
 local numbers, at = { 'ok' }, 9
 while at <= #ARGV do
   local life, count, event, order = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]

@@ -26,19 +26,27 @@ local function parts_of(number)
   return tonumber(turn), tonumber(count)
 end
 
--- A turn is a time in seconds, or one more than the last. One that lies ten years ahead was written
--- by somebody else, and the turns behind it would soon be used up.
+-- A turn is named by the millisecond in which it begins, counted from the beginning of 2025.
+local EPOCH = 1735689600000
+
+-- How many orders a turn has room for: a number has 23 bits for their count, and a batch of them may
+-- come at once.
+local COUNT_MAX = 8000000
+
+-- Whether it is such a time, or one more than the last. One that lies ten years ahead was written by
+-- somebody else, and the turns behind it would soon be used up.
 local function is_turn(turn, now)
-  return turn and turn > 0 and turn <= now / 1000 + 315360000
+  return turn and turn > 0 and turn <= math.max(now - EPOCH, 0) + 315360000000
 end
 
 -- Whether this server, of this run, is the one that the fleet knows: not restarted, not replaced by
--- a replica, not emptied, and with its fences and its log. `h` is what its head holds: run, fenced,
+-- a replica, not emptied, with its fences and its log, and not used up. `h` is what its head holds: run, fenced,
 -- turn, last, base.
 local function is_whole(h, log, fences, run, now)
-  local turn = parts_of(h[4])
+  local turn, count = parts_of(h[4])
   return h[1] == run
     and is_turn(turn, now)
+    and count <= COUNT_MAX
     and h[3] == string.format('%d', turn)
     and parts_of(h[5])
     and redis.call('EXISTS', log, h[2] == '1' and fences or log) == 2
@@ -61,10 +69,17 @@ local function is_behind(applied, last)
   return turn and turn == own and count > known
 end
 
--- Whether a life has checked in to a turn.
-local function checked_in(members, life, turn)
+-- What a member says when it checks in: its turn, when that began, how far it has got, and when.
+local function said_by(turn, beginning, applied, now)
+  return turn .. ' ' .. beginning .. ' ' .. applied .. ' ' .. now
+end
+
+-- Whether a life has checked in to the turn that began then. Where clocks differ, turns of servers
+-- that forgot everything may have one number.
+local function checked_in(members, life, turn, beginning)
   local said = fit('HGET', members, false, life)
-  return said and string.match(said, '^(%d+) ') == turn
+  local its, began = string.match(said or '', '^(%d+) (%S+) ')
+  return its == turn and began == beginning
 end
 
 -- The last order on a key. What is no number, or would stay for ever, was put there by somebody else.

@@ -9,7 +9,7 @@ local at = tonumber(redis.call('HGET', head, 'at') or 0)
 if millis() - at < tonumber(ARGV[3]) then return { 'early' } end
 redis.call('HSET', head, 'clean', '1')
 for _, life in ipairs(redis.call('HKEYS', members)) do
-  if not checked_in(members, life, ARGV[2]) then redis.call('HDEL', members, life) end
+  if not checked_in(members, life, ARGV[2], ARGV[4]) then redis.call('HDEL', members, life) end
 end
 redis.call('DEL', expect)
 return { 'clean' }

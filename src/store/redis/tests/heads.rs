@@ -109,3 +109,20 @@ async fn a_turn_that_begins_twice_is_two() {
     assert_eq!(own(other).await, "other");
     assert_eq!(ask(&keys, &scripts::ADOPT, &[b"0", b"0-0", other[0], other[1]]).await, "known");
 }
+
+#[tokio::test]
+async fn a_turn_that_has_no_room_for_more_orders_ends() {
+    let redis = Redis::start(&[]).ready();
+    let (_tended, server) = joined(&redis).await;
+    let turn: String = redis.ask(&["HGET", "head", "turn"]).unwrap();
+    let last = format!("{turn}-8000001");
+    let () = redis.ask(&["HSET", "head", "last", &last]).unwrap();
+    let _: String = redis.ask(&["XADD", "log", &last, "p", "0-0", "i", "0-0", "e", "-"]).unwrap();
+    assert_eq!(head(&server, b"").await, Ok(("unknown".to_owned(), 0)));
+    let keys: [&[u8]; 7] = [b"head", b"log", b"fences", b"members", b"expect", b"runs", b"done"];
+    let args: [&[u8]; 5] = [turn.as_bytes(), b"0-0", b"0", b"", LIFE];
+    let next: (String, String, String) =
+        server.script(&scripts::ADOPT, &keys, &args, AMPLE).await.unwrap();
+    assert_eq!((next.0.as_str(), next.2.as_str()), ("adopted", last.as_str()));
+    assert!(next.1.parse::<u64>().unwrap() > turn.parse().unwrap());
+}
