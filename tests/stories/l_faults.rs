@@ -260,7 +260,7 @@ fn full_and_evicting_anything() {
     let origin = Versions::start();
     origin.pads_with(60_000);
     let fleet = at(&redis, &origin);
-    let trial = trial("full, allkeys-lru", &origin, &fleet, Reach::Order);
+    let trial = trial("full, allkeys-lru", &origin, &fleet, Reach::Orders);
     let hurt = |_: &Run| {
         // Room for a few answers: everything else goes, whatever it is for. What was asked for
         // last stays, and that is somebody else's.

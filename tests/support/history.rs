@@ -347,12 +347,6 @@ impl Verdict {
         self.violations.iter().filter(|one| is(one)).count()
     }
 
-    /// Nothing happened that must not, however old answers were.
-    #[track_caller]
-    pub(crate) fn holds_but_for_age(&self) {
-        assert_eq!(self.violations.len(), self.stale(), "{self}");
-    }
-
     /// Nothing happened that must not.
     #[track_caller]
     pub(crate) fn holds(&self) {

@@ -44,11 +44,9 @@ pub(crate) enum Reach {
     All,
     /// All: it answers, at once and well, and has forgotten or refuses what matters.
     Content,
-    /// All: it can be read, and takes no orders. Who hears it cannot know of them.
+    /// All: it can be read, and takes no orders, or only now and then. Who hears it cannot know of
+    /// them.
     Orders,
-    /// All: the order of things itself is let go, again and again. How old an answer may be is told
-    /// and not judged: nothing is promised of it (ARCHITECTURE.md, where it weakens).
-    Order,
 }
 
 /// A fault and those who are hit by it.
@@ -136,11 +134,7 @@ impl Trial<'_> {
             ms(verdict.added_p99),
             ms(quiet),
         );
-        if self.reach == Reach::Order {
-            verdict.holds_but_for_age();
-        } else {
-            verdict.holds();
-        }
+        verdict.holds();
         assert!(moments.again.is_some(), "{}: the nodes never shared again", self.name);
         // While nothing is tried, nothing is waited for, except for this machine, which is as busy
         // as it was before. What answers is asked.
@@ -162,7 +156,7 @@ impl Trial<'_> {
             Reach::Nobody => Vec::new(),
             Reach::One(node) => vec![Away { node: Some(node), ..all }],
             Reach::Orders => vec![Away { deaf: false, ..all }],
-            Reach::All | Reach::Content | Reach::Order => vec![all],
+            Reach::All | Reach::Content => vec![all],
         };
         Law {
             away,
