@@ -13,6 +13,7 @@ use cistern::base::units::Span;
 use cistern::entry::order::Order;
 use cistern::entry::seal::KeyRing;
 use cistern::entry::{Entry, Key, Shapes};
+use cistern::store::gone::Gone;
 use cistern::store::redis::config::{Address, Config, Layout, Login, WhenDeaf};
 use cistern::store::redis::fleet::{Effects, Fleet, Found, Keeping, News, Wanted};
 use http::HeaderMap;
@@ -58,7 +59,9 @@ pub(crate) struct Heard {
 }
 
 impl Effects for Heard {
-    fn carry_out(&self, _: &Order, _: &'static str) {}
+    fn carry_out(&self, _: &Order, _: &'static str) -> Gone {
+        Gone::default()
+    }
 
     fn distrust(&self) {}
 

@@ -204,7 +204,7 @@ async fn done(
     let mut answer = purge::told(&admin.engine, &carried, ms);
     answer["selectors"] = named(order);
     let level = carried.receipt.level;
-    let outcome = format!("purged {} {}", carried.entries, level.as_str());
+    let outcome = format!("purged {} {}", carried.counts.entries, level.as_str());
     let what: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
     admin.audit.note(&admin.engine, caller.name(), "purge", &what.join(" "), &outcome);
     let waits = admin.engine.fleet.is_some() && level == Level::Local;

@@ -165,6 +165,10 @@ pub const AUDIT_CHARS_MAX: usize = 1_000;
 /// Selectors of one call.
 pub const CALL_SELECTORS_MAX: usize = 1_000;
 
+/// Of how many representations a purge tells the names, so that what stood on several levels and
+/// nodes is counted once: as many as a message to other nodes should carry.
+pub const GONE_NAMES_MAX: usize = 256;
+
 /// Keys that a call tells as a sample.
 pub const SAMPLE_MAX: usize = 20;
 

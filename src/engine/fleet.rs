@@ -21,6 +21,7 @@ use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
 use crate::policy::{self, Keep, Verdict};
 use crate::store::fence::{Birth, Facts};
+use crate::store::gone::{Counts, Gone};
 use crate::store::l1::Landed;
 use crate::store::redis::fleet::{
     Effects, Fleet, Found, Keeping, Lease, News, Receipt, Renewal, Standing, Wanted,
@@ -309,12 +310,12 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
 }
 
 /// What came of an order.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Carried {
     /// Its last tick.
     pub tick: Tick,
-    /// Entries of L1 that went.
-    pub entries: u64,
+    /// What went, here and elsewhere.
+    pub counts: Counts,
     /// How far it has got.
     pub receipt: Receipt,
 }
@@ -342,18 +343,22 @@ pub async fn order_all(
 ) -> Carried {
     // The node refuses frames that the order names before it acts on anything.
     let count = engine.fleet.as_ref().map(|fleet| fleet.give(order));
-    let (tick, entries) = purge::carry_out(engine, order, by, rule, widened);
+    let (tick, gone) = purge::carry_out(engine, order, by, rule, widened);
     let receipt = match (&engine.fleet, count, patience) {
         (Some(fleet), Some(count), Patience::Shared) => fleet.settled(count, None).await,
         (Some(fleet), Some(count), Patience::Nodes(wait)) => fleet.settled(count, Some(wait)).await,
         _ => Receipt::default(),
     };
-    Carried { tick, entries, receipt }
+    let counts = match &engine.fleet {
+        None => Counts::of(&gone, &[], Some(&Gone::default())),
+        Some(_) => Counts::of(&gone, &receipt.others, receipt.l2.as_ref()),
+    };
+    Carried { tick, counts, receipt }
 }
 
 impl Effects for Engine {
-    fn carry_out(&self, order: &Order, by: &'static str) {
-        purge::carry_out(self, order, by, None, false);
+    fn carry_out(&self, order: &Order, by: &'static str) -> Gone {
+        purge::carry_out(self, order, by, None, false).1
     }
 
     fn distrust(&self) {

@@ -13,20 +13,21 @@ use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Book, Engine};
 use crate::entry::order::{Order, Selector};
 use crate::rules::Asked;
+use crate::store::gone::Gone;
 use crate::store::redis::fleet::Level;
 use crate::telemetry::event::Event;
 
 /// How often carrying out one order raises the tick.
 pub const RAISES: u64 = 2;
 
-/// Carries an order out and says so. Gives back its last tick and how many entries went.
+/// Carries an order out and says so. Gives back its last tick and what went.
 pub fn carry_out(
     engine: &Engine,
     order: &Order,
     by: &'static str,
     rule: Option<&str>,
     widened: bool,
-) -> (Tick, u64) {
+) -> (Tick, Gone) {
     let (_, swept) = engine.l1.sweep(&engine.fences, order);
     // A fetch born between raising and dropping may have looked at what was dropped since: it is
     // as old as the order. Raising again after the drop tells it so.
@@ -38,9 +39,9 @@ pub fn carry_out(
     }
     let named: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
     let event =
-        Event::Purge { selector: &named.join(" "), count: swept.entries, by, rule, widened };
+        Event::Purge { selector: &named.join(" "), count: swept.gone.entries, by, rule, widened };
     engine.telemetry.tell(engine.clock.now(), &event);
-    (tick, swept.entries)
+    (tick, swept.gone)
 }
 
 /// What takes everything that a GET of this target finds, whoever asked: the URI that entries
@@ -129,9 +130,9 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     let order = Order::of(selectors);
     let confirm = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
     let carried = fleet::order_all(engine, &order, "purge", None, false, confirm).await;
-    let entries = carried.entries;
-    // What other levels had is not counted: that nothing stood here says nothing of them.
-    let missing = by_target && entries == 0 && engine.fleet.is_none();
+    let entries = carried.counts.entries;
+    // Where not all have told, that nothing stood here says nothing of them.
+    let missing = by_target && entries == 0 && carried.counts.exact;
     let body = told(engine, &carried, (transit.micros() - began) / 1_000).to_string();
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -164,17 +165,17 @@ pub fn resolved(engine: &Engine, order: Order) -> Order {
 
 /// What a purge is answered with.
 pub fn told(engine: &Engine, carried: &Carried, ms: u64) -> serde_json::Value {
-    let Carried { entries, receipt, .. } = carried;
+    let Carried { counts, receipt, .. } = carried;
     let mut told = serde_json::json!({
-        "purged": { "entries": entries, "l1": entries },
-        // Of the shared level only this node's part is known at once.
-        "exact": engine.fleet.is_none(),
+        "purged": { "entries": counts.entries, "l1": counts.l1 },
+        "exact": counts.exact,
         "level": receipt.level.as_str(),
         "ms": ms,
     });
     if engine.fleet.is_some() {
         told["nodes"] =
             serde_json::json!({ "asked": receipt.asked, "confirmed": receipt.confirmed });
+        told["purged"]["l2"] = counts.l2.into();
         if receipt.level == Level::Local {
             told["journaled"] = receipt.journaled.into();
         }

@@ -210,8 +210,8 @@ impl Task {
         let carried = fleet::order_all(engine, &order, "write", rule, widened, patience).await;
         let level = carried.receipt.level;
         let note = match engine.fleet {
-            Some(_) => format!("purged {}; {}", carried.entries, level.as_str()),
-            None => format!("purged {}", carried.entries),
+            Some(_) => format!("purged {}; {}", carried.counts.entries, level.as_str()),
+            None => format!("purged {}", carried.counts.entries),
         };
         if level > Level::Local {
             self.fulfil();

@@ -8,6 +8,7 @@
 
 pub mod coherence;
 pub mod fence;
+pub mod gone;
 mod index;
 pub mod l1;
 pub mod redis;

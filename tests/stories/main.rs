@@ -54,6 +54,7 @@ mod l_clocks;
 mod l_cluster;
 mod l_coalescing;
 mod l_coded;
+mod l_counts;
 mod l_damage;
 mod l_events;
 mod l_faults;

@@ -243,3 +243,6 @@ pub const FINDING_CHARS_MAX: usize = 300;
 
 /// The shortest lease: what a node that dies within it costs those who wait for a fast origin.
 pub const LEASE_LEAST: Span = Span::from_millis(250);
+
+/// How many orders a node confirms that come with one page of the log.
+pub const CONFIRMED_AT_ONCE: usize = 64;

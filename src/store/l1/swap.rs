@@ -12,7 +12,7 @@ impl L1 {
         let is_it = |stands: &Arc<Entry>| Arc::ptr_eq(stands, entry) || stands.is_coded_of(entry);
         let swept = self.take_from(key.identity(), &is_it);
         self.settle();
-        swept.entries > 0
+        swept.gone.entries > 0
     }
 
     /// Gives that very entry a coded form of its body, if it still stands, may go out so, and there

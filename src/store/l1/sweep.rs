@@ -10,13 +10,14 @@ use crate::base::ids::Tick;
 use crate::entry::order::{Order, Selector};
 use crate::entry::{Entry, Key};
 use crate::store::fence::Fences;
+use crate::store::gone::Gone;
 use crate::store::index::{Cursor, Shard, Slot, Walk};
 
 /// What a purge dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Representations: each variant counts.
-    pub entries: u64,
+    /// The representations.
+    pub gone: Gone,
     /// The identities they stood under.
     pub keys: Vec<Key>,
 }
@@ -24,7 +25,7 @@ pub struct Swept {
 impl Swept {
     /// Both together.
     pub fn join(&mut self, other: Self) {
-        self.entries += other.entries;
+        self.gone.join(other.gone);
         self.keys.extend(other.keys);
     }
 }
@@ -216,8 +217,7 @@ impl L1 {
 fn take(shard: &mut Shard<Arc<Home>>, number: u32, covers: Covers<'_>, swept: &mut Swept) {
     let Some(slot) = shard.slot(number) else { return };
     let (key, bundle, home) = (slot.key.clone(), Arc::clone(&slot.bundle), Arc::clone(&slot.home));
-    let gone = bundle.variants().iter().filter(|entry| covers(&key, entry)).count() as u64;
-    if gone == 0 {
+    if !bundle.variants().iter().any(|entry| covers(&key, entry)) {
         return;
     }
     let left = bundle.without(|entry| covers(&key, entry)).map(Arc::new);
@@ -236,7 +236,9 @@ fn take(shard: &mut Shard<Arc<Home>>, number: u32, covers: Covers<'_>, swept: &m
     };
     home.count_out(&key, &bundle);
     if stood {
-        swept.entries += gone;
+        for entry in bundle.variants().iter().filter(|entry| covers(&key, entry)) {
+            swept.gone.count(key.identity(), || entry.selecting.id().unwrap_or_default());
+        }
         swept.keys.push(key);
     }
 }

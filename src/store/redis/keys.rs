@@ -113,12 +113,18 @@ impl Names {
 
     /// The identity whose frame has this name; `None` for every other name.
     pub fn identity(&self, name: &[u8]) -> Option<String> {
+        self.identity_and_variant(name).map(|(identity, _)| identity)
+    }
+
+    /// The identity whose frame has this name, and the id of its variant, empty where nothing
+    /// selects one; `None` for every other name.
+    pub fn identity_and_variant<'a>(&self, name: &'a [u8]) -> Option<(String, &'a str)> {
         let name = std::str::from_utf8(name).ok()?.strip_prefix(&self.prefix)?;
         let (tag, rest) = name.strip_prefix("e:{")?.split_once('}')?;
-        let rest = rest.split(VARIANT).next().unwrap_or_default();
+        let (rest, variant) = rest.split_once(VARIANT).unwrap_or((rest, ""));
         match rest.strip_prefix(':') {
-            Some(identity) => Some(identity.to_owned()),
-            None if rest.starts_with(PART) => Some(format!("{tag}{rest}")),
+            Some(identity) => Some((identity.to_owned(), variant)),
+            None if rest.starts_with(PART) => Some((format!("{tag}{rest}"), variant)),
             None => None,
         }
     }

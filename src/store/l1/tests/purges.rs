@@ -63,13 +63,17 @@ fn selectors_drop_what_they_name_and_count_it() {
         assert_eq!(counted.entries, count, "{selector}");
         assert_eq!(counted.sample.is_empty(), count == 0, "{selector}");
         let swept = level.remove(&Order::of([selector.clone()]));
-        assert_eq!(swept.entries, count, "{selector}");
+        assert_eq!(swept.gone.entries, count, "{selector}");
         let left = level.page("", usize::MAX);
         assert_eq!(before - left.len(), swept.keys.len(), "{selector}");
         assert!(left.iter().all(|(key, _)| !swept.keys.contains(key)), "{selector}");
         assert_eq!(level.stats().iter().map(|k| k.entries).sum::<u64>(), ALL - count);
         level.audit();
-        assert_eq!(level.remove(&Order::of([selector.clone()])).entries, 0, "{selector}: twice");
+        assert_eq!(
+            level.remove(&Order::of([selector.clone()])).gone.entries,
+            0,
+            "{selector}: twice"
+        );
     }
 }
 
@@ -83,18 +87,18 @@ fn an_order_of_overlapping_selectors_counts_each_once() {
     ]);
     assert_eq!(level.count(&order, 0).entries, 22);
     let swept = level.remove(&order);
-    assert_eq!((swept.entries, swept.keys.len()), (22, 21));
+    assert_eq!((swept.gone.entries, swept.keys.len()), (22, 21));
 }
 
 #[test]
 fn one_identity_key_or_target_can_be_dropped_alone() {
     let level = filled();
     let identity = Key::new("list:00", "http://b", "");
-    assert_eq!(level.remove_identity(identity.identity()).entries, 1);
-    assert_eq!(level.remove_identity(identity.identity()).entries, 0);
-    assert_eq!(level.remove_key("list:00").entries, 1);
-    assert_eq!(level.remove_target("http://h/t?q").entries, 2);
-    assert_eq!(level.remove_target("http://h/bare").entries, 1);
+    assert_eq!(level.remove_identity(identity.identity()).gone.entries, 1);
+    assert_eq!(level.remove_identity(identity.identity()).gone.entries, 0);
+    assert_eq!(level.remove_key("list:00").gone.entries, 1);
+    assert_eq!(level.remove_target("http://h/t?q").gone.entries, 2);
+    assert_eq!(level.remove_target("http://h/bare").gone.entries, 1);
     level.audit();
 }
 
@@ -109,9 +113,9 @@ fn a_tag_of_one_variant_leaves_the_others() {
     store(&level, &key("k"), variant("1", "one"));
     store(&level, &key("k"), variant("2", "two"));
     let swept = level.remove(&Order::of([Selector::Tag("one".into())]));
-    assert_eq!(swept.entries, 1);
+    assert_eq!(swept.gone.entries, 1);
     assert_eq!(found(&level, 0, "k").as_deref(), Some("2"));
-    assert_eq!(level.remove(&Order::of([Selector::Tag("two".into())])).entries, 1);
+    assert_eq!(level.remove(&Order::of([Selector::Tag("two".into())])).gone.entries, 1);
     assert_eq!(found(&level, 0, "k"), None);
     level.audit();
 }

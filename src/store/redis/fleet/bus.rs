@@ -17,6 +17,7 @@ use crate::base::limits;
 use crate::base::tasks;
 use crate::entry::order::{Order, Selector};
 use crate::store::coherence::{Due, OrderId, Record};
+use crate::store::gone::Gone;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::server::Server;
 
@@ -96,19 +97,20 @@ impl Fleet {
             return self.mend.notify_one();
         };
         if self.hear(&record, effects).await.is_err() {
-            return self.mend.notify_one();
-        }
-        let own = self.member().life();
-        if record.id.life != own && record.id.life != 0 {
-            self.confirm(record.id, own);
+            self.mend.notify_one();
         }
     }
 
-    /// Tells the giver of an order that it has been applied here.
-    fn confirm(&self, id: OrderId, own: u64) {
+    /// Tells the giver of an order that it has been applied here, and what it took.
+    pub(super) fn confirm(&self, id: OrderId, gone: &Gone) {
+        let own = self.member().life();
+        if id.life == own || id.life == 0 {
+            return;
+        }
         let Ok(server) = self.head_server() else { return };
         let mut publish = redis::cmd("PUBLISH");
-        publish.arg(self.names.channel("heard")).arg(format!("{own:016x} {id}"));
+        let said = format!("{own:016x} {id} {}", gone.to_text());
+        publish.arg(self.names.channel("heard")).arg(said.trim_end());
         tasks::tend(async move {
             // Who is not told waits out the lag.
             let _ = server.call::<redis::Value>(&publish, limits::L2_BACKGROUND_DEADLINE).await;
@@ -116,11 +118,13 @@ impl Fleet {
     }
 
     fn hear_confirmation(&self, said: &[u8]) {
-        let parts = std::str::from_utf8(said).ok().and_then(|text| text.split_once(' '));
-        let Some((life, id)) = parts else { return };
+        let mut parts = std::str::from_utf8(said).unwrap_or_default().splitn(3, ' ');
+        let (Some(life), Some(id)) = (parts.next(), parts.next()) else { return };
         let (Some(life), Ok(id)) = (from_hex(life), id.parse::<OrderId>()) else { return };
+        // `None` where it does not count: a node of an older version.
+        let gone = parts.next().and_then(Gone::parse);
         if id.life == self.member().life() {
-            self.confirmations.confirm(id.count, life);
+            self.confirmations.confirm(id.count, life, gone);
         }
     }
 

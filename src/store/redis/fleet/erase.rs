@@ -1,7 +1,7 @@
 //! The keys that orders name are taken out of their slots, and a tombstone is left there, so that
 //! no put from before the order lands after it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -9,13 +9,14 @@ use redis::Value;
 use tokio::time::Instant;
 
 use super::Fleet;
-use super::reply::{array, hex, int};
+use super::reply::{array, bytes, hex, int};
 use crate::base::ids::Number;
 use crate::base::limits;
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::order::{Order, Selector};
 use crate::store::coherence::OrderId;
+use crate::store::gone::Gone;
 use crate::store::redis::keys::{Names, Place};
 use crate::store::redis::script::ScriptCall;
 use crate::store::redis::scripts;
@@ -24,12 +25,13 @@ use crate::store::redis::slot::Slot;
 
 impl Fleet {
     /// Takes what orders name by key out of the slots of these keys, and leaves tombstones there.
-    /// An order whose keys could not all be reached stays among the open ones. Whether all were.
+    /// An order whose keys could not all be reached stays among the open ones. Of those whose keys
+    /// were, what went.
     pub(super) async fn erase(
         &self,
         orders: &[(OrderId, Arc<Order>, Number)],
         deadline: Span,
-    ) -> bool {
+    ) -> HashMap<OrderId, Gone> {
         let mut by_server: BTreeMap<usize, (Arc<Server>, Vec<Erasure>)> = BTreeMap::new();
         let mut unreached: HashSet<OrderId> = HashSet::new();
         for (id, order, number) in orders {
@@ -47,15 +49,22 @@ impl Fleet {
         }
         // All servers at once: one that stands still costs the others nothing.
         let all = by_server.into_values().map(async |(server, erasures)| {
-            let outcome = erase_on(&server, erasures, deadline).await;
-            self.stats.erased.add(outcome.gone);
-            outcome.unreached
+            erase_on(&self.names, &server, erasures, deadline).await
         });
-        unreached.extend(join_all(all).await.into_iter().flatten());
+        let mut gone: HashMap<OrderId, Gone> =
+            orders.iter().map(|(id, ..)| (*id, Gone::default())).collect();
+        for outcome in join_all(all).await {
+            unreached.extend(outcome.unreached);
+            for (id, some) in outcome.gone {
+                self.stats.erased.add(some.entries);
+                gone.entry(id).or_default().join(some);
+            }
+        }
+        gone.retain(|id, _| !unreached.contains(id));
         let done: Vec<OrderId> =
             orders.iter().map(|(id, ..)| *id).filter(|id| !unreached.contains(id)).collect();
         self.close(done);
-        unreached.is_empty()
+        gone
     }
 
     /// Orders whose work is done are open no more; nobody waits for that.
@@ -108,14 +117,19 @@ impl Erasure {
 #[derive(Default)]
 struct Erased {
     /// Frames that went.
-    gone: u64,
+    gone: HashMap<OrderId, Gone>,
     /// Orders that are not done there.
     unreached: HashSet<OrderId>,
 }
 
 /// Runs erasures on one server, all in a round trip, and again for those with more to take, for as
 /// long as `deadline`: what is left then is taken later, since its order stays open.
-async fn erase_on(server: &Server, mut erasures: Vec<Erasure>, deadline: Span) -> Erased {
+async fn erase_on(
+    names: &Names,
+    server: &Server,
+    mut erasures: Vec<Erasure>,
+    deadline: Span,
+) -> Erased {
     let until = Instant::now() + deadline.to_duration();
     let mut erased = Erased::default();
     while !erasures.is_empty() {
@@ -140,7 +154,7 @@ async fn erase_on(server: &Server, mut erasures: Vec<Erasure>, deadline: Span) -
             match outcomes.get(at) {
                 Some(Ok(reply)) => {
                     let parts = array(reply).unwrap_or_default();
-                    erased.gone += parts.first().and_then(int).unwrap_or_default();
+                    erased.gone.entry(erasure.id).or_default().join(gone_of(names, parts));
                     if let Some(flag) = more.get_mut(at) {
                         *flag = parts.get(1).and_then(int).unwrap_or_default() > 0;
                     }
@@ -152,4 +166,16 @@ async fn erase_on(server: &Server, mut erasures: Vec<Erasure>, deadline: Span) -
         erasures.retain(|_| more.next().unwrap_or_default());
     }
     erased
+}
+
+/// What an erasure took, as the script tells it.
+fn gone_of(names: &Names, parts: &[Value]) -> Gone {
+    let mut gone = Gone::default();
+    let told = parts.get(2).and_then(array).unwrap_or_default().iter().filter_map(bytes);
+    for (identity, variant) in told.filter_map(|name| names.identity_and_variant(name)) {
+        gone.count(&identity, || variant);
+    }
+    let all: u64 = parts.first().and_then(int).unwrap_or_default();
+    gone.count_nameless(all.saturating_sub(gone.entries));
+    gone
 }

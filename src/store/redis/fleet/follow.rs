@@ -15,7 +15,8 @@ use crate::base::limits;
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::order::{Order, Selector};
-use crate::store::coherence::{Gap, Record, decode_order};
+use crate::store::coherence::{Gap, OrderId, Record, decode_order};
+use crate::store::gone::Gone;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::scripts;
 
@@ -179,8 +180,10 @@ impl Fleet {
                 records = self.resync(from, deadline, effects).await?;
             }
             // What lies behind the head comes with the next one, or was put there by somebody else.
+            // For what one was long away from nobody waits any more.
+            let is_news = records.len() <= limits::CONFIRMED_AT_ONCE;
             for record in records.iter().filter(|one| one.number <= until) {
-                self.apply(record, effects).await;
+                self.apply(record, is_news, effects).await;
             }
             if self.member().applied() == from {
                 // Of a server that this node has not checked in to, or damaged.
@@ -190,8 +193,10 @@ impl Fleet {
         }
     }
 
-    /// A record that is the next one has its effect here; another one has none.
-    async fn apply(&self, record: &Record, effects: &dyn Effects) {
+    /// A record that is the next one has its effect here; another one has none. Of what is news its
+    /// giver is told, whichever way it came.
+    async fn apply(&self, record: &Record, is_news: bool, effects: &dyn Effects) {
+        let mut gone = None;
         let next = self.member().next(record);
         let Ok(Some(foreign)) = next else { return };
         if !record.event.is_empty() {
@@ -200,10 +205,13 @@ impl Fleet {
         }
         if foreign && !record.order.is_empty() {
             self.stats.heard.count();
-            self.carry_out(&record.order, effects).await;
+            gone = Some(self.carry_out(&record.order, effects).await);
         }
         let now = self.steady_ms();
         self.member().apply(record, now);
+        if let Some(gone) = gone.filter(|_| is_news) {
+            self.confirm(record.id, &gone);
+        }
     }
 
     /// A record came as a message. Whether others are missing before it.
@@ -215,20 +223,20 @@ impl Fleet {
             return Err(Gap);
         }
         self.member().next(record)?;
-        self.apply(record, effects).await;
+        self.apply(record, true, effects).await;
         Ok(())
     }
 
     /// An order that may name very many is carried out beside this thread, which has the
     /// connections of all others.
-    async fn carry_out(&self, order: &Order, effects: &dyn Effects) {
+    async fn carry_out(&self, order: &Order, effects: &dyn Effects) -> Gone {
         let wide = |one: &Selector| !matches!(one, Selector::Key(_) | Selector::Url(_));
         let own = self.effects.get().and_then(Weak::upgrade);
         match own.filter(|_| order.selectors.iter().any(wide)) {
             Some(own) => {
                 let order = order.clone();
                 // A panic there would have been one here.
-                let _ = tasks::aside(move || own.carry_out(&order, "fleet")).await;
+                tasks::aside(move || own.carry_out(&order, "fleet")).await.unwrap_or_default()
             }
             None => effects.carry_out(order, "fleet"),
         }
@@ -338,7 +346,7 @@ impl Fleet {
                 previous: records
                     .last()
                     .map_or(from.unwrap_or_default(), |one: &Record| one.number),
-                id: crate::store::coherence::OrderId::default(),
+                id: OrderId::default(),
                 order: Order::of([Selector::All]),
                 event: String::new(),
             });

@@ -271,7 +271,7 @@ impl Fleet {
                 .iter()
                 .map(|one| (one.id, Arc::clone(&one.order), one.number.max(applied)))
                 .collect();
-            if !self.erase(&orders, deadline).await {
+            if self.erase(&orders, deadline).await.len() < orders.len() {
                 return Err(TierFault::Deadline);
             }
         }

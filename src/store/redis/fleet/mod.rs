@@ -17,6 +17,7 @@ mod open;
 mod orders;
 mod put;
 mod read;
+mod receipt;
 mod reply;
 mod snapshot;
 mod stats;
@@ -37,6 +38,7 @@ use crate::entry::frame::Skew;
 use crate::entry::order::Order;
 use crate::entry::seal::KeyRing;
 use crate::store::coherence::{Member, Obligations, Trust};
+use crate::store::gone::Gone;
 use crate::store::redis::config::{Config, ConfigError, WhenDeaf};
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Names;
@@ -49,20 +51,23 @@ use crate::store::redis::watch::Told;
 pub(super) use journal::JOURNAL_FILE;
 pub use lease::{Lease, Renewal};
 pub use open::Intent;
-pub use orders::{Level, Receipt};
+
 pub use put::Keeping;
 pub use read::{Found, Standing, Wanted};
+pub use receipt::{Level, Receipt};
 pub use snapshot::{ServerSeen, Snapshot};
 pub use stats::{Stats, Tally};
 pub use waits::Place as WaitingPlace;
 
-use orders::{Confirmations, Settled};
+use orders::Settled;
+use receipt::Confirmations;
 use waits::Waits;
 
 /// What the fleet's news do to this process.
 pub trait Effects: Send + Sync {
-    /// An order that another node or program gave: fences rise, and what it names goes.
-    fn carry_out(&self, order: &Order, by: &'static str);
+    /// An order that another node or program gave: fences rise, and what it names goes, of which
+    /// this tells.
+    fn carry_out(&self, order: &Order, by: &'static str) -> Gone;
     /// Orders may have been missed: what is being fetched may not be stored, and what stands is
     /// asked for again before its next use.
     fn distrust(&self);

@@ -2,18 +2,15 @@
 //! their keys, and then acknowledged. While Redis is away they wait; what was acknowledged by then
 //! is in the journal, where there is one.
 
-use std::collections::{HashMap, HashSet};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::erase::text_of;
-use super::reply::{Head, array, number, text};
+use super::reply::{array, number, text};
 use super::{Effects, Fleet, News};
 use crate::base::ids::Number;
 use crate::base::limits;
@@ -21,42 +18,6 @@ use crate::entry::order::{Order, Selector};
 use crate::store::coherence::{OrderId, Waiting, encode_order, fence_texts};
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::scripts;
-
-/// What an acknowledged order promises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// No read through this node gets older data.
-    #[default]
-    Local,
-    /// The shared level neither gives nor takes it; L1 of other nodes follows.
-    Shared,
-    /// No read through any node gets older data.
-    Nodes,
-}
-
-impl Level {
-    /// The word in answers and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Shared => "shared",
-            Self::Nodes => "nodes",
-        }
-    }
-}
-
-/// How far an order has got.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Receipt {
-    /// What is promised.
-    pub level: Level,
-    /// Other members that were asked.
-    pub asked: usize,
-    /// Those of them that have confirmed.
-    pub confirmed: usize,
-    /// It survives the death of this process, though it is only local.
-    pub journaled: bool,
-}
 
 /// How far own orders have got.
 #[derive(Debug, Default)]
@@ -68,7 +29,7 @@ pub(super) struct Settled {
 }
 
 impl Settled {
-    fn has(&self, count: u64) -> bool {
+    pub(super) fn has(&self, count: u64) -> bool {
         let erasing = |(first, last): &(u64, u64)| (*first..=*last).contains(&count);
         count <= self.numbered && !self.erasing.iter().any(erasing)
     }
@@ -87,62 +48,6 @@ impl Settled {
 pub(super) struct Numbered {
     range: (u64, u64),
     orders: Vec<(OrderId, Arc<Order>, Number)>,
-}
-
-/// Which members have confirmed which own orders.
-#[derive(Debug, Default)]
-pub(super) struct Confirmations {
-    open: Mutex<HashMap<u64, HashSet<u64>>>,
-    /// Members that did not confirm in time; they are not waited for until they say something.
-    silent: Mutex<HashSet<u64>>,
-    news: Notify,
-}
-
-/// One order that waits for confirmations.
-struct Confirming<'a> {
-    all: &'a Confirmations,
-    count: u64,
-}
-
-impl Drop for Confirming<'_> {
-    fn drop(&mut self) {
-        self.all.all().remove(&self.count);
-    }
-}
-
-impl Confirming<'_> {
-    fn lives(&self) -> HashSet<u64> {
-        self.all.all().get(&self.count).cloned().unwrap_or_default()
-    }
-}
-
-impl Confirmations {
-    fn begin(&self, count: u64) -> Confirming<'_> {
-        self.all().insert(count, HashSet::new());
-        Confirming { all: self, count }
-    }
-
-    fn silent(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A member has applied an order of this node.
-    pub(super) fn confirm(&self, count: u64, life: u64) {
-        self.silent().remove(&life);
-        if let Some(lives) = self.all().get_mut(&count) {
-            lives.insert(life);
-            self.news.notify_waiters();
-        }
-    }
-
-    fn has(&self, count: u64, lives: &[u64]) -> bool {
-        let all = self.all();
-        all.get(&count).is_some_and(|said| lives.iter().all(|life| said.contains(life)))
-    }
-
-    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<u64, HashSet<u64>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Does `work` to its end while erasures go on.
@@ -172,64 +77,6 @@ impl Fleet {
         let count = self.member().give(order, event);
         self.flush.notify_one();
         count
-    }
-
-    /// Waits until an order is numbered and erased, and every other member has confirmed it, each
-    /// within its time. What is not reached in time goes on by itself.
-    pub async fn settled(&self, count: u64, confirm: Option<Duration>) -> Receipt {
-        let began = Instant::now();
-        let confirming = confirm.map(|_| self.confirmations.begin(count));
-        let mut settled = self.settled.subscribe();
-        let until = began + self.config.purge_budget.to_duration();
-        // Nobody waits for a server that is known to be away.
-        let is_up = self.head_server().is_ok_and(|server| server.is_up());
-        let shared = is_up
-            && timeout_at(until, settled.wait_for(|settled| settled.has(count)))
-                .await
-                .is_ok_and(|seen| seen.is_ok());
-        if !shared {
-            let journaled = self.keep_in_journal().await;
-            return Receipt { journaled, ..Receipt::default() };
-        }
-        let receipt = Receipt { level: Level::Shared, ..Receipt::default() };
-        let (Some(wait), Some(confirming)) = (confirm, confirming) else { return receipt };
-        // Who is no member yet loads the order when he becomes one: those count who are by now.
-        let Ok(Head::Known(heading)) = self.head_now(self.config.purge_budget).await else {
-            return receipt;
-        };
-        let own = self.member().life();
-        let mut others: HashSet<u64> = heading.members.into_iter().collect();
-        if !heading.clean {
-            // The server may have lost who they are.
-            others.extend(self.member().known());
-        }
-        others.remove(&own);
-        let others: Vec<u64> = others.into_iter().collect();
-        let all = self.confirmed(&confirming, &others, wait).await;
-        let confirmed = confirming.lives().len().min(others.len());
-        // Others may know of a member that neither this node nor the server does.
-        let level = if all && heading.clean { Level::Nodes } else { Level::Shared };
-        Receipt { level, asked: others.len(), confirmed, ..receipt }
-    }
-
-    /// Waits for the confirmations of others; who did not give the last one is not waited for.
-    async fn confirmed(&self, one: &Confirming<'_>, others: &[u64], wait: Duration) -> bool {
-        let all = &self.confirmations;
-        let until = Instant::now() + wait;
-        loop {
-            let news = all.news.notified();
-            if all.has(one.count, others) {
-                return true;
-            }
-            // Whoever grants more time than usual means it.
-            let usual = wait <= limits::CONFIRM_WAIT.to_duration();
-            let silent = usual && others.iter().any(|life| all.silent().contains(life));
-            if silent || timeout_at(until, news).await.is_err() {
-                let said = one.lives();
-                all.silent().extend(others.iter().filter(|life| !said.contains(life)));
-                return all.has(one.count, others);
-            }
-        }
     }
 
     /// Whether orders wait for Redis now.
@@ -310,7 +157,13 @@ impl Fleet {
     /// Erases the keys of own orders that have their numbers; then they are settled.
     pub(super) async fn erase_numbered(&self, numbered: Numbered) {
         let Numbered { range, orders } = numbered;
-        self.erase(&orders, self.config.purge_budget).await;
+        let mut erased = self.erase(&orders, self.config.purge_budget).await;
+        for (id, order, _) in &orders {
+            let is_keys = order.selectors.iter().all(|one| text_of(one).is_some());
+            if let Some(gone) = erased.remove(id).filter(|_| is_keys && self.is_located()) {
+                self.confirmations.erased(id.count, gone);
+            }
+        }
         self.settled.send_modify(|settled| settled.end(range));
         let wide = orders.iter().flat_map(|(_, order, _)| &order.selectors);
         if wide.into_iter().any(|one| !matches!(one, Selector::Key(_) | Selector::Url(_))) {

@@ -1,6 +1,7 @@
 -- An order on a key: its tombstone, and all that stands under it goes. All keys lie in one slot.
 -- Values of other kinds under these names, which somebody else must have put there, stop no order.
--- Gives back how many frames went, and whether more are left than one call should take.
+-- Gives back how many frames went, whether more are left than one call should take, and what some of
+-- the frames were called.
 -- KEYS tombstone registry   ARGV number tombstone-ms frame-prefix directory-prefix lease-prefix
 --      identity...
 local number = ARGV[1]
@@ -11,12 +12,17 @@ local function found(none, ...)
 end
 local tomb = tombstone_of(KEYS[1])
 if not tomb or tomb < number then redis.call('SET', KEYS[1], number, 'PX', ARGV[2]) end
-local gone = 0
+local gone, names = 0, {}
+local function drop(frame)
+  if redis.call('UNLINK', frame) == 0 then return end
+  gone = gone + 1
+  if gone <= 256 then names[gone] = frame end
+end
 local function take(identity)
   local directory = ARGV[4] .. identity
-  gone = gone + redis.call('UNLINK', ARGV[3] .. identity)
+  drop(ARGV[3] .. identity)
   for _, variant in ipairs(found({}, 'HKEYS', directory)) do
-    gone = gone + redis.call('UNLINK', ARGV[3] .. identity .. '\2' .. variant)
+    drop(ARGV[3] .. identity .. '\2' .. variant)
   end
   redis.call('UNLINK', directory, ARGV[5] .. identity)
 end
@@ -27,4 +33,4 @@ if not some then
   some = {}
 end
 for at = 1, #some, 2 do take(some[at]) end
-return { gone, redis.call('EXISTS', KEYS[2]) }
+return { gone, redis.call('EXISTS', KEYS[2]), names }

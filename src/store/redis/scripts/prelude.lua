@@ -20,17 +20,18 @@ local function fit(command, key, none, ...)
   return none
 end
 
--- Turn and count of a number as the log writes it; nothing of any other text.
+-- Turn and count of a number as the log writes it; nothing of any other text. A number has 41 bits
+-- for the one and 23 for the other.
 local function parts_of(number)
   local turn, count = string.match(number or '', '^(%d+)-(%d+)$')
-  return tonumber(turn), tonumber(count)
+  turn, count = tonumber(turn), tonumber(count)
+  if turn and turn < 2199023255552 and count < 8388608 then return turn, count end
 end
 
 -- A turn is named by the millisecond in which it begins, counted from the beginning of 2025.
 local EPOCH = 1735689600000
 
--- How many orders a turn has room for: a number has 23 bits for their count, and a batch of them may
--- come at once.
+-- How many orders a turn has room for: a batch of them may come at once.
 local COUNT_MAX = 8000000
 
 -- Whether it is such a time, or one more than the last. One that lies ten years ahead was written by

@@ -1,0 +1,189 @@
+//! What an order is acknowledged with: who has confirmed it, what it promises now, and what it took.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::Fleet;
+use super::reply::Head;
+use crate::base::limits;
+use crate::store::gone::Gone;
+
+/// What an acknowledged order promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// No read through this node gets older data.
+    #[default]
+    Local,
+    /// The shared level neither gives nor takes it; L1 of other nodes follows.
+    Shared,
+    /// No read through any node gets older data.
+    Nodes,
+}
+
+impl Level {
+    /// The word in answers and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Shared => "shared",
+            Self::Nodes => "nodes",
+        }
+    }
+}
+
+/// How far an order has got.
+#[derive(Clone, Debug, Default)]
+pub struct Receipt {
+    /// What is promised.
+    pub level: Level,
+    /// Other members that were asked.
+    pub asked: usize,
+    /// Those of them that have confirmed.
+    pub confirmed: usize,
+    /// It survives the death of this process, though it is only local.
+    pub journaled: bool,
+    /// What it took from L1 of those that were asked; `None` of who has not told.
+    pub others: Vec<Option<Gone>>,
+    /// What it took from the shared level, where that is known: what an order on more than keys
+    /// names is taken out of memory later.
+    pub l2: Option<Gone>,
+}
+
+/// What is known of an order that waits.
+#[derive(Clone, Debug, Default)]
+struct Confirmed {
+    /// Who has confirmed it, and what it took there.
+    lives: HashMap<u64, Option<Gone>>,
+    /// What it took from the shared level, once its keys are erased.
+    l2: Option<Gone>,
+}
+
+/// Which members have confirmed which own orders.
+#[derive(Debug, Default)]
+pub(super) struct Confirmations {
+    open: Mutex<HashMap<u64, Confirmed>>,
+    /// Members that did not confirm in time; they are not waited for until they say something.
+    silent: Mutex<HashSet<u64>>,
+    news: Notify,
+}
+
+/// One order that waits for confirmations.
+pub(super) struct Confirming<'a> {
+    all: &'a Confirmations,
+    count: u64,
+}
+
+impl Drop for Confirming<'_> {
+    fn drop(&mut self) {
+        self.all.all().remove(&self.count);
+    }
+}
+
+impl Confirming<'_> {
+    fn told(&self) -> Confirmed {
+        self.all.all().get(&self.count).cloned().unwrap_or_default()
+    }
+}
+
+impl Confirmations {
+    pub(super) fn begin(&self, count: u64) -> Confirming<'_> {
+        self.all().insert(count, Confirmed::default());
+        Confirming { all: self, count }
+    }
+
+    fn silent(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A member has applied an order of this node.
+    pub(super) fn confirm(&self, count: u64, life: u64, gone: Option<Gone>) {
+        self.silent().remove(&life);
+        if let Some(confirmed) = self.all().get_mut(&count) {
+            confirmed.lives.insert(life, gone);
+            self.news.notify_waiters();
+        }
+    }
+
+    /// The keys of an order are erased.
+    pub(super) fn erased(&self, count: u64, gone: Gone) {
+        if let Some(confirmed) = self.all().get_mut(&count) {
+            confirmed.l2 = Some(gone);
+        }
+    }
+
+    fn has(&self, count: u64, lives: &[u64]) -> bool {
+        let all = self.all();
+        all.get(&count).is_some_and(|said| lives.iter().all(|life| said.lives.contains_key(life)))
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Confirmed>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fleet {
+    /// Waits until an order is numbered and erased, and every other member has confirmed it, each
+    /// within its time. What is not reached in time goes on by itself.
+    pub async fn settled(&self, count: u64, confirm: Option<Duration>) -> Receipt {
+        let began = Instant::now();
+        let confirming = confirm.map(|_| self.confirmations.begin(count));
+        let mut settled = self.settled.subscribe();
+        let until = began + self.config.purge_budget.to_duration();
+        // Nobody waits for a server that is known to be away.
+        let is_up = self.head_server().is_ok_and(|server| server.is_up());
+        let shared = is_up
+            && timeout_at(until, settled.wait_for(|settled| settled.has(count)))
+                .await
+                .is_ok_and(|seen| seen.is_ok());
+        if !shared {
+            let journaled = self.keep_in_journal().await;
+            return Receipt { journaled, ..Receipt::default() };
+        }
+        let receipt = Receipt { level: Level::Shared, ..Receipt::default() };
+        let (Some(wait), Some(confirming)) = (confirm, confirming) else { return receipt };
+        // Who is no member yet loads the order when he becomes one: those count who are by now.
+        let Ok(Head::Known(heading)) = self.head_now(self.config.purge_budget).await else {
+            return receipt;
+        };
+        let own = self.member().life();
+        let mut others: HashSet<u64> = heading.members.into_iter().collect();
+        if !heading.clean {
+            // The server may have lost who they are.
+            others.extend(self.member().known());
+        }
+        others.remove(&own);
+        let others: Vec<u64> = others.into_iter().collect();
+        let all = self.confirmed(&confirming, &others, wait).await;
+        let mut told = confirming.told();
+        let confirmed = others.iter().filter(|life| told.lives.contains_key(life)).count();
+        let counts = others.iter().map(|life| told.lives.remove(life).flatten()).collect();
+        // Others may know of a member that neither this node nor the server does.
+        let level = if all && heading.clean { Level::Nodes } else { Level::Shared };
+        let l2 = told.l2;
+        Receipt { level, asked: others.len(), confirmed, others: counts, l2, ..receipt }
+    }
+
+    /// Waits for the confirmations of others; who did not give the last one is not waited for.
+    async fn confirmed(&self, one: &Confirming<'_>, others: &[u64], wait: Duration) -> bool {
+        let all = &self.confirmations;
+        let until = Instant::now() + wait;
+        loop {
+            let news = all.news.notified();
+            if all.has(one.count, others) {
+                return true;
+            }
+            // Whoever grants more time than usual means it.
+            let usual = wait <= limits::CONFIRM_WAIT.to_duration();
+            let silent = usual && others.iter().any(|life| all.silent().contains(life));
+            if silent || timeout_at(until, news).await.is_err() {
+                let said = one.told().lives;
+                all.silent().extend(others.iter().filter(|life| !said.contains_key(life)));
+                return all.has(one.count, others);
+            }
+        }
+    }
+}
