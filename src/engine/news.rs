@@ -27,6 +27,7 @@ fn told(news: &News) -> (&'static str, String) {
         News::Joined { turn, repeated } => ("joined", format!("turn {turn} repeated={repeated}")),
         News::Adopted { turn } => ("adopted", format!("turn {turn}")),
         News::Gap { why } => ("gap", (*why).to_owned()),
+        News::Untrusted => ("untrusted", "nothing was heard for lag_max".to_owned()),
         News::Floor { why } => ("floor", (*why).to_owned()),
         News::Replayed { orders } => ("replayed", format!("orders={orders}")),
         News::Waiting { why } => ("waiting", format!("orders wait: {why}")),

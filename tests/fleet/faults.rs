@@ -90,6 +90,9 @@ impl World {
     /// The server of the order of things lets go of one name.
     pub(crate) fn evict(&mut self, what: &str) {
         let before = self.servers[0].data.clone();
+        let alive = |id: &String| self.nodes.iter().any(|node| node.up && is_of(id, node.life()));
+        // What a dead node was about to order stood there alone.
+        self.lost |= what == "open" && !before.open.keys().all(alive);
         self.servers[0].data.let_go(what);
         self.suspend(&before);
     }

@@ -83,8 +83,6 @@ pub(crate) enum Guard {
     OwnTurn,
     /// Turns of one number are told apart by when they began.
     Began,
-    /// Who checked in to another turn of that number is told.
-    Other,
     /// Who never checked in joins anew when a turn ends under its joining.
     Fresh,
     /// Nobody leaves who may be the only one to know of an order.

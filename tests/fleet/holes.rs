@@ -109,7 +109,6 @@ fn abroad() -> Vec<(Guard, Bounds)> {
         (Guard::RetireTurn, RETIRED),
         (Guard::Adopt, Bounds { poll: 3, ..LOST }),
         (Guard::Began, BEHEADED),
-        (Guard::Other, BEHEADED),
         (Guard::Whole, LET_GO),
         (Guard::TurnBelow, slow),
         (Guard::Replay, LOST),

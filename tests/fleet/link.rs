@@ -1,10 +1,11 @@
 //! A node and its fleet: polling, adopting, joining, checking in, settling, repairing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cistern::base::ids::Number;
 use cistern::entry::order::Order;
-use cistern::store::coherence::{Heard, OrderId, decode_order};
+use cistern::store::coherence::decode_order;
 
 use crate::data::Turn;
 use crate::guards::Guard;
@@ -25,7 +26,7 @@ pub(crate) enum Link {
     JoinLog(Place),
     /// What the server lost is told again, then erased, then what must be the node's own.
     Repeat(Place),
-    Erase(Place, Vec<(Number, Arc<Order>)>, Vec<Arc<Order>>),
+    Erase(Place, (Number, Arc<Order>)),
     Own(Place, Vec<Arc<Order>>),
     Register(Place),
     /// Catching up with a head that was asked for at this time.
@@ -61,11 +62,9 @@ impl World {
             }
             Link::JoinLog(place) => self.join(n, place),
             Link::Repeat(place) => self.repeat(n, place),
-            Link::Erase(place, orders, own) => {
-                for (number, order) in orders {
-                    self.erase(&located_keys(&order, self.bounds.located), number);
-                }
-                if own.is_empty() { Link::Register(place) } else { Link::Own(place, own) }
+            Link::Erase(place, (number, order)) => {
+                self.erase(&located_keys(&order, self.bounds.located), number);
+                Link::Repeat(place)
             }
             Link::Own(place, own) => self.give_own(n, place, own),
             Link::Register(place) => self.register(n, place),
@@ -193,28 +192,28 @@ impl World {
     }
 
     fn repeat(&mut self, n: usize, place: Place) -> Link {
-        let (mut lost, is_whole) = self.nodes[n].member.lost_since(place.base, place.turn);
+        let (mut lost, is_whole) =
+            self.nodes[n].member.lost_since(place.base, (place.turn, &place.began.to_string()));
         if !self.guards.has(Guard::Replay) {
             return Link::Register(place);
         }
-        let mut own = Vec::new();
-        if is_whole {
-            let nobodys = lost.extract_if(.., |heard| heard.id.life == 0);
-            own.extend(nobodys.map(|heard| heard.order));
-        } else {
-            own.push(everything());
-            lost.clear();
+        if !is_whole {
+            return Link::Own(place, vec![everything()]);
         }
-        let with_id = |heard: &Heard| (heard.id, String::new(), Arc::clone(&heard.order));
-        let orders: Vec<(OrderId, String, Arc<Order>)> = lost.iter().map(with_id).collect();
-        if orders.is_empty() && own.is_empty() {
-            return Link::Register(place);
+        let node = &mut self.nodes[n];
+        if node.retold.0 != place.turn() {
+            node.retold = (place.turn(), BTreeSet::new());
         }
-        let Some(numbers) = self.submit(n, (place.turn(), false), &orders) else {
+        // One at a time, as with batches that hold no more.
+        lost.retain(|heard| heard.id.life != 0 && !node.retold.1.contains(&heard.id));
+        let Some(heard) = lost.first() else { return Link::Own(place, Vec::new()) };
+        let one = [(heard.id, String::new(), Arc::clone(&heard.order))];
+        let Some(numbers) = self.submit(n, (place.turn(), false), &one) else {
             return Link::Idle;
         };
-        let orders = orders.into_iter().zip(numbers).map(|((_, _, order), number)| (number, order));
-        Link::Erase(place, orders.collect(), own)
+        let [(id, _, order)] = one;
+        self.nodes[n].retold.1.insert(id);
+        Link::Erase(place, (numbers[0], order))
     }
 
     fn give_own(&mut self, n: usize, place: Place, own: Vec<Arc<Order>>) -> Link {
@@ -231,8 +230,12 @@ impl World {
         let (g, now) = (self.guards, self.now);
         let node = &mut self.nodes[n];
         let (life, member) = (node.life(), &mut node.member);
-        let known: Vec<u64> =
-            if g.has(Guard::Known) { member.known().collect() } else { Vec::new() };
+        let is_back = (member.turn(), member.began()) == (place.turn, &*place.began.to_string());
+        let known: Vec<u64> = match g.has(Guard::Known) {
+            true if is_back => vec![life],
+            true => member.known().collect(),
+            false => Vec::new(),
+        };
         let said = (life, place.turn(), member.applied());
         let lives = self.servers[0].check_in(g, said, &known, now);
         if lives == Err(Missed::Lost) {
@@ -244,8 +247,7 @@ impl World {
             if g.has(Guard::Meet) {
                 node.member.meet(lives);
             }
-            node.member.check_in(place.turn, place.base);
-            node.member.note_beginning(&place.began.to_string());
+            node.member.check_in(place.turn, &place.began.to_string(), place.base);
             node.runs.extend(&self.servers[0].data.runs);
             for acked in self.acked.iter_mut().filter(|one| one.life == life && one.suspended) {
                 (acked.suspended, acked.at) = (false, now);

@@ -163,6 +163,8 @@ pub(crate) struct Node {
     /// Own orders that are numbered and erased.
     pub(crate) closed: BTreeMap<u64, Number>,
     pub(crate) link: Link,
+    /// What the turn that it joins has been told already.
+    pub(crate) retold: (Turn, BTreeSet<OrderId>),
     /// Servers whose frames may be used, and from which number on.
     pub(crate) runs: BTreeMap<u64, Number>,
     /// Orders that have had their effect here.
@@ -196,6 +198,7 @@ impl Node {
             taken: Vec::new(),
             closed: BTreeMap::new(),
             link: Link::Idle,
+            retold: Default::default(),
             runs: BTreeMap::new(),
             confirmed: BTreeSet::new(),
             born,
@@ -292,7 +295,8 @@ impl Node {
         }
         write!(out, "{:?} {:?} {:?}", self.renewed, self.inbox, self.owed)?;
         write!(out, "{:?} {:?} {:?}", self.writes, self.closing, self.closed)?;
-        write!(out, "{:?} {:?} {:?} {}", self.link, self.runs, self.confirmed, self.born)
+        write!(out, "{:?} {:?}", self.link, self.retold)?;
+        write!(out, "{:?} {:?} {}", self.runs, self.confirmed, self.born)
     }
 }
 
@@ -316,6 +320,7 @@ impl Clone for Node {
         copy.taken.clone_from(&self.taken);
         copy.closed.clone_from(&self.closed);
         copy.link = self.link.clone();
+        copy.retold = self.retold.clone();
         copy.runs.clone_from(&self.runs);
         copy.confirmed.clone_from(&self.confirmed);
         copy.held_back.clone_from(&self.held_back);

@@ -10,6 +10,9 @@ use crate::slots::FLY;
 use crate::slots::{Frame, Put};
 use crate::world::World;
 
+/// How many records of the log come at once.
+const PAGE: usize = 2;
+
 /// Somebody who waits for a flight, and what it must not fall short of.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
@@ -184,7 +187,9 @@ impl World {
         if resync {
             node.distrust();
         }
-        for (place, record) in records.iter().enumerate() {
+        // Two make a page: the next one is asked for in a step of its own.
+        let is_last = records.len() <= PAGE;
+        for (place, record) in records.iter().take(PAGE).enumerate() {
             if place == 0 && gap {
                 if resync {
                     node.member.skip_to(record.previous);
@@ -195,7 +200,11 @@ impl World {
                 node.take(g, record, now).expect("records of a log follow each other");
             }
         }
-        if resync && !fences { Catch::Fences } else { Catch::Done }
+        match is_last {
+            _ if resync && !fences => Catch::Fences,
+            true => Catch::Done,
+            false => Catch::Log { fences: false },
+        }
     }
 
     /// The next step of the question to the server of the key: the frame, then all else.

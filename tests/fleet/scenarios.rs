@@ -277,6 +277,13 @@ pub(crate) const EVICTED: Bounds = Bounds {
 pub(crate) fn all() -> Vec<(&'static str, Bounds, u64)> {
     let often = Bounds { fail: 2, crash: 2, leave: 1, tick: 12, ..ONE_SERVER };
     let apart = Bounds { fail: 3, crash: 2, leave: 1, tick: 12, deaf: 2, ..TWO_SERVERS };
+    let unlogged = Bounds {
+        selectors: &["key:a"],
+        evicts: &["log", "tombstones"],
+        warm: "",
+        weights: &[("evict", 6), ("hear", 0), ("put", 1)],
+        ..EVICTED
+    };
     vec![
         ("small", SMALL, 250),
         ("lives", LIVES, 250),
@@ -291,6 +298,8 @@ pub(crate) fn all() -> Vec<(&'static str, Bounds, u64)> {
         ("three nodes", THREE_NODES, 250),
         ("evicted", EVICTED, 250),
         ("evicted, three nodes", Bounds { nodes: 3, ..EVICTED }, 250),
+        ("evicted, and nodes come", Bounds { nodes: 3, crash: 2, leave: 1, ..EVICTED }, 250),
+        ("evicted, the log alone", unlogged, 250),
     ]
 }
 

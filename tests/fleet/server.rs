@@ -115,7 +115,7 @@ impl Server {
         if !self.is_adopted(g) || self.is_behind(applied) || self.lacks_members() {
             return HeadReply::Unknown;
         }
-        if self.is_other(own) && g.has(Guard::Other) {
+        if self.is_other(own) {
             return HeadReply::Other;
         }
         let Some(head) = &self.data.head else { return HeadReply::Unknown };
@@ -150,14 +150,16 @@ impl Server {
             return None;
         }
         let top = self.data.log.back().map(|logged| logged.number);
-        if old.as_ref().is_none_or(|head| top != Some(head.last)) {
+        let last = old.as_ref().map(|head| head.last).filter(|last| top == Some(*last));
+        let has_log = last.is_some();
+        if !has_log {
             // What stands there links to nothing.
             self.data.log.clear();
             self.data.done.clear();
         }
-        let last = old.as_ref().map(|head| head.last).unwrap_or_default();
+        let last = last.unwrap_or_default();
         let was_clean = old.as_ref().is_none_or(|head| head.clean);
-        let keeps_base = !was_clean && g.has(Guard::Base);
+        let keeps_base = !was_clean && has_log && g.has(Guard::Base);
         let base = if keeps_base { old.as_ref().map_or(last, |head| head.base) } else { last };
         let stored = old.as_ref().map_or(0, |head| head.turn) + 1;
         let turn = stored.max(seen + 1).max(clock);
@@ -203,7 +205,7 @@ impl Server {
             return Err(Missed::Again);
         }
         let is_clean = self.data.head.as_ref().is_some_and(|head| head.clean);
-        if !is_clean && self.data.expect.is_empty() {
+        if !is_clean && self.data.expect.is_empty() || self.lacks_members() {
             return Err(Missed::Lost);
         }
         self.data.members.insert(life, (turn, applied, now));

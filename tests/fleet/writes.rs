@@ -196,10 +196,12 @@ impl World {
         let is_clean = data.head.as_ref().is_some_and(|head| head.clean);
         let known: BTreeSet<u64> = self.nodes[n].member.known().collect();
         let mut asked: BTreeSet<u64> = data.members.keys().copied().collect();
-        // Whoever belongs to the fleet, as far as anybody could tell.
+        // Whoever belongs to the fleet, as anybody could tell who had lost nothing.
+        let turn = data.head.as_ref().map(|head| (head.turn, head.began));
         let belongs = |node: &&Node| {
             let life = node.life();
-            node.up && node.member.turn() > 0 && (asked.contains(&life) || known.contains(&life))
+            let is_known = asked.contains(&life) || known.contains(&life);
+            node.up && node.member.turn() > 0 && (is_known || Some(node.turn()) == turn)
         };
         let members: Vec<u64> = self.nodes.iter().filter(belongs).map(Node::life).collect();
         if !self.guards.has(Guard::Asked) {
@@ -292,8 +294,10 @@ impl World {
         match node.inbox.pop_front() {
             Some(Message::Order(bytes)) => {
                 let record = Record::parse(&bytes).expect("a record that was written");
-                // A gap is closed by the next question for the head.
-                let _ = node.take(g, &record, now);
+                // A gap is closed by the next question for the head, and a turn begins there.
+                if record.number.turn() == node.member.turn() {
+                    let _ = node.take(g, &record, now);
+                }
             }
             Some(Message::Event(event, order)) => {
                 self.unheard.retain(|unheard| *unheard != event);

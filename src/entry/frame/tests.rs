@@ -21,7 +21,7 @@ mod round_trips;
 const RING: &str = "1:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const NEWER_KEY: &str = "2:f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff000102030405060708090a0b0c0d0e0f";
 const NO_SKEW: Skew = Skew::from_millis(0);
-const NUMBER: Number = Number::new(3, 42);
+const NUMBER: Number = Number(0x3_0000_002a);
 
 fn ring(text: &str) -> KeyRing {
     KeyRing::parse(text).unwrap()

@@ -1,7 +1,7 @@
 //! One node as a member of its fleet: which orders it has heard, which of its own still wait for a
 //! number, and what it may therefore believe of a frame.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::base::ids::Number;
@@ -117,11 +117,6 @@ impl Member {
     /// When the turn began, in the server's words: two turns of one number differ in it.
     pub fn began(&self) -> &str {
         &self.began
-    }
-
-    /// Notes when the turn began.
-    pub fn note_beginning(&mut self, began: &str) {
-        began.clone_into(&mut self.began);
     }
 
     /// The turn it had checked in to began anew without it: what it applied of it is of another
@@ -314,18 +309,23 @@ impl Member {
     }
 
     /// Orders that a server lost which knows nothing after `base`: its own first, since nobody else
-    /// may know of them, then oldest first. Whether the memory reaches back so far comes with them:
-    /// if not, everything must count as purged.
-    pub fn lost_since(&self, base: Number, turn: u64) -> (Vec<Heard>, bool) {
+    /// may know of them, and those of each life in the sequence in which it gave them, because a
+    /// server knows repeats by the greatest count. Whether the memory reaches back so far comes
+    /// with them: if not, everything must count as purged.
+    ///
+    /// `turn`: the one that is told, and when it began. What it gave numbers to it knows; but while
+    /// this node has not checked in, a number of that turn may be of another one that was named the
+    /// same.
+    pub fn lost_since(&self, base: Number, turn: (u64, &str)) -> (Vec<Heard>, bool) {
+        let is_own = (self.turn, self.began()) == turn;
         let lost = |heard: &&Heard| {
-            heard.number > base && heard.number.turn() < turn && !heard.order.is_empty()
+            let is_known = is_own && heard.number.turn() >= turn.0;
+            heard.number > base && !is_known && !heard.order.is_empty()
         };
         let mut lost: Vec<Heard> = self.heard.iter().filter(lost).cloned().collect();
-        // One that was repeated before has several numbers.
-        lost.sort_by_key(|heard| std::cmp::Reverse(heard.number));
-        let mut seen = HashSet::new();
-        lost.retain(|heard| seen.insert((heard.id, Arc::clone(&heard.order))));
-        lost.sort_by_key(|heard| (heard.id.life != self.life, heard.number));
+        // One that was told again before has several numbers.
+        lost.sort_by_key(|heard| (heard.id.life != self.life, heard.id, heard.number));
+        lost.dedup_by(|one, other| one.id == other.id && one.order == other.order);
         (lost, self.reaches <= base)
     }
 
@@ -341,9 +341,11 @@ impl Member {
         self.reaches
     }
 
-    /// It has checked in to a turn whose server knows nothing of earlier turns after `base`.
-    pub fn check_in(&mut self, turn: u64, base: Number) {
+    /// It has checked in to the turn that began then, and whose server knows nothing of earlier
+    /// turns after `base`.
+    pub fn check_in(&mut self, turn: u64, began: &str, base: Number) {
         self.turn = turn;
+        began.clone_into(&mut self.began);
         if self.applied > base && self.applied.turn() < turn {
             self.applied = base;
         }

@@ -21,7 +21,7 @@ const fn facts(key: &str) -> Facts<'_> {
 
 fn joined(life: u64) -> Member {
     let mut member = Member::new(life);
-    member.check_in(1, Number::default());
+    member.check_in(1, "1.0", Number::default());
     member.join(&[], Number::default(), Number::new(1, 0), 0);
     member
 }
@@ -88,10 +88,10 @@ fn what_a_server_lost_is_told_again() {
     let mut own = record(2, 7, "tag:t");
     own.id.count = count;
     member.apply(&own, 6);
-    let (lost, whole) = member.lost_since(Number::new(1, 1), 2);
+    let (lost, whole) = member.lost_since(Number::new(1, 1), (2, "2.0"));
     assert_eq!((lost.len(), whole), (1, true));
     assert_eq!(*lost[0].order, *order("tag:t"));
-    member.check_in(2, Number::new(1, 1));
+    member.check_in(2, "2.0", Number::new(1, 1));
     assert_eq!((member.applied(), member.turn()), (Number::new(1, 1), 2));
     let old = Number::new(1, 2);
     assert_eq!(member.judge(&facts("b"), old, false), Verdict::Unsettled);
@@ -99,7 +99,7 @@ fn what_a_server_lost_is_told_again() {
     for count in 3..3 + limits::ORDERS_HEARD_MAX as u32 {
         member.apply(&record(count, 8, "key:c"), 7);
     }
-    let (_, whole) = member.lost_since(Number::default(), 2);
+    let (_, whole) = member.lost_since(Number::default(), (2, "2.0"));
     assert!(!whole, "the first order is forgotten");
 }
 
@@ -109,7 +109,7 @@ fn a_log_that_does_not_reach_back_ends_the_memory() {
     member.apply(&record(1, 8, "key:a"), 0);
     member.skip_to(Number::new(1, 9));
     assert_eq!(member.applied(), Number::new(1, 9));
-    let (lost, whole) = member.lost_since(Number::new(1, 3), 2);
+    let (lost, whole) = member.lost_since(Number::new(1, 3), (2, "2.0"));
     assert_eq!((lost.len(), whole), (0, false));
 }
 
@@ -132,10 +132,10 @@ fn own_orders_that_were_folded_into_another_are_still_told_again() {
     let mut member = joined(7);
     let record = record(1, 7, "key:a");
     member.apply(&record, 0);
-    assert_eq!(member.lost_since(Number::default(), 2).0.len(), 1);
+    assert_eq!(member.lost_since(Number::default(), (2, "2.0")).0.len(), 1);
     let count = member.give(order("key:b"), String::new());
     member.number(count, Number::new(1, 2), 0);
-    assert_eq!(member.lost_since(Number::default(), 2).0.len(), 2);
+    assert_eq!(member.lost_since(Number::default(), (2, "2.0")).0.len(), 2);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn what_a_replaced_server_said_counts_for_nothing() {
     member.apply(&later, 0);
     assert!(!member.has_reached(1, Number::new(1, 4)), "the log is another server's");
     assert_eq!(member.turn_seen(), 2);
-    member.check_in(2, Number::default());
+    member.check_in(2, "2.0", Number::default());
     assert!(member.has_reached(2, Number::new(2, 1)));
 }
 
@@ -165,6 +165,23 @@ fn an_own_order_is_known_by_its_number_before_it_comes_back() {
 fn what_is_from_a_turn_that_nobody_remembers_is_not_used() {
     let mut member = joined(7);
     assert_eq!(member.judge(&facts("a"), Number::new(2, 1), true), Verdict::Purged);
-    member.check_in(2, Number::default());
+    member.check_in(2, "2.0", Number::default());
     assert_eq!(member.judge(&facts("a"), Number::new(2, 1), true), Verdict::Current);
+}
+
+#[test]
+fn what_was_told_again_keeps_the_sequence_of_its_life() {
+    let mut member = joined(7);
+    for count in [5, 6] {
+        let mut one = record(count, 7, &format!("key:{count}"));
+        one.previous = member.applied();
+        member.apply(&one, 0);
+    }
+    // Told again in the next turn, of which only the first came back before that ended, too.
+    member.check_in(2, "2.0", Number::default());
+    let mut again = record(1, 7, "key:5");
+    (again.number, again.id.count) = (Number::new(2, 1), 5);
+    member.apply(&again, 0);
+    let (lost, _) = member.lost_since(Number::default(), (3, "3.0"));
+    assert_eq!(lost.iter().map(|heard| heard.id.count).collect::<Vec<_>>(), [5, 6]);
 }

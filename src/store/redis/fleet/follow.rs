@@ -47,6 +47,7 @@ impl Fleet {
     pub(super) async fn follow(&self, effects: &dyn Effects) {
         let mut unsettled_since: Option<Instant> = None;
         let mut tended = Instant::now();
+        let mut trusted = false;
         loop {
             match self.poll(effects).await {
                 Ok(Some(heading)) if heading.clean => {
@@ -74,6 +75,11 @@ impl Fleet {
                 }
                 Err(_) => {}
             }
+            let was_trusted = std::mem::replace(&mut trusted, self.is_trusted());
+            if was_trusted && !trusted {
+                self.stats.untrusted.count();
+                effects.tell(&News::Untrusted);
+            }
             self.submit_due_events(effects);
             if tended.elapsed() >= limits::FLEET_TENDED_EVERY.to_duration() {
                 tended = Instant::now();
@@ -81,6 +87,10 @@ impl Fleet {
             }
             let _ = timeout(limits::POLL_EVERY.to_duration(), self.mend.notified()).await;
         }
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.trust.is_current(self.steady_ms())
     }
 
     /// One question to the head. `None`: this node has just joined, or tried to.
@@ -114,6 +124,8 @@ impl Fleet {
                     self.trust.renew(sent_ms);
                     self.member().only(heading.members.iter().copied());
                     self.mend_servers(unsound).await;
+                } else {
+                    self.member().meet(heading.members.iter().copied());
                 }
                 Ok(Some(heading))
             }

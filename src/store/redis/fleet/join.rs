@@ -21,6 +21,8 @@ pub(super) struct Retold {
     /// The turn, and when it began.
     turn: (u64, String),
     orders: HashSet<OrderId>,
+    /// An order on everything, which stands for them all.
+    everything: bool,
 }
 
 impl Fleet {
@@ -63,7 +65,12 @@ impl Fleet {
         self.number_what_waits(heading).await?;
         self.forget_journal(effects).await;
         let (life, applied) = self.said();
-        let known = lives(&self.member());
+        let known = {
+            let member = self.member();
+            let is_back = (member.turn(), member.began()) == (heading.turn, &*heading.began);
+            // Those who left while it was away are not missed: the turn knows its members.
+            if is_back { vec![life.clone()] } else { lives(&member) }
+        };
         let turn = heading.turn.to_string();
         let mut args: Vec<&[u8]> =
             vec![life.as_bytes(), turn.as_bytes(), applied.as_bytes(), heading.began.as_bytes()];
@@ -81,8 +88,7 @@ impl Fleet {
         }
         // Should this server be lost now, they are to be expected.
         self.member().meet(said.get(1).map(lives_of).unwrap_or_default());
-        self.member().check_in(heading.turn, heading.base);
-        self.member().note_beginning(&heading.began);
+        self.member().check_in(heading.turn, &heading.began, heading.base);
         *self.retold() = Retold::default();
         self.learn_servers().await?;
         self.waits.wake_all();
@@ -128,10 +134,12 @@ impl Fleet {
         heading: &Heading,
         effects: &dyn Effects,
     ) -> Result<usize, TierFault> {
-        let (lost, whole) = self.member().lost_since(heading.base, heading.turn);
+        let (lost, whole) = self.member().lost_since(heading.base, (heading.turn, &heading.began));
         if !whole {
-            // It names all that the others did.
-            self.order_everything("orders that the server lost are not all known", effects);
+            // It names all that the others did. If what follows fails, it is not given again.
+            if !std::mem::replace(&mut self.retold_to(heading).everything, true) {
+                self.order_everything("orders that the server lost are not all known", effects);
+            }
             return Ok(0);
         }
         let own = lost.partition_point(|heard| heard.id.life == self.member().life());
@@ -144,12 +152,8 @@ impl Fleet {
 
     /// Repeats what the turn has not been told yet.
     async fn retell(&self, lost: &[Heard], heading: &Heading) -> Result<(), TierFault> {
-        let turn = (heading.turn, heading.began.clone());
         let left: Vec<Heard> = {
-            let mut retold = self.retold();
-            if retold.turn != turn {
-                *retold = Retold { turn, ..Retold::default() };
-            }
+            let retold = self.retold_to(heading);
             lost.iter().filter(|heard| !retold.orders.contains(&heard.id)).cloned().collect()
         };
         for some in batches(&left) {
@@ -175,6 +179,16 @@ impl Fleet {
             self.retold().orders.extend(erased.into_iter().map(|(id, ..)| id));
         }
         Ok(())
+    }
+
+    /// What this turn has been told.
+    fn retold_to(&self, heading: &Heading) -> MutexGuard<'_, Retold> {
+        let turn = (heading.turn, heading.began.clone());
+        let mut retold = self.retold();
+        if retold.turn != turn {
+            *retold = Retold { turn, ..Retold::default() };
+        }
+        retold
     }
 
     fn retold(&self) -> MutexGuard<'_, Retold> {

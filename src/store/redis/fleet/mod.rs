@@ -101,6 +101,9 @@ pub enum News {
         /// How it showed.
         why: &'static str,
     },
+    /// Nothing was heard for longer than `lag_max`: L1 asks the origin before it answers, until the
+    /// node is in contact again.
+    Untrusted,
     /// Everything in the shared level counts as purged.
     Floor {
         /// Why nothing less would do.

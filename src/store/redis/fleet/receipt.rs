@@ -1,4 +1,5 @@
-//! What an order is acknowledged with: who has confirmed it, what it promises now, and what it took.
+//! What an order is acknowledged with: who has confirmed it, what it promises now, and what it
+//! took.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};

@@ -64,6 +64,8 @@ pub struct Stats {
     pub erased: Tally,
     /// Times that orders may have been missed.
     pub gaps: Tally,
+    /// Times that nothing was heard for so long that L1 was trusted no more.
+    pub untrusted: Tally,
     /// Orders on everything for want of knowledge.
     pub floors: Tally,
     /// Messages of other programs that could not be followed.
@@ -97,6 +99,7 @@ impl Stats {
             ("orders", &self.orders),
             ("heard", &self.heard),
             ("gaps", &self.gaps),
+            ("untrusted", &self.untrusted),
             ("floors", &self.floors),
             ("bad_events", &self.bad_events),
             ("let_go", &self.let_go),

@@ -3,8 +3,9 @@
 -- below one that the caller has seen (another machine, another clock) is given up in the same way.
 -- Where fences are lost that nobody may remember, a fence on everything takes their place: who
 -- joins later uses no frame of earlier turns, and members go by what they know. A log whose head is
--- gone links to nothing that follows, and what was taken into it must be taken again; the same holds
--- for a log that does not end where the head says. Data that somebody has damaged is what is lost.
+-- gone links to nothing that follows, and what was taken into it must be taken again, all of it; the
+-- same holds for a log that is gone, or does not end where the head says: who had not read it would
+-- never learn what it said. Data that somebody has damaged is what is lost.
 -- Turns that begin on servers that know nothing of each other, and whose clocks differ, may have one
 -- number, so each keeps when it began, to a microsecond: who has checked in to another one is heard.
 -- KEYS head log fences members expect runs done
@@ -23,17 +24,18 @@ if adopted(head, log, fences) and has_crew and tonumber(h[1]) >= tonumber(ARGV[1
   return { 'known' }
 end
 local now = millis()
-local last = parts_of(h[2]) and h[2] or '0-0'
+local top = fit('XREVRANGE', log, {}, '+', '-', 'COUNT', 1)
+local has_log = parts_of(h[2]) and top[1] and top[1][1] == h[2]
+local last = has_log and h[2] or '0-0'
 -- While not all have reported, what the former server lost is still missing.
 local was_clean = h[4] == '1' or not parts_of(h[3])
-local base = was_clean and last or h[3]
+local base = (was_clean or not has_log) and last or h[3]
 local known = tonumber(h[1]) or 0
 if not is_turn(known, now) then known = 0 end
 local turn = math.max(known + 1, tonumber(ARGV[1]) + 1, now - EPOCH)
 turn = string.format('%d', turn)
 local run = run_id()
-local top = fit('XREVRANGE', log, {}, '+', '-', 'COUNT', 1)
-if not h[1] or not top[1] or top[1][1] ~= h[2] then redis.call('DEL', log, done) end
+if not has_log then redis.call('DEL', log, done) end
 local fenced = h[5] or '0'
 if not h[1] or fenced == '1' and redis.call('EXISTS', fences) == 0 then
   redis.call('HSET', fences, 'a0:', turn .. '-0')

@@ -7,8 +7,11 @@ local head, log, fences, members, expect = unpack(KEYS)
 if not adopted(head, log, fences) or not is_turn_of(head, ARGV[2], ARGV[4]) then
   return { 'again' }
 end
-local clean = redis.call('HGET', head, 'clean') == '1'
-if not clean and fit('SCARD', expect, 0) == 0 then return { 'lost' } end
+local h = redis.call('HMGET', head, 'clean', 'crew')
+local clean = h[1] == '1'
+if not clean and fit('SCARD', expect, 0) == 0 or h[2] == '1' and fit('HLEN', members, 0) == 0 then
+  return { 'lost' }
+end
 local now = millis()
 redis.call('HSET', members, ARGV[1], said_by(ARGV[2], ARGV[4], ARGV[3], now))
 redis.call('HSET', head, 'crew', '1')

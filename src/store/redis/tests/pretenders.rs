@@ -39,7 +39,7 @@ fn pretend(play: impl Fn(TcpStream) + Send + Sync + 'static) -> Pretender {
 /// Answers greetings and probes, and everything else with `answer`.
 fn answering(answer: &'static [u8]) -> impl Fn(TcpStream) + Send + Sync {
     move |mut stream| {
-        let mut buffer = [0; 4_096];
+        let mut buffer = vec![0; 65_536];
         while let Ok(count) = stream.read(&mut buffer)
             && count > 0
         {
@@ -159,7 +159,7 @@ async fn a_liar_is_given_up_after_five_lies() {
 #[tokio::test]
 async fn a_server_that_ends_what_it_accepts_is_not_knocked_at_in_circles() {
     let rude = pretend(|mut stream| {
-        let mut buffer = [0; 4_096];
+        let mut buffer = vec![0; 65_536];
         if stream.read(&mut buffer).is_ok() {
             drop(stream.write_all(b"+PONG\r\n"));
         }
