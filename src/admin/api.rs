@@ -8,46 +8,60 @@ use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::{Extension, Router, http};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::admin::calls::{CALLS, Call};
 use crate::admin::door::{Caller, Named, gate, known_host, problem};
-use crate::admin::tokens::Role;
-use crate::admin::{Admin, purge};
-use crate::base::{limits, names};
+use crate::admin::{Admin, entries, purge};
+use crate::base::limits;
 use crate::engine::explain::{self, Question};
 
 /// All calls, each behind the role that it needs.
 pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
-    let root = names::ADMIN_ROOT;
-    let at = |call: &str| format!("{root}/{call}");
-    let behind = |least: Role, calls: Router<Admin>| {
-        calls.route_layer(middleware::from_fn_with_state((admin.clone(), least), gate))
-    };
     let named = Named { own, hosts: Arc::clone(&admin.hosts) };
-    let open = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/startupz", get(ready))
-        .route(&at("health"), get(health));
-    let reads = Router::new()
-        .route(&at("stats"), get(stats))
-        .route(&at("rules"), get(rules))
-        .route(&at("rules/status"), get(status))
-        .route(&at("explain"), post(explain));
-    let purges = Router::new().route(&at("purge"), post(purge::purge));
-    let operates =
-        Router::new().route(&at("rules/reload"), post(reload)).route(&at("audit"), get(audit));
-    let administers = Router::new().route(&at("tokens"), get(tokens));
-    open.merge(behind(Role::Read, reads))
-        .merge(behind(Role::Purge, purges))
-        .merge(behind(Role::Operate, operates))
-        .merge(behind(Role::Admin, administers))
-        .fallback(|| async { problem(StatusCode::NOT_FOUND, "no-such-call", "no such call") })
+    let mut all = Router::new();
+    for call in CALLS {
+        let guarded = match call.least {
+            None => handler(&call),
+            Some(least) => {
+                let gate = middleware::from_fn_with_state((admin.clone(), least), gate);
+                handler(&call).route_layer(gate)
+            }
+        };
+        all = all.route(&call.path(), guarded);
+    }
+    all.fallback(nothing)
         .layer(middleware::from_fn(move |request, next| known_host(named.clone(), request, next)))
         .with_state(admin)
+}
+
+/// What answers a call.
+fn handler(call: &Call) -> MethodRouter<Admin> {
+    match (call.method, call.name) {
+        (_, "/livez") => get(|| async { "ok\n" }),
+        (_, "/readyz" | "/startupz") => get(ready),
+        (_, "health") => get(health),
+        (_, "stats") => get(stats),
+        (_, "keys") => get(entries::keys),
+        ("GET", "entry") => get(entries::entry),
+        ("DELETE", "entry") => delete(entries::drop_entry),
+        ("PUT", "entry") => entries::put(),
+        (_, "rules") => get(rules),
+        (_, "rules/status") => get(status),
+        (_, "rules/reload") => post(reload),
+        (_, "explain") => post(explain),
+        (_, "purge") => post(purge::purge),
+        (_, "audit") => get(audit),
+        (_, "tokens") => get(tokens),
+        _ => any(nothing),
+    }
+}
+
+async fn nothing() -> Response {
+    problem(StatusCode::NOT_FOUND, "no-such-call", "no such call")
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {

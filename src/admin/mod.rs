@@ -4,7 +4,9 @@
 
 mod api;
 mod audit;
+pub mod calls;
 mod door;
+mod entries;
 mod purge;
 pub mod tokens;
 

@@ -168,6 +168,28 @@ pub const CALL_SELECTORS_MAX: usize = 1_000;
 /// Keys that a call tells as a sample.
 pub const SAMPLE_MAX: usize = 20;
 
+/// Entries that one call lists unless it says how many.
+pub const LISTED_USUALLY: usize = 100;
+
+/// The most that it may ask for.
+pub const LISTED_MAX: usize = 1_000;
+
+/// Identities of L1 that are looked at for one page, each for less than a microsecond.
+pub const LISTED_LOOKS_MAX: usize = 16_384;
+
+/// How long the shared level is asked for one page; the next one goes on from there.
+pub const LISTED_WITHIN: Span = Span::from_millis(500);
+
+/// Identities of one key that a call tells: sites and callers may be many.
+pub const IDENTITIES_TOLD_MAX: usize = 100;
+
+/// Sites under which one call may put an entry; it then stands so many times.
+pub const SITES_NAMED_MAX: usize = 16;
+
+/// How often an entry that an operator puts takes the place of what other nodes fetch meanwhile.
+/// Each time a fetch must have begun within the moment between an order and a look.
+pub const PUT_TRIES_MAX: usize = 5;
+
 /// The longest a call may wait for the confirmations of other nodes.
 pub const CONFIRM_WAIT_MAX: Span = Span::from_secs(30);
 

@@ -5,8 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod entries;
+
 use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
+
+pub use entries::{Get, Keys, Level, Put};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -38,6 +42,12 @@ pub enum Verb {
     Purge(Purge),
     /// Purge one type, or everything.
     Flush(Flush),
+    /// List what is stored, a page at a time.
+    Keys(Keys),
+    /// Everything that is known of one entry, in both levels.
+    Get(Get),
+    /// Store an entry in both levels, in place of what stands there.
+    Put(Put),
     /// Numbers of a running node.
     Stats(Node),
     /// Make, list and revoke tokens of the admin API.

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod config;
 mod doctor;
+mod entries;
 mod explain;
 mod purge;
 mod run;
@@ -75,6 +76,9 @@ pub fn main() -> ExitCode {
         Verb::Health(node) => client::health(&node),
         Verb::Purge(asked) => purge::purge(&asked),
         Verb::Flush(asked) => purge::flush(&asked),
+        Verb::Keys(asked) => entries::keys(&asked),
+        Verb::Get(asked) => entries::get(&asked),
+        Verb::Put(asked) => entries::put(&asked),
         Verb::Stats(node) => stats::stats(&node),
         Verb::Audit(node) => client::audit(&node),
         Verb::Tokens(verb) => tokens::tokens(&verb),

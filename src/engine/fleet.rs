@@ -301,7 +301,7 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
         let lease = std::mem::take(&mut holding.lease);
         let fleet = Arc::clone(&holding.fleet);
         let put = fleet.put(&key, &entry, &keeping, &standing, &lease, engine.as_ref()).await;
-        if let Some(packed) = put {
+        if let Some(packed) = put.packed {
             // Other nodes have it so from the level; this one need not pack it again.
             engine.l1.add_coded(&key, &entry, packed.counted_in(&engine.transit));
         }

@@ -5,6 +5,7 @@
 pub mod admit;
 mod at_hand;
 mod book;
+pub mod entries;
 pub mod explain;
 pub mod fate;
 mod fetch;

@@ -25,6 +25,7 @@ mod a_admin;
 mod a_basic;
 mod a_config;
 mod a_doctor;
+mod a_entries;
 mod a_explain;
 mod a_flights;
 mod a_host;
