@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::admin::calls::{CALLS, Call};
 use crate::admin::door::{Caller, Named, gate, known_host, problem};
-use crate::admin::{Admin, entries, purge};
+use crate::admin::{Admin, bypass, entries, purge};
 use crate::base::limits;
 use crate::engine::explain::{self, Question};
 
@@ -49,6 +49,8 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         ("GET", "entry") => get(entries::entry),
         ("DELETE", "entry") => delete(entries::drop_entry),
         ("PUT", "entry") => entries::put(),
+        ("GET", "bypass") => get(bypass::show),
+        ("POST", "bypass") => post(bypass::turn),
         (_, "rules") => get(rules),
         (_, "rules/status") => get(status),
         (_, "rules/reload") => post(reload),
@@ -117,6 +119,7 @@ async fn stats(State(admin): State<Admin>) -> Json<Value> {
         "events": counts,
         "types": kinds,
         "transit": transit,
+        "bypass": bypass::told(engine),
         "l2": l2,
     }))
 }

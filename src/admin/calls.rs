@@ -34,7 +34,7 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 16] = [
+pub const CALLS: [Call; 18] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
@@ -44,6 +44,8 @@ pub const CALLS: [Call; 16] = [
     call("GET", "entry", Role::Read),
     call("DELETE", "entry", Role::Purge),
     call("PUT", "entry", Role::Operate),
+    call("GET", "bypass", Role::Read),
+    call("POST", "bypass", Role::Operate),
     call("GET", "rules", Role::Read),
     call("GET", "rules/status", Role::Read),
     call("POST", "rules/reload", Role::Operate),

@@ -305,6 +305,7 @@ fn not_put(why: &NotPut) -> Refused {
     let (status, code) = match why {
         NotPut::NoSpot(_) | NotPut::NoTtl | NotPut::Tags => return wrong(&detail),
         NotPut::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+        NotPut::Off => (StatusCode::CONFLICT, "bypass-switch"),
         NotPut::Purged => (StatusCode::CONFLICT, "purged-during-put"),
     };
     problem(status, code, &detail).into()

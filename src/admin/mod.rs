@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod bypass;
 pub mod calls;
 mod door;
 mod entries;

@@ -168,6 +168,12 @@ pub const CALL_SELECTORS_MAX: usize = 1_000;
 /// Keys that a call tells as a sample.
 pub const SAMPLE_MAX: usize = 20;
 
+/// How long the emergency switch stays on unless its call says so.
+pub const BYPASS_USUALLY: Span = Span::from_secs(600);
+
+/// The longest that it may: nobody should forget it for more than a day.
+pub const BYPASS_MAX: Span = Span::from_secs(86_400);
+
 /// Entries that one call lists unless it says how many.
 pub const LISTED_USUALLY: usize = 100;
 

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod entries;
+mod operate;
 
 use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
+pub use operate::{Bypass, Turn};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ pub enum Verb {
     Get(Get),
     /// Store an entry in both levels, in place of what stands there.
     Put(Put),
+    /// The emergency switch: on, every read goes to the origin and nothing is stored.
+    Bypass(Bypass),
     /// Numbers of a running node.
     Stats(Node),
     /// Make, list and revoke tokens of the admin API.

@@ -3,6 +3,7 @@
 //! configuration.
 
 pub mod args;
+mod bypass;
 mod check;
 mod client;
 mod config;
@@ -79,6 +80,7 @@ pub fn main() -> ExitCode {
         Verb::Keys(asked) => entries::keys(&asked),
         Verb::Get(asked) => entries::get(&asked),
         Verb::Put(asked) => entries::put(&asked),
+        Verb::Bypass(asked) => bypass::bypass(&asked),
         Verb::Stats(node) => stats::stats(&node),
         Verb::Audit(node) => client::audit(&node),
         Verb::Tokens(verb) => tokens::tokens(&verb),

@@ -256,6 +256,11 @@ fn tend(engine: &Arc<Engine>) {
                 let event = Event::Evict { kind: &gone.kind, key: gone.key.text(), cause };
                 engine.telemetry.tell(engine.clock.now(), &event);
             }
+            if let Some(on) = engine.bypass.expired() {
+                let detail = format!("its time is over, {} had switched it on", on.by);
+                let event = Event::Bypass { what: "off", detail: &detail };
+                engine.telemetry.tell(engine.clock.now(), &event);
+            }
             engine.relieve();
             align(&engine);
         }

@@ -23,6 +23,7 @@ mod support;
 
 mod a_admin;
 mod a_basic;
+mod a_bypass;
 mod a_config;
 mod a_doctor;
 mod a_entries;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::time::Instant;
 
 use super::spot::{Named, NoSpot, Spot};
 use crate::base::ids::Tick;
@@ -74,6 +75,9 @@ pub enum NotPut {
     /// Longer than the rule keeps.
     #[error("the body is longer than {0} bytes, which is the most that is kept (max_object)")]
     TooLong(u64),
+    /// Nothing is stored now.
+    #[error("the bypass is on, and nothing is stored; `cistern bypass off` ends it")]
+    Off,
     /// A purge that names it came at the same moment.
     #[error("a purge of this entry came while it was put; nothing was stored")]
     Purged,
@@ -100,6 +104,9 @@ pub async fn put(
     let most = spot.max_object.unwrap_or(engine.options.max_object);
     if content.body.len() as u64 > most {
         return Err(NotPut::TooLong(most));
+    }
+    if engine.bypass.is_on(Instant::now()) {
+        return Err(NotPut::Off);
     }
     let labels = labels(&spot, &content.tags)?;
     let order = Order::of([Selector::Key(spot.text.clone())]);
@@ -223,7 +230,7 @@ impl Made<'_> {
         for one in held {
             let entry = Arc::new(self.entry(engine, birth, &one.key, body.clone()));
             let landed = if self.spot.keeping.l1 {
-                engine.l1.land(birth, one.key.clone(), Arc::clone(&entry))
+                engine.store(birth, one.key.clone(), Arc::clone(&entry))
             } else if birth.admits(&Facts::of(&one.key, &entry.labels)) {
                 Landed::Stored
             } else {

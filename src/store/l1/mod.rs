@@ -57,6 +57,8 @@ pub enum Landed {
     Refused,
     /// It costs more than its type's whole budget.
     TooLarge,
+    /// Nothing is stored now: an operator has said so.
+    Off,
 }
 
 impl Landed {
@@ -66,6 +68,7 @@ impl Landed {
             Self::Stored => None,
             Self::Refused => Some(Reason::PurgedDuringFetch),
             Self::TooLarge => Some(Reason::TooLarge),
+            Self::Off => Some(Reason::BypassSwitch),
         }
     }
 }
