@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::admin::calls::{CALLS, Call};
 use crate::admin::door::{Caller, Named, gate, known_host, problem};
-use crate::admin::{Admin, bypass, entries, purge};
+use crate::admin::{Admin, bypass, entries, purge, top};
 use crate::base::limits;
 use crate::engine::explain::{self, Question};
 
@@ -45,6 +45,7 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, "/readyz" | "/startupz") => get(ready),
         (_, "health") => get(health),
         (_, "stats") => get(stats),
+        (_, "top") => get(top::top),
         (_, "keys") => get(entries::keys),
         ("GET", "entry") => get(entries::entry),
         ("DELETE", "entry") => delete(entries::drop_entry),

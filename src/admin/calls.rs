@@ -34,12 +34,13 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 18] = [
+pub const CALLS: [Call; 19] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
     open("health"),
     call("GET", "stats", Role::Read),
+    call("GET", "top", Role::Read),
     call("GET", "keys", Role::Read),
     call("GET", "entry", Role::Read),
     call("DELETE", "entry", Role::Purge),

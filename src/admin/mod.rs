@@ -10,6 +10,7 @@ mod door;
 mod entries;
 mod purge;
 pub mod tokens;
+mod top;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

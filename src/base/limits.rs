@@ -168,6 +168,19 @@ pub const CALL_SELECTORS_MAX: usize = 1_000;
 /// Keys that a call tells as a sample.
 pub const SAMPLE_MAX: usize = 20;
 
+/// One of so many requests is counted among the hottest keys: the others pay nothing for it.
+pub const HOT_SAMPLED: u64 = 64;
+
+/// The time after which the counts of the hottest keys begin anew; those before it still count.
+pub const HOT_WINDOW: Span = Span::from_secs(60);
+
+/// Counters in each of sixteen parts, six times (two windows, three counts): below 8 MiB with the
+/// longest keys. What makes up a 64th of the counts of its part is surely found.
+pub const HOT_KEYS_PER_PART: usize = 64;
+
+/// Keys that are longer are not counted.
+pub const HOT_KEY_BYTES_MAX: usize = 1_024;
+
 /// How long the emergency switch stays on unless its call says so.
 pub const BYPASS_USUALLY: Span = Span::from_secs(600);
 

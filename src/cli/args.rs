@@ -12,7 +12,7 @@ use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
-pub use operate::{Bypass, Turn};
+pub use operate::{Bypass, Top, TopBy, Turn};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -54,6 +54,8 @@ pub enum Verb {
     Bypass(Bypass),
     /// Numbers of a running node.
     Stats(Node),
+    /// The keys that are asked for, missed or dearest most, shown anew each second.
+    Top(Top),
     /// Make, list and revoke tokens of the admin API.
     #[command(subcommand)]
     Tokens(TokensVerb),

@@ -14,6 +14,7 @@ mod purge;
 mod run;
 mod stats;
 mod tokens;
+mod top;
 
 use std::process::ExitCode;
 
@@ -89,6 +90,7 @@ pub fn main() -> ExitCode {
             Exit::Done
         }
         Verb::ExplainCode { code } => check::explain_code(&code),
+        Verb::Top(asked) => top::top(&asked),
         Verb::Version => {
             println!("cistern {}", env!("CARGO_PKG_VERSION"));
             Exit::Done

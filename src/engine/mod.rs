@@ -13,6 +13,7 @@ mod fetch;
 mod fill;
 pub mod fleet;
 pub mod flight;
+pub mod hot;
 mod inject;
 mod json;
 mod landed;
@@ -64,6 +65,7 @@ use crate::telemetry::event::Event;
 use admit::{Plan, Routed};
 use bypass::Bypass;
 use flight::Flights;
+use hot::Hot;
 use options::Options;
 use senders::Senders;
 use settle::Settling;
@@ -104,6 +106,8 @@ pub struct Engine {
     pub unshareable: Unshareable,
     /// The emergency switch.
     pub bypass: Bypass,
+    /// The hottest keys.
+    pub hot: Hot,
     /// What happened.
     pub telemetry: Telemetry,
     /// The time.
@@ -162,6 +166,7 @@ impl Engine {
             senders: Senders::default(),
             unshareable: Unshareable::default(),
             bypass: Bypass::default(),
+            hot: Hot::default(),
             telemetry,
             clock,
             identity_key,

@@ -261,6 +261,7 @@ fn tend(engine: &Arc<Engine>) {
                 let event = Event::Bypass { what: "off", detail: &detail };
                 engine.telemetry.tell(engine.clock.now(), &event);
             }
+            engine.hot.tend();
             engine.relieve();
             align(&engine);
         }

@@ -36,6 +36,7 @@ mod a_lane;
 mod a_process;
 mod a_profiles;
 mod a_support;
+mod a_top;
 mod b_budget;
 mod b_coalescing;
 mod b_endings;

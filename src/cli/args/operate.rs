@@ -26,3 +26,32 @@ pub struct Bypass {
     #[command(flatten)]
     pub node: Node,
 }
+
+/// What keys are counted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TopBy {
+    /// Requests.
+    #[default]
+    Asked,
+    /// Requests that no stored answer satisfied.
+    Missed,
+    /// The time that the origin took for them.
+    Expensive,
+}
+
+/// `cistern top`.
+#[derive(Debug, Args)]
+pub struct Top {
+    /// What is counted.
+    #[arg(long, value_enum, default_value_t)]
+    pub by: TopBy,
+    /// The most rows.
+    #[arg(long, default_value_t = 20)]
+    pub limit: usize,
+    /// Show it once and end.
+    #[arg(long)]
+    pub once: bool,
+    /// The running node.
+    #[command(flatten)]
+    pub node: Node,
+}
