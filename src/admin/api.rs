@@ -9,13 +9,13 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
-use axum::{Extension, Router, http};
+use axum::{Router, http};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::calls::{CALLS, Call};
-use crate::admin::door::{Caller, Named, gate, known_host, problem};
-use crate::admin::{Admin, bypass, entries, purge, top};
+use crate::admin::door::{Named, gate, known_host, problem};
+use crate::admin::{Admin, bypass, entries, purge, rules, top};
 use crate::base::limits;
 use crate::engine::explain::{self, Question};
 
@@ -52,9 +52,13 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         ("PUT", "entry") => entries::put(),
         ("GET", "bypass") => get(bypass::show),
         ("POST", "bypass") => post(bypass::turn),
-        (_, "rules") => get(rules),
-        (_, "rules/status") => get(status),
-        (_, "rules/reload") => post(reload),
+        (_, "rules") => get(rules::list),
+        (_, "rules/status") => get(rules::status),
+        (_, "rules/text") => get(rules::text),
+        (_, "rules/history") => get(rules::history),
+        (_, "rules/diff") => get(rules::diff),
+        (_, "rules/reload") => post(rules::reload),
+        (_, "rules/rollback") => post(rules::roll_back),
         (_, "explain") => post(explain),
         (_, "purge") => post(purge::purge),
         (_, "audit") => get(audit),
@@ -76,7 +80,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn health(State(admin): State<Admin>) -> Json<Value> {
-    let rules = (admin.status)();
+    let rules = admin.rules.status();
     Json(json!({
         "ready": admin.health.ready.load(Ordering::Acquire),
         "version": env!("CARGO_PKG_VERSION"),
@@ -123,37 +127,6 @@ async fn stats(State(admin): State<Admin>) -> Json<Value> {
         "bypass": bypass::told(engine),
         "l2": l2,
     }))
-}
-
-async fn rules(State(admin): State<Admin>) -> Json<Value> {
-    let book = admin.engine.book.load_full();
-    let routes: Vec<Value> = book
-        .rules
-        .routes
-        .iter()
-        .map(|route| {
-            json!({
-                "rule": &*route.name,
-                "key": route.key_template(),
-                "type": &*book.place(Some(route)).kind,
-                "share": route.share.as_str(),
-            })
-        })
-        .collect();
-    Json(json!({ "rules": routes, "status": (admin.status)() }))
-}
-
-async fn status(State(admin): State<Admin>) -> Response {
-    Json((admin.status)()).into_response()
-}
-
-async fn reload(State(admin): State<Admin>, Extension(caller): Extension<Caller>) -> Response {
-    // Reading files blocks; requests on this thread can wait that long, traffic is elsewhere.
-    let status = (admin.reload)();
-    let outcome = if status.ok { "in force" } else { "the old rules stay" };
-    admin.audit.note(&admin.engine, caller.name(), "rules reload", &status.detail, outcome);
-    let code = if status.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    (code, Json(status)).into_response()
 }
 
 async fn audit(State(admin): State<Admin>) -> Json<Value> {

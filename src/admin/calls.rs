@@ -34,7 +34,7 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 19] = [
+pub const CALLS: [Call; 23] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
@@ -49,7 +49,11 @@ pub const CALLS: [Call; 19] = [
     call("POST", "bypass", Role::Operate),
     call("GET", "rules", Role::Read),
     call("GET", "rules/status", Role::Read),
+    call("GET", "rules/text", Role::Read),
+    call("GET", "rules/history", Role::Read),
+    call("GET", "rules/diff", Role::Read),
     call("POST", "rules/reload", Role::Operate),
+    call("POST", "rules/rollback", Role::Operate),
     call("POST", "explain", Role::Read),
     call("POST", "purge", Role::Purge),
     call("GET", "audit", Role::Operate),

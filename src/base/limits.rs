@@ -168,6 +168,16 @@ pub const CALL_SELECTORS_MAX: usize = 1_000;
 /// Keys that a call tells as a sample.
 pub const SAMPLE_MAX: usize = 20;
 
+/// Texts of rules that are kept to show them, and to go back.
+pub const RULES_KEPT_MAX: usize = 10;
+
+/// Bytes of all of them; the last one is kept in any case. Large rules take some 100 KiB.
+pub const RULES_KEPT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+
+/// Pairs of lines that a comparison of two texts looks at, four bytes each: 2,000 lines that differ
+/// from 2,000 others. Beyond it they are told as replaced.
+pub const DIFF_CELLS_MAX: usize = 4_000_000;
+
 /// One of so many requests is counted among the hottest keys: the others pay nothing for it.
 pub const HOT_SAMPLED: u64 = 64;
 

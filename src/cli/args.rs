@@ -12,7 +12,7 @@ use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
-pub use operate::{Bypass, Top, TopBy, Turn};
+pub use operate::{Bypass, RulesVerb, Top, TopBy, Turn};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -37,7 +37,7 @@ pub enum Verb {
     /// The settings that would run.
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// What runs now, and reading it again.
+    /// What runs now and what ran before; reading it again, going back.
     #[command(subcommand)]
     Rules(RulesVerb),
     /// Purge what selectors name, on every node.
@@ -216,15 +216,6 @@ pub struct Explain {
     /// The running node.
     #[command(flatten)]
     pub node: Node,
-}
-
-/// `cistern rules`.
-#[derive(Debug, Subcommand)]
-pub enum RulesVerb {
-    /// The routes in force.
-    Show(Node),
-    /// Read the rules again; the old ones stay when the new are wrong.
-    Reload(Node),
 }
 
 /// How far a purge must have got before it counts as done.

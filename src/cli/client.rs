@@ -61,7 +61,8 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 text.push(char::from(byte));
             } else {
-                text.push_str(&format!("%{byte:02X}"));
+                // A string takes everything.
+                let _ = std::fmt::Write::write_fmt(&mut text, format_args!("%{byte:02X}"));
             }
         }
     }
@@ -172,48 +173,6 @@ pub(super) fn audit(node: &Node) -> Exit {
                 );
             }
             Exit::Done
-        }
-        Ok((status, problem)) => refused(status, &problem),
-        Err(exit) => exit,
-    }
-}
-
-/// `cistern rules show`.
-pub(super) fn show(node: &Node) -> Exit {
-    match call(node, "GET", &format!("{}/rules", names::ADMIN_ROOT), None) {
-        Ok((200, rules)) if node.json => {
-            println!("{rules}");
-            Exit::Done
-        }
-        Ok((200, rules)) => {
-            for rule in rules["rules"].as_array().into_iter().flatten() {
-                let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
-                println!("{:24} {:10} {}", text("rule"), text("share"), text("key"));
-            }
-            Exit::Done
-        }
-        Ok((status, problem)) => refused(status, &problem),
-        Err(exit) => exit,
-    }
-}
-
-/// `cistern rules reload`.
-pub(super) fn reload(node: &Node) -> Exit {
-    match call(node, "POST", &format!("{}/rules/reload", names::ADMIN_ROOT), None) {
-        Ok((200, status)) => {
-            if node.json {
-                println!("{status}");
-            } else {
-                println!("ok: {}", status["detail"].as_str().unwrap_or_default());
-            }
-            Exit::Done
-        }
-        Ok((_, status)) if status["errors"].is_array() => {
-            for error in status["errors"].as_array().into_iter().flatten() {
-                eprintln!("{}", error.as_str().unwrap_or_default());
-            }
-            eprintln!("error: the old rules stay: {}", status["detail"].as_str().unwrap_or(""));
-            Exit::Failed
         }
         Ok((status, problem)) => refused(status, &problem),
         Err(exit) => exit,

@@ -11,6 +11,7 @@ mod doctor;
 mod entries;
 mod explain;
 mod purge;
+mod rules;
 mod run;
 mod stats;
 mod tokens;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, ConfigVerb, RulesVerb, Verb};
+use args::{Arguments, ConfigVerb, Verb};
 
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +74,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(explain) => explain::explain(&explain),
         Verb::Config(ConfigVerb::Show(show)) => config::show(&show),
         Verb::Doctor(asked) => doctor::doctor(&asked),
-        Verb::Rules(RulesVerb::Show(node)) => client::show(&node),
-        Verb::Rules(RulesVerb::Reload(node)) => client::reload(&node),
+        Verb::Rules(verb) => rules::rules(&verb),
         Verb::Health(node) => client::health(&node),
         Verb::Purge(asked) => purge::purge(&asked),
         Verb::Flush(asked) => purge::flush(&asked),

@@ -35,6 +35,8 @@ mod a_inputs;
 mod a_lane;
 mod a_process;
 mod a_profiles;
+mod a_roles;
+mod a_rules_calls;
 mod a_support;
 mod a_top;
 mod b_budget;

@@ -1,6 +1,6 @@
 //! The verbs that look at how a node runs, or change it.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Node;
 
@@ -25,6 +25,35 @@ pub struct Bypass {
     /// The running node.
     #[command(flatten)]
     pub node: Node,
+}
+
+/// `cistern rules`.
+#[derive(Debug, Subcommand)]
+pub enum RulesVerb {
+    /// The routes in force.
+    List(Node),
+    /// The text in force, or an earlier one.
+    Show {
+        /// The number of an earlier one, of `history`.
+        version: Option<u64>,
+        /// The running node.
+        #[command(flatten)]
+        node: Node,
+    },
+    /// What the files say beside what is in force.
+    Diff(Node),
+    /// Read the rules again; the old ones stay when the new are wrong.
+    Reload(Node),
+    /// The last texts that were in force.
+    History(Node),
+    /// Put an earlier text in force, until the files are read the next time.
+    Rollback {
+        /// Its number, of `history`.
+        version: u64,
+        /// The running node.
+        #[command(flatten)]
+        node: Node,
+    },
 }
 
 /// What keys are counted by.
