@@ -12,7 +12,7 @@ use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
-pub use operate::{Bypass, RulesVerb, Top, TopBy, Turn};
+pub use operate::{Bypass, Completion, Man, RulesVerb, Top, TopBy, Turn};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -73,7 +73,15 @@ pub enum Verb {
         code: String,
     },
     /// Print the version.
-    Version,
+    Version {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a shell completes these verbs by.
+    Completion(Completion),
+    /// Print a page of the manual.
+    Man(Man),
 }
 
 /// What belongs to the machine, where it is not said elsewhere.

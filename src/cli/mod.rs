@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod entries;
 mod explain;
+mod pages;
 mod purge;
 mod rules;
 mod run;
@@ -91,10 +92,9 @@ pub fn main() -> ExitCode {
         }
         Verb::ExplainCode { code } => check::explain_code(&code),
         Verb::Top(asked) => top::top(&asked),
-        Verb::Version => {
-            println!("cistern {}", env!("CARGO_PKG_VERSION"));
-            Exit::Done
-        }
+        Verb::Version { json } => pages::version(json),
+        Verb::Completion(asked) => pages::completion(&asked),
+        Verb::Man(asked) => pages::man(&asked),
     }
     .into()
 }

@@ -1,6 +1,7 @@
-//! The verbs that look at how a node runs, or change it.
+//! The verbs that look at how a node runs, or change it, and those about this program itself.
 
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use super::Node;
 
@@ -83,4 +84,19 @@ pub struct Top {
     /// The running node.
     #[command(flatten)]
     pub node: Node,
+}
+
+/// `cistern completion`.
+#[derive(Debug, Args)]
+pub struct Completion {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// `cistern man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The verb that the page is about; the program itself unless said.
+    pub verb: Option<String>,
 }
