@@ -104,6 +104,23 @@ fn every_event_word_is_listed() {
 }
 
 #[test]
+fn every_call_is_listed_with_its_role() {
+    let mut told: Vec<(String, String)> = Vec::new();
+    for row in table("| call | role |") {
+        let calls = row[0].split(", ").map(|call| call.trim_matches('`').to_owned());
+        told.extend(calls.map(|call| (call, row[1].clone())));
+    }
+    let known = cistern::admin::calls::CALLS.map(|call| {
+        let role = call.least.map_or("", cistern::admin::tokens::Role::as_str);
+        (format!("{} {}", call.method, call.path()), role.to_owned())
+    });
+    let mut known = known.to_vec();
+    told.sort();
+    known.sort();
+    assert_eq!(told, known);
+}
+
+#[test]
 fn every_field_name_is_listed() {
     let source = text_of("src/base/names.rs");
     let quoted = source.split("HeaderName::from_static(\"").skip(1);

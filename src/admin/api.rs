@@ -8,46 +8,67 @@ use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router, http};
+use axum::routing::{MethodRouter, any, delete, get, post};
+use axum::{Router, http};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admin::door::{Caller, Named, gate, known_host, problem};
-use crate::admin::tokens::Role;
-use crate::admin::{Admin, purge};
-use crate::base::{limits, names};
+use crate::admin::calls::{CALLS, Call};
+use crate::admin::door::{Named, gate, known_host, problem};
+use crate::admin::{Admin, bypass, entries, purge, rules, top};
+use crate::base::limits;
 use crate::engine::explain::{self, Question};
 
 /// All calls, each behind the role that it needs.
 pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
-    let root = names::ADMIN_ROOT;
-    let at = |call: &str| format!("{root}/{call}");
-    let behind = |least: Role, calls: Router<Admin>| {
-        calls.route_layer(middleware::from_fn_with_state((admin.clone(), least), gate))
-    };
     let named = Named { own, hosts: Arc::clone(&admin.hosts) };
-    let open = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/startupz", get(ready))
-        .route(&at("health"), get(health));
-    let reads = Router::new()
-        .route(&at("stats"), get(stats))
-        .route(&at("rules"), get(rules))
-        .route(&at("rules/status"), get(status))
-        .route(&at("explain"), post(explain));
-    let purges = Router::new().route(&at("purge"), post(purge::purge));
-    let operates =
-        Router::new().route(&at("rules/reload"), post(reload)).route(&at("audit"), get(audit));
-    let administers = Router::new().route(&at("tokens"), get(tokens));
-    open.merge(behind(Role::Read, reads))
-        .merge(behind(Role::Purge, purges))
-        .merge(behind(Role::Operate, operates))
-        .merge(behind(Role::Admin, administers))
-        .fallback(|| async { problem(StatusCode::NOT_FOUND, "no-such-call", "no such call") })
+    let mut all = Router::new();
+    for call in CALLS {
+        let guarded = match call.least {
+            None => handler(&call),
+            Some(least) => {
+                let gate = middleware::from_fn_with_state((admin.clone(), least), gate);
+                handler(&call).route_layer(gate)
+            }
+        };
+        all = all.route(&call.path(), guarded);
+    }
+    all.fallback(nothing)
         .layer(middleware::from_fn(move |request, next| known_host(named.clone(), request, next)))
         .with_state(admin)
+}
+
+/// What answers a call.
+fn handler(call: &Call) -> MethodRouter<Admin> {
+    match (call.method, call.name) {
+        (_, "/livez") => get(|| async { "ok\n" }),
+        (_, "/readyz" | "/startupz") => get(ready),
+        (_, "health") => get(health),
+        (_, "stats") => get(stats),
+        (_, "top") => get(top::top),
+        (_, "keys") => get(entries::keys),
+        ("GET", "entry") => get(entries::entry),
+        ("DELETE", "entry") => delete(entries::drop_entry),
+        ("PUT", "entry") => entries::put(),
+        ("GET", "bypass") => get(bypass::show),
+        ("POST", "bypass") => post(bypass::turn),
+        (_, "rules") => get(rules::list),
+        (_, "rules/status") => get(rules::status),
+        (_, "rules/text") => get(rules::text),
+        (_, "rules/history") => get(rules::history),
+        (_, "rules/diff") => get(rules::diff),
+        (_, "rules/reload") => post(rules::reload),
+        (_, "rules/rollback") => post(rules::roll_back),
+        (_, "explain") => post(explain),
+        (_, "purge") => post(purge::purge),
+        (_, "audit") => get(audit),
+        (_, "tokens") => get(tokens),
+        _ => any(nothing),
+    }
+}
+
+async fn nothing() -> Response {
+    problem(StatusCode::NOT_FOUND, "no-such-call", "no such call")
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
@@ -59,7 +80,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn health(State(admin): State<Admin>) -> Json<Value> {
-    let rules = (admin.status)();
+    let rules = admin.rules.status();
     Json(json!({
         "ready": admin.health.ready.load(Ordering::Acquire),
         "version": env!("CARGO_PKG_VERSION"),
@@ -103,39 +124,9 @@ async fn stats(State(admin): State<Admin>) -> Json<Value> {
         "events": counts,
         "types": kinds,
         "transit": transit,
+        "bypass": bypass::told(engine),
         "l2": l2,
     }))
-}
-
-async fn rules(State(admin): State<Admin>) -> Json<Value> {
-    let book = admin.engine.book.load_full();
-    let routes: Vec<Value> = book
-        .rules
-        .routes
-        .iter()
-        .map(|route| {
-            json!({
-                "rule": &*route.name,
-                "key": route.key_template(),
-                "type": &*book.place(Some(route)).kind,
-                "share": route.share.as_str(),
-            })
-        })
-        .collect();
-    Json(json!({ "rules": routes, "status": (admin.status)() }))
-}
-
-async fn status(State(admin): State<Admin>) -> Response {
-    Json((admin.status)()).into_response()
-}
-
-async fn reload(State(admin): State<Admin>, Extension(caller): Extension<Caller>) -> Response {
-    // Reading files blocks; requests on this thread can wait that long, traffic is elsewhere.
-    let status = (admin.reload)();
-    let outcome = if status.ok { "in force" } else { "the old rules stay" };
-    admin.audit.note(&admin.engine, caller.name(), "rules reload", &status.detail, outcome);
-    let code = if status.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    (code, Json(status)).into_response()
 }
 
 async fn audit(State(admin): State<Admin>) -> Json<Value> {

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::admin::Admin;
 use crate::admin::tokens::{Role, Token};
 use crate::base::names;
+use crate::entry::order::Selector;
 
 /// Who calls, as the door found out.
 #[derive(Clone, Debug)]
@@ -25,6 +26,24 @@ impl Caller {
     /// Its name in the audit log.
     pub(super) fn name(&self) -> &str {
         self.token.as_ref().map_or("-", |token| &token.name)
+    }
+
+    /// Refuses who has a lesser role than a part of the call needs.
+    pub(super) fn must_be(&self, least: Role, what: &str) -> Result<(), Box<Response>> {
+        if self.token.as_ref().is_some_and(|token| token.role >= least) {
+            return Ok(());
+        }
+        let detail = format!("only the role `{}` {what}", least.as_str());
+        Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)))
+    }
+
+    /// Refuses who may not change this.
+    pub(super) fn must_reach(&self, selector: &Selector) -> Result<(), Box<Response>> {
+        let Some(token) = self.token.as_ref().filter(|token| !token.may_purge(selector)) else {
+            return Ok(());
+        };
+        let detail = format!("the token {} may not change `{selector}`", token.name);
+        Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)))
     }
 }
 

@@ -4,20 +4,24 @@
 
 mod api;
 mod audit;
+mod bypass;
+pub mod calls;
 mod door;
+mod entries;
 mod purge;
+mod rules;
 pub mod tokens;
+mod top;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use serde::Serialize;
-
 use crate::engine::Engine;
 
 pub use audit::{Audit, Change};
 pub use purge::Remembered;
+pub use rules::{Rules, RulesDiff, RulesStatus, RulesText, RulesVersion};
 use tokens::Tokens;
 
 /// Whether the node serves.
@@ -26,24 +30,6 @@ pub struct Health {
     /// Listeners are up, rules are in force, and no drain has begun.
     pub ready: AtomicBool,
 }
-
-/// How the last reading of the rules went.
-#[derive(Clone, Debug, Serialize)]
-pub struct RulesStatus {
-    /// Whether what was read last is in force.
-    pub ok: bool,
-    /// What changed, or what is wrong.
-    pub detail: String,
-    /// Every error.
-    pub errors: Vec<String>,
-    /// When, in milliseconds since the epoch.
-    pub read_at_ms: u64,
-    /// How often rules were put in force.
-    pub generation: u64,
-}
-
-/// A call that tells how the rules are doing.
-pub type RulesCall = Arc<dyn Fn() -> RulesStatus + Send + Sync>;
 
 /// What the door opens to.
 #[derive(Clone)]
@@ -54,10 +40,8 @@ pub struct Admin {
     pub health: Arc<Health>,
     /// Where the proxy listens.
     pub proxy: Option<SocketAddr>,
-    /// Reads the rules again.
-    pub reload: RulesCall,
-    /// How the last reading went.
-    pub status: RulesCall,
+    /// Who reads the rules.
+    pub rules: Arc<dyn Rules>,
     /// Who may call.
     pub tokens: Arc<Tokens>,
     /// Names under which it may be called, beside its address.

@@ -192,7 +192,8 @@ fn tried(admin: &Admin, order: &Order) -> Value {
     })
 }
 
-async fn done(
+/// Carries an order out, and notes that.
+pub(super) async fn done(
     admin: &Admin,
     caller: &Caller,
     order: &Order,

@@ -172,6 +172,57 @@ pub const GONE_NAMES_MAX: usize = 256;
 /// Keys that a call tells as a sample.
 pub const SAMPLE_MAX: usize = 20;
 
+/// Texts of rules that are kept to show them, and to go back.
+pub const RULES_KEPT_MAX: usize = 10;
+
+/// Bytes of all of them; the last one is kept in any case. Large rules take some 100 KiB.
+pub const RULES_KEPT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+
+/// Pairs of lines that a comparison of two texts looks at, four bytes each: 2,000 lines that differ
+/// from 2,000 others. Beyond it they are told as replaced.
+pub const DIFF_CELLS_MAX: usize = 4_000_000;
+
+/// One of so many requests is counted among the hottest keys: the others pay nothing for it.
+pub const HOT_SAMPLED: u64 = 64;
+
+/// The time after which the counts of the hottest keys begin anew; those before it still count.
+pub const HOT_WINDOW: Span = Span::from_secs(60);
+
+/// Counters in each of sixteen parts, six times (two windows, three counts): below 8 MiB with the
+/// longest keys. What makes up a 64th of the counts of its part is surely found.
+pub const HOT_KEYS_PER_PART: usize = 64;
+
+/// Keys that are longer are not counted.
+pub const HOT_KEY_BYTES_MAX: usize = 1_024;
+
+/// How long the emergency switch stays on unless its call says so.
+pub const BYPASS_USUALLY: Span = Span::from_secs(600);
+
+/// The longest that it may: nobody should forget it for more than a day.
+pub const BYPASS_MAX: Span = Span::from_secs(86_400);
+
+/// Entries that one call lists unless it says how many.
+pub const LISTED_USUALLY: usize = 100;
+
+/// The most that it may ask for.
+pub const LISTED_MAX: usize = 1_000;
+
+/// Identities of L1 that are looked at for one page, each for less than a microsecond.
+pub const LISTED_LOOKS_MAX: usize = 16_384;
+
+/// How long the shared level is asked for one page; the next one goes on from there.
+pub const LISTED_WITHIN: Span = Span::from_millis(500);
+
+/// Identities of one key that a call tells: sites and callers may be many.
+pub const IDENTITIES_TOLD_MAX: usize = 100;
+
+/// Sites under which one call may put an entry; it then stands so many times.
+pub const SITES_NAMED_MAX: usize = 16;
+
+/// How often an entry that an operator puts takes the place of what other nodes fetch meanwhile.
+/// Each time a fetch must have begun within the moment between an order and a look.
+pub const PUT_TRIES_MAX: usize = 5;
+
 /// The longest a call may wait for the confirmations of other nodes.
 pub const CONFIRM_WAIT_MAX: Span = Span::from_secs(30);
 

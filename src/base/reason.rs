@@ -42,6 +42,10 @@ reasons! {
     BypassRule: "bypass-rule",
         "the rule's bypass condition holds",
         "change `bypass`";
+    /// An operator has switched the cache off.
+    BypassSwitch: "bypass-switch",
+        "an operator has switched the cache off for a while",
+        "`cistern bypass off`, or wait until it ends";
     /// The client asked for a fresh answer, and this client's wish counts.
     ClientNoCache: "client-no-cache",
         "the client asked the origin itself",

@@ -5,8 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod entries;
+mod operate;
+
 use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
+
+pub use entries::{Get, Keys, Level, Put};
+pub use operate::{Bypass, Completion, Man, RulesVerb, Top, TopBy, Turn};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -31,15 +37,25 @@ pub enum Verb {
     /// The settings that would run.
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// What runs now, and reading it again.
+    /// What runs now and what ran before; reading it again, going back.
     #[command(subcommand)]
     Rules(RulesVerb),
     /// Purge what selectors name, on every node.
     Purge(Purge),
     /// Purge one type, or everything.
     Flush(Flush),
+    /// List what is stored, a page at a time.
+    Keys(Keys),
+    /// Everything that is known of one entry, in both levels.
+    Get(Get),
+    /// Store an entry in both levels, in place of what stands there.
+    Put(Put),
+    /// The emergency switch: on, every read goes to the origin and nothing is stored.
+    Bypass(Bypass),
     /// Numbers of a running node.
     Stats(Node),
+    /// The keys that are asked for, missed or dearest most, shown anew each second.
+    Top(Top),
     /// Make, list and revoke tokens of the admin API.
     #[command(subcommand)]
     Tokens(TokensVerb),
@@ -57,7 +73,15 @@ pub enum Verb {
         code: String,
     },
     /// Print the version.
-    Version,
+    Version {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a shell completes these verbs by.
+    Completion(Completion),
+    /// Print a page of the manual.
+    Man(Man),
 }
 
 /// What belongs to the machine, where it is not said elsewhere.
@@ -200,15 +224,6 @@ pub struct Explain {
     /// The running node.
     #[command(flatten)]
     pub node: Node,
-}
-
-/// `cistern rules`.
-#[derive(Debug, Subcommand)]
-pub enum RulesVerb {
-    /// The routes in force.
-    Show(Node),
-    /// Read the rules again; the old ones stay when the new are wrong.
-    Reload(Node),
 }
 
 /// How far a purge must have got before it counts as done.

@@ -16,6 +16,15 @@ use crate::telemetry::time::write_rfc3339;
 /// How long a node may take to answer an operator.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// One call, as it is sent.
+pub(super) struct Sent<'a> {
+    pub(super) method: &'a str,
+    /// Path and query.
+    pub(super) path: &'a str,
+    pub(super) content_type: &'a str,
+    pub(super) body: &'a [u8],
+}
+
 /// Calls the node; prints why not, and what to try, when that fails.
 pub(super) fn call(
     node: &Node,
@@ -23,12 +32,41 @@ pub(super) fn call(
     path: &str,
     body: Option<&Value>,
 ) -> Result<(u16, Value), Exit> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let body = body.as_bytes();
+    let (status, answer) =
+        send(node, &Sent { method, path, content_type: "application/json", body })?;
+    let text = || Value::from(String::from_utf8_lossy(&answer).trim());
+    Ok((status, serde_json::from_slice(&answer).unwrap_or_else(|_| text())))
+}
+
+/// The same, with bytes both ways.
+pub(super) fn send(node: &Node, sent: &Sent<'_>) -> Result<(u16, Vec<u8>), Exit> {
     let token = token(node)?;
-    request(&node.admin, method, path, body, token.as_deref()).map_err(|cause| {
+    request(&node.admin, sent, token.as_deref()).map_err(|cause| {
         eprintln!("error: {} does not answer: {cause}", node.admin);
         eprintln!("help: start a node with `cistern run`, or name its admin API with --admin");
         Exit::Unreachable
     })
+}
+
+/// The query of a call. All that is not plain is escaped (RFC 3986, 2.1).
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        text.push(if text.is_empty() { '?' } else { '&' });
+        text.push_str(name);
+        text.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                // A string takes everything.
+                let _ = std::fmt::Write::write_fmt(&mut text, format_args!("%{byte:02X}"));
+            }
+        }
+    }
+    text
 }
 
 /// What is shown to the node; never said on the command line, where others could read it.
@@ -50,35 +88,49 @@ fn token(node: &Node) -> Result<Option<String>, Exit> {
     Ok(text)
 }
 
-fn request(
-    url: &str,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-    token: Option<&str>,
-) -> std::io::Result<(u16, Value)> {
+fn request(url: &str, sent: &Sent<'_>, token: Option<&str>) -> std::io::Result<(u16, Vec<u8>)> {
     let wrong = |text: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, text.to_owned());
     let authority = url.strip_prefix("http://").ok_or_else(|| wrong("write http://HOST:PORT"))?;
     let authority = authority.trim_end_matches('/');
     let address = authority.to_socket_addrs()?.next().ok_or_else(|| wrong("no address"))?;
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let body = body.map(Value::to_string).unwrap_or_default();
     let shown = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
     let shown = shown.unwrap_or_default();
+    let Sent { method, path, content_type, body } = sent;
+    let kind = if content_type.is_empty() {
+        String::new()
+    } else {
+        format!("Content-Type: {content_type}\r\n")
+    };
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{shown}\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{shown}{kind}\
+         Content-Length: {}\r\n\r\n",
         body.len()
     )?;
+    // A node that has seen enough answers and closes; what it says counts.
+    let written = stream.write_all(body);
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| wrong("no HTTP answer"))?;
+    let read = stream.read_to_end(&mut answer);
+    let at = memchr::memmem::find(&answer, b"\r\n\r\n");
+    let Some(at) = at else {
+        written?;
+        read?;
+        return Err(wrong("no HTTP answer"));
+    };
+    let body = answer.split_off(at + 4);
+    let head = String::from_utf8_lossy(&answer);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| wrong("no HTTP status"))?;
-    Ok((status, serde_json::from_str(body).unwrap_or_else(|_| Value::from(body.trim()))))
+    let told = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    if told.is_some_and(|told| told != body.len()) {
+        return Err(wrong("the answer breaks off"));
+    }
+    Ok((status, body))
 }
 
 /// `cistern health`.
@@ -121,48 +173,6 @@ pub(super) fn audit(node: &Node) -> Exit {
                 );
             }
             Exit::Done
-        }
-        Ok((status, problem)) => refused(status, &problem),
-        Err(exit) => exit,
-    }
-}
-
-/// `cistern rules show`.
-pub(super) fn show(node: &Node) -> Exit {
-    match call(node, "GET", &format!("{}/rules", names::ADMIN_ROOT), None) {
-        Ok((200, rules)) if node.json => {
-            println!("{rules}");
-            Exit::Done
-        }
-        Ok((200, rules)) => {
-            for rule in rules["rules"].as_array().into_iter().flatten() {
-                let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
-                println!("{:24} {:10} {}", text("rule"), text("share"), text("key"));
-            }
-            Exit::Done
-        }
-        Ok((status, problem)) => refused(status, &problem),
-        Err(exit) => exit,
-    }
-}
-
-/// `cistern rules reload`.
-pub(super) fn reload(node: &Node) -> Exit {
-    match call(node, "POST", &format!("{}/rules/reload", names::ADMIN_ROOT), None) {
-        Ok((200, status)) => {
-            if node.json {
-                println!("{status}");
-            } else {
-                println!("ok: {}", status["detail"].as_str().unwrap_or_default());
-            }
-            Exit::Done
-        }
-        Ok((_, status)) if status["errors"].is_array() => {
-            for error in status["errors"].as_array().into_iter().flatten() {
-                eprintln!("{}", error.as_str().unwrap_or_default());
-            }
-            eprintln!("error: the old rules stay: {}", status["detail"].as_str().unwrap_or(""));
-            Exit::Failed
         }
         Ok((status, problem)) => refused(status, &problem),
         Err(exit) => exit,

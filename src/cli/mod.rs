@@ -3,21 +3,26 @@
 //! configuration.
 
 pub mod args;
+mod bypass;
 mod check;
 mod client;
 mod config;
 mod doctor;
+mod entries;
 mod explain;
+mod pages;
 mod purge;
+mod rules;
 mod run;
 mod stats;
 mod tokens;
+mod top;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, ConfigVerb, RulesVerb, Verb};
+use args::{Arguments, ConfigVerb, Verb};
 
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +75,14 @@ pub fn main() -> ExitCode {
         Verb::Explain(explain) => explain::explain(&explain),
         Verb::Config(ConfigVerb::Show(show)) => config::show(&show),
         Verb::Doctor(asked) => doctor::doctor(&asked),
-        Verb::Rules(RulesVerb::Show(node)) => client::show(&node),
-        Verb::Rules(RulesVerb::Reload(node)) => client::reload(&node),
+        Verb::Rules(verb) => rules::rules(&verb),
         Verb::Health(node) => client::health(&node),
         Verb::Purge(asked) => purge::purge(&asked),
         Verb::Flush(asked) => purge::flush(&asked),
+        Verb::Keys(asked) => entries::keys(&asked),
+        Verb::Get(asked) => entries::get(&asked),
+        Verb::Put(asked) => entries::put(&asked),
+        Verb::Bypass(asked) => bypass::bypass(&asked),
         Verb::Stats(node) => stats::stats(&node),
         Verb::Audit(node) => client::audit(&node),
         Verb::Tokens(verb) => tokens::tokens(&verb),
@@ -83,10 +91,10 @@ pub fn main() -> ExitCode {
             Exit::Done
         }
         Verb::ExplainCode { code } => check::explain_code(&code),
-        Verb::Version => {
-            println!("cistern {}", env!("CARGO_PKG_VERSION"));
-            Exit::Done
-        }
+        Verb::Top(asked) => top::top(&asked),
+        Verb::Version { json } => pages::version(json),
+        Verb::Completion(asked) => pages::completion(&asked),
+        Verb::Man(asked) => pages::man(&asked),
     }
     .into()
 }

@@ -8,11 +8,16 @@ use crate::base::names;
 use crate::cli::Exit;
 use crate::cli::args::{Confirm, Flush, Purge, PurgeHow};
 use crate::cli::client;
+use crate::entry::order::Selector;
 
 /// `cistern purge`.
 pub(super) fn purge(asked: &Purge) -> Exit {
-    if asked.selectors.iter().any(|one| one == "all") && !agreed("everything", &asked.how) {
-        return Exit::Usage;
+    for text in &asked.selectors {
+        if let Some(what) = sweeping(text)
+            && !agreed(&what, &asked.how)
+        {
+            return Exit::Usage;
+        }
     }
     send(&asked.selectors, &asked.how)
 }
@@ -27,6 +32,17 @@ pub(super) fn flush(asked: &Flush) -> Exit {
         return Exit::Usage;
     }
     send(&[selector], &asked.how)
+}
+
+/// What a selector takes, where that is everything or a whole type.
+fn sweeping(text: &str) -> Option<String> {
+    match Selector::parse(text).ok()? {
+        Selector::All => Some("everything".to_owned()),
+        Selector::Pattern(glob) if glob.as_str() == "*" => Some("everything".to_owned()),
+        Selector::Tags(glob) if glob.as_str() == "*" => Some("everything with a tag".to_owned()),
+        Selector::Type(kind) => Some(format!("everything of the type {kind}")),
+        _ => None,
+    }
 }
 
 /// Whether the operator means it: asked on a terminal, said beforehand in a script.
@@ -101,5 +117,20 @@ fn print(told: &Value) {
     println!(", {ms} ms");
     if level == "local" && told["nodes"].is_object() {
         eprintln!("warning: the shared level was not reached; other nodes hear of it later");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_everything_is_asked_for_however_it_is_spelt() {
+        for text in ["all", "*", "**", "pattern:*", "tag:*", "type:doc"] {
+            assert!(sweeping(text).is_some(), "{text}");
+        }
+        for text in ["doc:1", "doc:*", "prefix:d", "tag:a*", "rule:docs", "url:http://h/all"] {
+            assert_eq!(sweeping(text), None, "{text}");
+        }
     }
 }

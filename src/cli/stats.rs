@@ -47,6 +47,9 @@ fn table(told: &Value) -> String {
         rows.push(row("hit ratio", format_args!("{ratio:.1} %")));
     }
     rows.push(row("in transit", ByteSize(number(&told["transit"]["bytes"]))));
+    if told["bypass"]["on"] == true {
+        rows.push(row("bypass", "on"));
+    }
     let l2 = &told["l2"];
     if l2.is_object() {
         rows.push(row("L2 servers", l2["servers"].as_array().map_or(0, Vec::len)));
@@ -101,6 +104,8 @@ mod tests {
         assert!(!table.contains("L2"), "{table}");
         assert!(table.lines().last().unwrap().starts_with("-  "), "{table}");
         assert!(!super::table(&json!({})).contains("ratio"), "nobody asked anything yet");
+        let on = super::table(&json!({ "bypass": { "on": true } }));
+        assert!(on.contains("bypass") && !table.contains("bypass"), "{on}");
     }
 
     #[test]

@@ -179,6 +179,9 @@ pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
         Role::Read | Role::BodyRead if marks.has(Marks::METHOD_OVERRIDE) => {
             Admission::Write(routed)
         }
+        Role::Read | Role::BodyRead if engine.bypass.is_on(transit.began) => {
+            Admission::Pass(routed, Reason::BypassSwitch)
+        }
         Role::Read if has_body => pass(routed, Reason::UnkeyedInput, "a body on a read"),
         Role::Read => read(engine, transit, routed, None),
         Role::BodyRead => Admission::BodyRead(routed),

@@ -55,6 +55,7 @@ pub(super) fn answer(
     }
     out.extend_from_slice(b"\r\n");
     respond::tell(engine, &account, now);
+    engine.hot.note(transit.id, &account);
     if engine.telemetry.access.is_on() {
         respond::write_line(engine, transit, &account, status, body.left(), true);
     }

@@ -83,6 +83,14 @@ impl Book {
         route.and_then(|route| self.places.get(usize::from(route.id.0))).unwrap_or(&self.plain)
     }
 
+    /// Whether the site of a request can be a part of what identifies an answer of this route: its
+    /// origin, or one that it may be, gets the client's Host.
+    pub fn tells_sites_apart(&self, route: &Route) -> bool {
+        let named = route.origin.and_then(|at| self.upstreams.get(at));
+        let all = named.map_or(&self.upstreams[..], std::slice::from_ref);
+        all.iter().any(|origin| origin.fixed_host.is_none())
+    }
+
     /// All origins, for telling what runs.
     pub fn upstreams(&self) -> &[Arc<Upstream>] {
         &self.upstreams

@@ -60,6 +60,36 @@ pub enum NoQuestion {
     Header(String),
 }
 
+/// Why a GET of a URL is not looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRead {
+    /// It is no request.
+    #[error(transparent)]
+    NoQuestion(#[from] NoQuestion),
+    /// It goes past the cache.
+    #[error("a GET of this URL is not looked up: {0}")]
+    Passes(String),
+}
+
+/// How a GET of a URL, without credentials, is looked up.
+pub(super) fn plan_of(
+    engine: &Engine,
+    url: &str,
+    node: Option<SocketAddr>,
+) -> Result<(Transit, Plan), NoRead> {
+    let question = Question { method: "GET", url, headers: &[], body: &[], node, from: LOOPBACK };
+    let local = node.unwrap_or_else(|| SocketAddr::from((LOOPBACK, 0)));
+    let caller = Caller { peer: SocketAddr::from((LOOPBACK, 0)), local };
+    let transit = imagine(engine, request(&question)?, caller);
+    let why = match admit::admit(engine, &transit, false) {
+        Admission::Read(plan) => return Ok((transit, plan)),
+        Admission::Pass(_, reason) => reason.text().to_owned(),
+        Admission::Refuse(fault) => fault.to_string(),
+        _ => "it is no plain read".to_owned(),
+    };
+    Err(NoRead::Passes(why))
+}
+
 /// Whether a question makes a request at all.
 pub fn check(question: &Question<'_>) -> Result<(), NoQuestion> {
     request(question).map(drop)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
@@ -167,6 +168,9 @@ fn foretold(
     keep: Keep,
     fields: &HeaderMap,
 ) -> (Keep, Option<Reason>) {
+    if engine.bypass.is_on(Instant::now()) {
+        return (keep, Some(Reason::BypassSwitch));
+    }
     let overtaken = engine.fences.tick() > flight.birth.tick();
     if engine.settling.is_settled() && !overtaken {
         return (keep, None);

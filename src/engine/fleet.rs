@@ -166,7 +166,7 @@ pub(super) async fn bring(engine: &Engine, plan: &Plan, fields: &HeaderMap, birt
     let Some(mut entry) = newest(found.entries) else { return false };
     entry.known_ms = engine.trust.at(birth.began());
     let entry = entry.counted_in(&engine.transit);
-    let landed = engine.l1.land(birth, plan.key.clone(), Arc::new(entry));
+    let landed = engine.store(birth, plan.key.clone(), Arc::new(entry));
     fleet.stats().hits.count();
     landed == Landed::Stored
 }
@@ -226,7 +226,7 @@ fn land(
     let facts_admit = flight.birth.admits(&Facts::of(&errand.plan.key, &entry.labels));
     let entry = Arc::new(entry.counted_in(&engine.transit));
     let stands = errand.plan.keeping.l1
-        && engine.l1.land(&flight.birth, errand.plan.key.clone(), Arc::clone(&entry))
+        && engine.store(&flight.birth, errand.plan.key.clone(), Arc::clone(&entry))
             == Landed::Stored;
     let lands = match verdict {
         Verdict::Fresh => Some(Landing::Found { entry: Arc::clone(&entry), waited }),
@@ -264,7 +264,7 @@ pub(super) fn keep(
 ) -> (Landed, Arc<Entry>) {
     plan.routed.origin.pace.note(flight.birth.began().elapsed().as_micros() as u64);
     let (landed, entry) = engine.land(plan, &flight.birth, entry, keep);
-    if landed != Landed::Refused {
+    if matches!(landed, Landed::Stored | Landed::TooLarge) {
         put(engine, flight, plan, &entry);
     }
     (landed, entry)
@@ -302,7 +302,7 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
         let lease = std::mem::take(&mut holding.lease);
         let fleet = Arc::clone(&holding.fleet);
         let put = fleet.put(&key, &entry, &keeping, &standing, &lease, engine.as_ref()).await;
-        if let Some(packed) = put {
+        if let Some(packed) = put.packed {
             // Other nodes have it so from the level; this one need not pack it again.
             engine.l1.add_coded(&key, &entry, packed.counted_in(&engine.transit));
         }

@@ -5,12 +5,15 @@
 pub mod admit;
 mod at_hand;
 mod book;
+pub mod bypass;
+pub mod entries;
 pub mod explain;
 pub mod fate;
 mod fetch;
 mod fill;
 pub mod fleet;
 pub mod flight;
+pub mod hot;
 mod inject;
 mod json;
 mod landed;
@@ -42,12 +45,13 @@ use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use http::Request;
+use tokio::time::Instant;
 
 use crate::base::budget::Budget;
 use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::units::Span;
-use crate::entry::{Entry, Labels};
+use crate::entry::{Entry, Key, Labels};
 use crate::origin::{AskOptions, Inbound, OriginFault, PhaseLimits, Upstreams};
 use crate::policy::Keep;
 use crate::rules::Rulebook;
@@ -59,7 +63,9 @@ use crate::store::unshareable::Unshareable;
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::Event;
 use admit::{Plan, Routed};
+use bypass::Bypass;
 use flight::Flights;
+use hot::Hot;
 use options::Options;
 use senders::Senders;
 use settle::Settling;
@@ -98,6 +104,10 @@ pub struct Engine {
     pub senders: Senders,
     /// Keys whose answers could not be shared a moment ago.
     pub unshareable: Unshareable,
+    /// The emergency switch.
+    pub bypass: Bypass,
+    /// The hottest keys.
+    pub hot: Hot,
     /// What happened.
     pub telemetry: Telemetry,
     /// The time.
@@ -155,6 +165,8 @@ impl Engine {
             transit: Budget::new(transit_size),
             senders: Senders::default(),
             unshareable: Unshareable::default(),
+            bypass: Bypass::default(),
+            hot: Hot::default(),
             telemetry,
             clock,
             identity_key,
@@ -185,6 +197,14 @@ impl Engine {
         }
     }
 
+    /// Stores an answer in L1, if no order and no operator forbids it.
+    pub(crate) fn store(&self, birth: &Birth, key: Key, entry: Arc<Entry>) -> Landed {
+        if self.bypass.is_on(Instant::now()) {
+            return Landed::Off;
+        }
+        self.l1.land(birth, key, entry)
+    }
+
     /// Puts a fetched answer into the store, if no order forbids it, and says so. Gives the entry
     /// back as it was kept.
     pub(crate) fn land(
@@ -201,7 +221,9 @@ impl Engine {
         let entry = Arc::new(entry);
         let bytes = entry.cost();
         let landed = if plan.keeping.l1 {
-            self.l1.land(birth, plan.key.clone(), Arc::clone(&entry))
+            self.store(birth, plan.key.clone(), Arc::clone(&entry))
+        } else if self.bypass.is_on(Instant::now()) {
+            Landed::Off
         } else if birth.admits(&Facts::of(&plan.key, &entry.labels)) {
             Landed::Stored
         } else {

@@ -35,6 +35,7 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
     if account.fate.is_none() {
         tell(engine, &account, engine.clock.now());
     }
+    engine.hot.note(transit.id, &account);
     let bodiless = transit.parts.method == Method::HEAD
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED;

@@ -59,6 +59,7 @@
 mod cursor;
 mod details;
 mod fault;
+mod glimpse;
 mod header;
 mod labels;
 mod skew;
@@ -79,6 +80,7 @@ use details::Details;
 use header::{HEADER_BYTES, Header};
 
 pub use fault::FrameError;
+pub use glimpse::{Glimpse, glimpse};
 pub use labels::Outline;
 pub use skew::Skew;
 

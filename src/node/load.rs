@@ -39,6 +39,8 @@ pub struct Loaded {
     pub rules: Rulebook,
     /// What is allowed and dangerous.
     pub warnings: Vec<Diagnostic>,
+    /// The texts they were read from.
+    pub sources: Vec<Source>,
 }
 
 /// The files of a path: itself, or of a directory every `*.toml` except `cistern.toml`, and every
@@ -86,7 +88,7 @@ pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, LoadError> {
 /// Compiles the rules of these texts.
 pub fn compile(sources: &[Source], context: &LoadContext) -> Result<Loaded, LoadError> {
     let loaded = rules::load(sources, context).map_err(LoadError::Rules)?;
-    Ok(Loaded { rules: loaded.book, warnings: loaded.warnings })
+    Ok(Loaded { rules: loaded.book, warnings: loaded.warnings, sources: sources.to_vec() })
 }
 
 /// The book of a path; without one, the book that has no rules.

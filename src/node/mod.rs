@@ -3,8 +3,10 @@
 
 pub mod build;
 pub mod demo;
+mod diff;
 mod file;
 pub mod front;
+mod history;
 pub mod load;
 pub mod reload;
 pub mod run;

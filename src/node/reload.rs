@@ -2,28 +2,15 @@
 //! one is in force by one pointer.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::base::clock::Timestamp;
-use crate::engine::Engine;
-use crate::node::load::{self, LoadError};
-use crate::rules::{self, LoadContext};
+use crate::admin::{Rules, RulesDiff, RulesStatus, RulesText, RulesVersion};
+use crate::engine::{Book, Engine};
+use crate::node::diff;
+use crate::node::history::History;
+use crate::node::load::{self, LoadError, Loaded};
+use crate::rules::{self, LoadContext, Source};
 use crate::telemetry::event::Event;
-
-/// How the last reading went.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// Whether what was read last is in force.
-    pub ok: bool,
-    /// What changed, or what is wrong.
-    pub detail: String,
-    /// Every error, as `check` prints them.
-    pub errors: Vec<String>,
-    /// When it was read.
-    pub at: Timestamp,
-    /// How often rules were put in force.
-    pub generation: u64,
-}
 
 /// Reads rules and puts them in force.
 #[derive(Debug)]
@@ -34,54 +21,82 @@ pub struct Reloader {
     state: Mutex<State>,
 }
 
+/// Rules that have been read.
+#[derive(Debug)]
+pub struct Read {
+    /// Their file or folder.
+    pub path: Option<PathBuf>,
+    /// What they were compiled under.
+    pub context: LoadContext,
+    /// Their texts.
+    pub sources: Vec<Source>,
+}
+
 #[derive(Debug)]
 struct State {
     seen: Option<blake3::Hash>,
-    status: Status,
+    status: RulesStatus,
+    history: History,
 }
+
+/// What is wrong with rules, in short and in full.
+type Wrong = (String, Vec<String>);
 
 impl Reloader {
     /// For rules that are in force already.
-    pub fn new(engine: Arc<Engine>, path: Option<PathBuf>, context: LoadContext) -> Self {
-        let status = Status {
+    pub fn new(engine: Arc<Engine>, first: Read) -> Self {
+        let Read { path, context, sources } = first;
+        let now = engine.clock.now();
+        let status = RulesStatus {
             ok: true,
             detail: "first rules".to_owned(),
             errors: Vec::new(),
-            at: engine.clock.now(),
+            read_at_ms: now.as_millis(),
             generation: 1,
         };
-        let reloader =
-            Self { engine, path, context, state: Mutex::new(State { seen: None, status }) };
+        let mut history = History::default();
+        if path.is_some() {
+            history.note(1, now, &status.detail, sources);
+        }
+        let state = Mutex::new(State { seen: None, status, history });
+        let reloader = Self { engine, path, context, state };
         let seen = reloader.digest();
-        reloader.state.lock().unwrap_or_else(PoisonError::into_inner).seen = seen;
+        reloader.state().seen = seen;
         reloader
     }
 
-    /// How the last reading went.
-    pub fn status(&self) -> Status {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).status.clone()
-    }
-
     /// Reads if the content is not what was read last.
-    pub fn if_changed(&self) -> Option<Status> {
+    pub fn if_changed(&self) -> Option<RulesStatus> {
         let seen = self.digest();
-        let changed = self.state.lock().unwrap_or_else(PoisonError::into_inner).seen != seen;
+        let changed = self.state().seen != seen;
         changed.then(|| self.reload())
     }
 
-    /// Reads the rules and puts them in force, or leaves the old ones.
-    pub fn reload(&self) -> Status {
-        // One at a time: two readings at once could end in the older content.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.seen = self.digest();
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts rules in force if nothing is wrong with them, and says so.
+    fn apply(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        read: Result<Loaded, Wrong>,
+        word: &str,
+    ) -> RulesStatus {
         let now = self.engine.clock.now();
-        let outcome = self.read();
         let generation = state.status.generation;
-        state.status = match outcome {
-            Ok(detail) => {
-                Status { ok: true, detail, errors: Vec::new(), at: now, generation: generation + 1 }
+        let applied = read.and_then(|loaded| self.put_in_force(loaded));
+        state.status = match applied {
+            Ok((detail, sources)) => {
+                let (generation, detail) = (generation + 1, format!("{word}{detail}"));
+                state.history.note(generation, now, &detail, sources);
+                let read_at_ms = now.as_millis();
+                RulesStatus { ok: true, detail, errors: Vec::new(), read_at_ms, generation }
             }
-            Err((detail, errors)) => Status { ok: false, detail, errors, at: now, generation },
+            Err((detail, errors)) => {
+                let read_at_ms = now.as_millis();
+                RulesStatus { ok: false, detail, errors, read_at_ms, generation }
+            }
         };
         let status = state.status.clone();
         drop(state);
@@ -93,22 +108,22 @@ impl Reloader {
         status
     }
 
-    fn read(&self) -> Result<String, (String, Vec<String>)> {
-        let loaded = load::book(self.path.as_deref(), &self.context);
-        let (book, loaded) = loaded.map_err(|error| {
-            let all = match &error {
-                LoadError::Rules(all) => all.iter().map(|one| one.render(false)).collect(),
-                other => vec![other.to_string()],
-            };
-            (error.to_string(), all)
-        })?;
+    fn put_in_force(&self, loaded: Loaded) -> Result<(String, Vec<Source>), Wrong> {
         let failed = failed_tests(&loaded.rules);
         if !failed.is_empty() {
             return Err((format!("{} [[test]] blocks fail", failed.len()), failed));
         }
         let detail = difference(&self.engine.book.load().rules, &loaded.rules);
+        let book = Book::new(loaded.rules).map_err(|wrong| told(&wrong.into()))?;
         self.engine.apply(book);
-        Ok(detail)
+        Ok((detail, loaded.sources))
+    }
+
+    fn read(&self) -> Result<Loaded, Wrong> {
+        let paths: Vec<PathBuf> = self.path.iter().cloned().collect();
+        load::sources(&paths)
+            .and_then(|sources| load::compile(&sources, &self.context))
+            .map_err(|wrong| told(&wrong))
     }
 
     /// A digest of every file's name and bytes; modification times say nothing on some systems.
@@ -124,6 +139,69 @@ impl Reloader {
         }
         Some(hasher.finalize())
     }
+}
+
+impl Rules for Reloader {
+    fn status(&self) -> RulesStatus {
+        self.state().status.clone()
+    }
+
+    /// Reads the rules and puts them in force, or leaves the old ones.
+    fn reload(&self) -> RulesStatus {
+        // One at a time: two readings at once could end in the older content.
+        let mut state = self.state();
+        state.seen = self.digest();
+        let read = self.read();
+        self.apply(state, read, "")
+    }
+
+    fn text(&self, version: Option<u64>) -> Option<RulesText> {
+        self.state().history.text(version)
+    }
+
+    fn history(&self) -> Vec<RulesVersion> {
+        self.state().history.told()
+    }
+
+    fn diff(&self) -> RulesDiff {
+        let old = self.state().history.sources(None).map(<[Source]>::to_vec).unwrap_or_default();
+        let paths: Vec<PathBuf> = self.path.iter().cloned().collect();
+        let new = match load::sources(&paths) {
+            Ok(new) => new,
+            Err(wrong) => {
+                return RulesDiff { same: false, diff: String::new(), errors: told(&wrong).1 };
+            }
+        };
+        let text = |all: &[Source], name: &str| {
+            all.iter().find(|one| one.name == name).map(|one| one.text.clone()).unwrap_or_default()
+        };
+        let mut names: Vec<&String> = old.iter().chain(&new).map(|one| &one.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let of = |name: &&String| diff::difference(name, &text(&old, name), &text(&new, name));
+        let diff: String = names.iter().map(of).collect();
+        let errors = match load::compile(&new, &self.context) {
+            Ok(loaded) => failed_tests(&loaded.rules),
+            Err(wrong) => told(&wrong).1,
+        };
+        RulesDiff { same: diff.is_empty(), diff, errors }
+    }
+
+    fn roll_back(&self, version: u64) -> Option<RulesStatus> {
+        let state = self.state();
+        let sources = state.history.sources(Some(version))?.to_vec();
+        let read = load::compile(&sources, &self.context).map_err(|wrong| told(&wrong));
+        Some(self.apply(state, read, &format!("back to version {version}: ")))
+    }
+}
+
+/// A fault in short and in full.
+fn told(wrong: &LoadError) -> Wrong {
+    let all = match wrong {
+        LoadError::Rules(all) => all.iter().map(|one| one.render(false)).collect(),
+        other => vec![other.to_string()],
+    };
+    (wrong.to_string(), all)
 }
 
 /// The `[[test]]` blocks that do not hold, each as a text.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::tokens::Tokens;
-use crate::admin::{Admin, Health};
+use crate::admin::{Admin, Health, Rules as _};
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::edge::{self, Edge, Listener, Peer};
@@ -19,11 +19,12 @@ use crate::engine::{Engine, Worker};
 use crate::node::build;
 use crate::node::front::Front;
 use crate::node::load;
-use crate::node::reload::Reloader;
+use crate::node::reload::{Read, Reloader};
 use crate::node::settings::Settings;
 use crate::node::tokens;
 use crate::node::watch::{Nudge, Watch};
 use crate::origin::Upstreams;
+use crate::rules::Source;
 use crate::store::redis::fleet::Effects;
 use crate::telemetry::event::Event;
 
@@ -92,19 +93,24 @@ pub fn run(mut settings: Settings) -> Result<(), StartError> {
     if let Some(fleet) = &engine.fleet {
         fleet.hold_journal(&engine).map_err(system("the journal"))?;
     }
-    let outcome = runtime.block_on(live(settings, Arc::new(engine)));
+    let outcome = runtime.block_on(live(settings, Arc::new(engine), loaded.sources));
     if let Some(demo) = demo {
         demo.close();
     }
     outcome
 }
 
-async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError> {
+async fn live(
+    settings: Settings,
+    engine: Arc<Engine>,
+    sources: Vec<Source>,
+) -> Result<(), StartError> {
     let mut signals = Signals::new().map_err(system("signal handlers"))?;
     let edge = start_edge(&settings, &engine)?;
     let watch = Watch::new(settings.rules.as_deref());
     let nudge = watch.handle();
-    let reloader = Reloader::new(Arc::clone(&engine), settings.rules.clone(), settings.context());
+    let first = Read { path: settings.rules.clone(), context: settings.context(), sources };
+    let reloader = Reloader::new(Arc::clone(&engine), first);
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let proxy = edge.addresses().first().copied();
@@ -167,14 +173,11 @@ async fn start_admin(
     let tokens = Tokens::new(settings.tokens_file.clone(), tokens::read)
         .map_err(std::io::Error::other)
         .map_err(system("the tokens of the admin API (admin.tokens_file)"))?;
-    let reload = Arc::clone(reloader);
-    let status = Arc::clone(reloader);
     let admin = Admin {
         engine: Arc::clone(engine),
         health: Arc::clone(health),
         proxy,
-        reload: Arc::new(move || reload.reload().into()),
-        status: Arc::new(move || status.status().into()),
+        rules: Arc::clone(reloader) as _,
         tokens: Arc::new(tokens),
         hosts: settings.admin_hosts.clone().into(),
         audit: Arc::default(),
@@ -182,18 +185,6 @@ async fn start_admin(
     };
     let taken = admin.start(address).await;
     taken.map(Some).map_err(system(format!("the admin API on {address}")))
-}
-
-impl From<crate::node::reload::Status> for crate::admin::RulesStatus {
-    fn from(status: crate::node::reload::Status) -> Self {
-        Self {
-            ok: status.ok,
-            detail: status.detail,
-            errors: status.errors,
-            read_at_ms: status.at.as_millis(),
-            generation: status.generation,
-        }
-    }
 }
 
 /// Reads rules when something suggests that they have changed.
@@ -256,6 +247,12 @@ fn tend(engine: &Arc<Engine>) {
                 let event = Event::Evict { kind: &gone.kind, key: gone.key.text(), cause };
                 engine.telemetry.tell(engine.clock.now(), &event);
             }
+            if let Some(on) = engine.bypass.expired() {
+                let detail = format!("its time is over, {} had switched it on", on.by);
+                let event = Event::Bypass { what: "off", detail: &detail };
+                engine.telemetry.tell(engine.clock.now(), &event);
+            }
+            engine.hot.tend();
             engine.relieve();
             align(&engine);
         }

@@ -64,6 +64,13 @@ pub(super) struct Shard<H> {
 
 type Sets = BTreeMap<Arc<str>, Members>;
 
+impl Cursor {
+    /// One that comes to the slots of a set from this number on.
+    pub(super) const fn at(next: u32) -> Self {
+        Self { key: None, next }
+    }
+}
+
 impl<H> Default for Shard<H> {
     fn default() -> Self {
         Self {
@@ -170,11 +177,21 @@ impl<H> Shard<H> {
         tags.map(|(tag, _)| Arc::clone(tag)).take_while(|tag| tag.starts_with(text)).collect()
     }
 
-    /// Identities after `after` in their order, at most `count`.
-    pub(super) fn page(&self, after: &str, count: usize) -> impl Iterator<Item = &Slot<H>> {
-        let after = if after.is_empty() { Bound::Unbounded } else { Bound::Excluded(after) };
-        let numbers = self.order.range::<str, _>((after, Bound::Unbounded)).take(count);
-        numbers.filter_map(|(_, number)| self.slot(*number))
+    /// Identities that begin so and come after `after` in their order, at most `count`.
+    pub(super) fn page(
+        &self,
+        beginning: &str,
+        after: &str,
+        count: usize,
+    ) -> impl Iterator<Item = &Slot<H>> {
+        let from = if after.is_empty() || after < beginning {
+            Bound::Included(beginning)
+        } else {
+            Bound::Excluded(after)
+        };
+        let those = self.order.range::<str, _>((from, Bound::Unbounded)).take(count);
+        let those = those.take_while(move |(key, _)| key.identity().starts_with(beginning));
+        those.filter_map(|(_, number)| self.slot(*number))
     }
 
     /// Up to `count` identities of a type, beginning at a chance place.

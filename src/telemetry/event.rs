@@ -10,11 +10,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 11;
+pub const KINDS: usize = 12;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] = [
     "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
+    "BYPASS",
 ];
 
 /// Something that happened.
@@ -106,6 +107,13 @@ pub enum Event<'a> {
         /// What came of it.
         outcome: &'a str,
     },
+    /// The emergency switch was turned.
+    Bypass {
+        /// `on` or `off`.
+        what: &'a str,
+        /// For how long, and who did it.
+        detail: &'a str,
+    },
     /// Something happened to the shared level.
     Redis {
         /// In one word: `down`, `up`, `joined`, `gap` and their kin.
@@ -130,6 +138,7 @@ impl Event<'_> {
             Self::Stop { .. } => 8,
             Self::Redis { .. } => 9,
             Self::Audit { .. } => 10,
+            Self::Bypass { .. } => 11,
         }
     }
 
@@ -184,7 +193,7 @@ impl Event<'_> {
                 text(out, "what", what);
                 text(out, "outcome", outcome);
             }
-            Self::Redis { what, detail } => {
+            Self::Redis { what, detail } | Self::Bypass { what, detail } => {
                 out.push(b' ');
                 out.extend_from_slice(what.as_bytes());
                 text(out, "detail", detail);

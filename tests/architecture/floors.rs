@@ -23,7 +23,7 @@ const SIDEWAYS: [(&str, &str); 1] = [
 
 /// Where a third-party crate may be named, as beginnings of module paths. What is not listed may be
 /// used anywhere.
-const CRATES: [(&str, &[&str]); 19] = [
+const CRATES: [(&str, &[&str]); 21] = [
     ("moka", &["store/l1"]),
     ("hyper", &["edge", "origin", "engine", "admin"]),
     ("hyper_util", &["edge", "origin", "engine", "admin"]),
@@ -54,6 +54,8 @@ const CRATES: [(&str, &[&str]); 19] = [
     ("rustls_native_certs", &["store/redis"]),
     ("tokio_rustls", &["store/redis"]),
     ("clap", &["cli", ""]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("notify", &["node"]),
     ("socket2", &["edge", "origin", "store/redis"]),
     ("mimalloc", &[""]),

@@ -88,3 +88,29 @@ fn rules_are_read_again_on_hangup() {
     cistern.get("/new").served_from_store();
     cistern.get("/kept").served_from_store();
 }
+
+#[test]
+fn the_program_tells_of_itself() {
+    let told = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cistern"));
+        let output = command.args(words).env_clear().output().expect("the binary");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = told(&["version", "--json"]);
+    let version: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, version["version"].as_str()), (Some(0), Some(env!("CARGO_PKG_VERSION"))));
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, text) = told(&["completion", shell]);
+        assert_eq!(code, Some(0));
+        assert!(text.contains("cistern") && text.contains("bypass"), "{shell}: {text}");
+    }
+    let (code, text) = told(&["man"]);
+    assert!(code == Some(0) && text.contains(".TH cistern 1"), "{text}");
+    let (code, text) = told(&["man", "purge"]);
+    assert!(
+        code == Some(0) && text.contains("cistern purge") && text.contains("SELECTOR"),
+        "{text}"
+    );
+    assert_eq!(told(&["man", "nothing"]).0, Some(2));
+    assert_eq!(told(&["completion", "nothing"]).0, Some(2));
+}

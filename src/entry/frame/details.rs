@@ -118,6 +118,15 @@ pub(super) fn read(
     Ok(Details { head, stamp, selecting })
 }
 
+/// Times and status alone, from the beginning of details.
+pub(super) fn beginning(bytes: &[u8], skew: Skew) -> Option<(Stamp, StatusCode)> {
+    let mut cursor = Cursor::new(bytes);
+    let stamp = stamp(&mut cursor, skew, Tick::default())?;
+    let status = StatusCode::from_u16(cursor.u16()?).ok()?;
+    let flags = StampFlags::from_bits(cursor.u8()?)?;
+    Some((Stamp { flags, ..stamp }, status))
+}
+
 /// The times of a stamp; its flags stand further on.
 fn stamp(cursor: &mut Cursor<'_>, skew: Skew, born: Tick) -> Option<Stamp> {
     let stored_at = skew.to_own(Timestamp::from_millis(cursor.u64()?));

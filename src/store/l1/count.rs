@@ -88,7 +88,7 @@ impl L1 {
 }
 
 /// Whether a purge of this would take the entry.
-fn names(selector: &Selector, key: &Key, entry: &Entry) -> bool {
+pub(super) fn names(selector: &Selector, key: &Key, entry: &Entry) -> bool {
     let labels = &entry.labels;
     let rule = labels.place.rule.as_deref().unwrap_or_default();
     selector.covers(key.text(), &labels.tags, &labels.place.kind, rule)

@@ -11,6 +11,7 @@
 //! budget beyond a moment's work, or a lock held while another shard's is taken.
 
 mod count;
+mod list;
 mod pool;
 mod reshape;
 mod swap;
@@ -30,6 +31,7 @@ use crate::store::index::{Shard, Slot};
 use pool::{Pool, Reports};
 
 pub use count::Counted;
+pub use list::{After, Listed, Page};
 pub use reshape::KindSpec;
 pub use sweep::Swept;
 
@@ -55,6 +57,8 @@ pub enum Landed {
     Refused,
     /// It costs more than its type's whole budget.
     TooLarge,
+    /// Nothing is stored now: an operator has said so.
+    Off,
 }
 
 impl Landed {
@@ -64,6 +68,7 @@ impl Landed {
             Self::Stored => None,
             Self::Refused => Some(Reason::PurgedDuringFetch),
             Self::TooLarge => Some(Reason::TooLarge),
+            Self::Off => Some(Reason::BypassSwitch),
         }
     }
 }
@@ -235,7 +240,7 @@ impl L1 {
         let mut found = Vec::new();
         for shard in &self.shards {
             let shard = lock(shard);
-            let slots = shard.page(after, count);
+            let slots = shard.page("", after, count);
             found.extend(slots.map(|slot| (slot.key.clone(), Arc::clone(&slot.bundle))));
         }
         found.sort_by(|one, two| one.0.cmp(&two.0));

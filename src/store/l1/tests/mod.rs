@@ -1,6 +1,7 @@
 //! What the level promises: exact purges, kept bounds, nothing older than an order.
 
 mod bounds;
+mod lists;
 mod memory;
 mod purges;
 mod schedules;
@@ -45,7 +46,7 @@ impl L1 {
         let mut pools: Vec<(Arc<Pool>, u64)> = Vec::new();
         for shard in &self.shards {
             let shard = lock(shard);
-            for slot in shard.page("", usize::MAX) {
+            for slot in shard.page("", "", usize::MAX) {
                 standing += 1;
                 assert!(slot.home.pool.holds(slot.key.identity()), "{:?} not in cache", slot.key);
                 assert_eq!(slot.bundle.kind(), &*slot.home.kind.name);

@@ -13,6 +13,7 @@ mod follow;
 mod join;
 mod journal;
 mod lease;
+mod list;
 mod open;
 mod orders;
 mod put;
@@ -50,9 +51,9 @@ use crate::store::redis::watch::Told;
 
 pub(super) use journal::JOURNAL_FILE;
 pub use lease::{Lease, Renewal};
+pub use list::{Kept, KeptPage, ListFault};
 pub use open::Intent;
-
-pub use put::Keeping;
+pub use put::{Keeping, Put};
 pub use read::{Found, Standing, Wanted};
 pub use receipt::{Level, Receipt};
 pub use snapshot::{ServerSeen, Snapshot};

@@ -35,10 +35,18 @@ pub struct Keeping {
     pub wanted: bool,
 }
 
+/// What came of a put.
+#[derive(Debug, Default)]
+pub struct Put {
+    /// Whether it stands there.
+    pub stands: bool,
+    /// The body as it was packed, where that is wanted and it was, whatever Redis says.
+    pub packed: Option<Body>,
+}
+
 impl Fleet {
     /// Puts an entry that stands in L1, or that no order forbade to stand there. Ends the lease
-    /// that it was fetched under, whatever comes of it. Gives the body back as it was packed, where
-    /// that is wanted and it was, whatever Redis says.
+    /// that it was fetched under, whatever comes of it.
     pub async fn put(
         &self,
         key: &Key,
@@ -47,7 +55,7 @@ impl Fleet {
         standing: &Standing,
         lease: &Lease,
         effects: &dyn Effects,
-    ) -> Option<Body> {
+    ) -> Put {
         let place = Place::of(key, keeping.shard.as_deref());
         let kept = kept_for(entry, effects.now());
         let framed = match kept {
@@ -57,10 +65,14 @@ impl Fleet {
         let (Ok((frame, packed)), Some(kept)) = (framed, kept) else {
             self.stats.unframed.count();
             self.release(&place, lease, false);
-            return None;
+            return Put::default();
         };
+        let mut put = Put { packed, ..Put::default() };
         match self.send(entry, &place, standing, lease, &frame, kept).await {
-            Ok(word) if word == "stored" => self.stats.puts.count(),
+            Ok(word) if word == "stored" => {
+                put.stands = true;
+                self.stats.puts.count();
+            }
             Ok(_) => self.stats.puts_refused.count(),
             Err(fault) => {
                 self.stats.put_faults.count();
@@ -72,7 +84,7 @@ impl Fleet {
                 self.release(&place, lease, false);
             }
         }
-        packed
+        put
     }
 
     /// A newer answer than what stands there may not be kept: the older one must not be served in

@@ -1,0 +1,83 @@
+//! The emergency switch of this node.
+
+use axum::Extension;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Json, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::Admin;
+use crate::admin::door::Caller;
+use crate::admin::entries::wrong;
+use crate::base::limits;
+use crate::base::units::Span;
+use crate::engine::Engine;
+use crate::telemetry::event::Event;
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    on: bool,
+    #[serde(default, rename = "for")]
+    span: Option<String>,
+}
+
+/// How the switch stands.
+pub(super) fn told(engine: &Engine) -> Value {
+    match engine.bypass.state() {
+        None => json!({ "on": false }),
+        Some((on, left)) => json!({
+            "on": true,
+            "left": left.as_secs(),
+            "until_ms": on.until.as_millis(),
+            "by": on.by,
+        }),
+    }
+}
+
+/// `GET bypass`.
+pub(super) async fn show(State(admin): State<Admin>) -> Json<Value> {
+    Json(told(&admin.engine))
+}
+
+/// `POST bypass`.
+pub(super) async fn turn(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    asked: Result<Json<Asked>, JsonRejection>,
+) -> Response {
+    let asked = match asked {
+        Ok(Json(asked)) => asked,
+        Err(error) => return wrong(&error.body_text()).into_response(),
+    };
+    let engine = &admin.engine;
+    let span = match (asked.on, &asked.span) {
+        (false, Some(_)) => return wrong("`for` goes with \"on\": true").into_response(),
+        (false, None) => None,
+        (true, None) => Some(limits::BYPASS_USUALLY),
+        (true, Some(text)) => {
+            let span = Span::parse(text).ok();
+            let span = span.filter(|span| (Span::ZERO..=limits::BYPASS_MAX).contains(span));
+            let Some(span) = span.filter(|span| *span > Span::ZERO) else {
+                let most = limits::BYPASS_MAX;
+                return wrong(&format!("`for` is a time of at most {most}, such as \"10m\""))
+                    .into_response();
+            };
+            Some(span)
+        }
+    };
+    let now = engine.clock.now();
+    let (what, detail) = match span {
+        Some(span) => {
+            engine.bypass.turn_on(span, caller.name(), now);
+            ("on", format!("for {span} by {}", caller.name()))
+        }
+        None if engine.bypass.turn_off().is_some() => ("off", format!("by {}", caller.name())),
+        None => return Json(told(engine)).into_response(),
+    };
+    engine.telemetry.tell(now, &Event::Bypass { what, detail: &detail });
+    admin.audit.note(engine, caller.name(), "bypass", what, &detail);
+    Json(told(engine)).into_response()
+}

@@ -1,0 +1,61 @@
+//! Every call of the admin API, with the least role that may make it. The router is built from this
+//! table alone, so that no call can be forgotten when roles are checked; the README lists the same.
+
+use crate::admin::tokens::Role;
+use crate::base::names;
+
+/// One call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its method.
+    pub method: &'static str,
+    /// What stands behind [`names::ADMIN_ROOT`]; a whole path where it begins with a slash.
+    pub name: &'static str,
+    /// Who may make it; `None`: everybody.
+    pub least: Option<Role>,
+}
+
+impl Call {
+    /// Its path.
+    pub fn path(&self) -> String {
+        if self.name.starts_with('/') {
+            return self.name.to_owned();
+        }
+        format!("{}/{}", names::ADMIN_ROOT, self.name)
+    }
+}
+
+const fn open(name: &'static str) -> Call {
+    Call { method: "GET", name, least: None }
+}
+
+const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
+    Call { method, name, least: Some(least) }
+}
+
+/// All of them.
+pub const CALLS: [Call; 23] = [
+    open("/livez"),
+    open("/readyz"),
+    open("/startupz"),
+    open("health"),
+    call("GET", "stats", Role::Read),
+    call("GET", "top", Role::Read),
+    call("GET", "keys", Role::Read),
+    call("GET", "entry", Role::Read),
+    call("DELETE", "entry", Role::Purge),
+    call("PUT", "entry", Role::Operate),
+    call("GET", "bypass", Role::Read),
+    call("POST", "bypass", Role::Operate),
+    call("GET", "rules", Role::Read),
+    call("GET", "rules/status", Role::Read),
+    call("GET", "rules/text", Role::Read),
+    call("GET", "rules/history", Role::Read),
+    call("GET", "rules/diff", Role::Read),
+    call("POST", "rules/reload", Role::Operate),
+    call("POST", "rules/rollback", Role::Operate),
+    call("POST", "explain", Role::Read),
+    call("POST", "purge", Role::Purge),
+    call("GET", "audit", Role::Operate),
+    call("GET", "tokens", Role::Admin),
+];
