@@ -104,6 +104,26 @@ fn every_event_word_is_listed() {
 }
 
 #[test]
+fn every_metric_is_listed() {
+    let files = ["metrics.rs", "metrics/traffic.rs", "metrics/levels.rs"];
+    let sources = files.map(|file| text_of(&format!("src/admin/{file}"))).concat();
+    let quoted = sources.split('"').filter(|word| word.starts_with("cistern_"));
+    let known: BTreeSet<String> =
+        quoted.filter(|word| !word.contains(' ')).map(str::to_owned).collect();
+    assert!(known.len() > 20, "{known:?}");
+    let cells = table("| metric | labels | counts |").into_iter().map(|row| row[0].clone());
+    let told: BTreeSet<String> = cells
+        .flat_map(|cell| cell.split('`').map(str::to_owned).collect::<Vec<_>>())
+        .filter(|word| word.starts_with("cistern_"))
+        .map(|word| {
+            let bare = word.strip_suffix("_total").or_else(|| word.strip_suffix("_info"));
+            bare.unwrap_or(&word).to_owned()
+        })
+        .collect();
+    assert_eq!(told, known);
+}
+
+#[test]
 fn every_field_name_is_listed() {
     let source = text_of("src/base/names.rs");
     let quoted = source.split("HeaderName::from_static(\"").skip(1);

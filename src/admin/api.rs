@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::admin::door::{Caller, Named, gate, known_host, problem};
 use crate::admin::tokens::Role;
-use crate::admin::{Admin, purge};
+use crate::admin::{Admin, metrics, purge, stats};
 use crate::base::{limits, names};
 use crate::engine::explain::{self, Question};
 
@@ -33,7 +33,8 @@ pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
         .route("/startupz", get(ready))
         .route(&at("health"), get(health));
     let reads = Router::new()
-        .route(&at("stats"), get(stats))
+        .route(names::METRICS, get(metrics::metrics))
+        .route(&at("stats"), get(stats::stats))
         .route(&at("rules"), get(rules))
         .route(&at("rules/status"), get(status))
         .route(&at("explain"), post(explain));
@@ -66,44 +67,6 @@ async fn health(State(admin): State<Admin>) -> Json<Value> {
         "rules": rules,
         "flights": admin.engine.flights.len(),
         "tasks": crate::base::tasks::running(),
-    }))
-}
-
-async fn stats(State(admin): State<Admin>) -> Json<Value> {
-    let engine = &admin.engine;
-    let counts: serde_json::Map<String, Value> = engine
-        .telemetry
-        .counts()
-        .into_iter()
-        .map(|(name, count)| (name.to_ascii_lowercase(), count.into()))
-        .collect();
-    let kinds: Vec<Value> = engine
-        .l1
-        .stats()
-        .iter()
-        .map(|kind| {
-            json!({
-                "type": &*kind.name,
-                "entries": kind.entries,
-                "bytes": kind.bytes,
-                "budget_bytes": kind.budget,
-                "evictions_by_size": kind.evictions_by_size,
-                "evictions_by_ttl": kind.evictions_by_ttl,
-            })
-        })
-        .collect();
-    let requests = engine.requests.load(Ordering::Relaxed).saturating_sub(1);
-    let transit = json!({
-        "bytes": engine.transit.used(),
-        "budget_bytes": engine.transit.limit(),
-    });
-    let l2 = engine.fleet.as_ref().map(|fleet| fleet.snapshot());
-    Json(json!({
-        "requests": requests,
-        "events": counts,
-        "types": kinds,
-        "transit": transit,
-        "l2": l2,
     }))
 }
 

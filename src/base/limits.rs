@@ -185,3 +185,12 @@ pub const TOKENS_FILE_BYTES_MAX: u64 = 1_024 * 1_024;
 
 /// A file with certificates or their key. The authorities of a whole system take some 300 KiB.
 pub const PEM_FILE_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+
+/// Rules, and origins, that are metered each by its own name, those that are gone from the rules
+/// among them; the others share one meter. One with traffic takes some 30 KiB for each four
+/// threads.
+pub const METERED_MAX: usize = 1_000;
+
+/// Threads that meter without meeting each other; more share. Machines beyond it serve many
+/// requests between two that meet.
+pub const METER_LANES_MAX: usize = 16;

@@ -21,6 +21,8 @@ pub struct Status {
     pub errors: Vec<String>,
     /// When it was read.
     pub at: Timestamp,
+    /// When the rules that are in force were read.
+    pub in_force_at: Timestamp,
     /// How often rules were put in force.
     pub generation: u64,
 }
@@ -48,6 +50,7 @@ impl Reloader {
             detail: "first rules".to_owned(),
             errors: Vec::new(),
             at: engine.clock.now(),
+            in_force_at: engine.clock.now(),
             generation: 1,
         };
         let reloader =
@@ -76,12 +79,19 @@ impl Reloader {
         state.seen = self.digest();
         let now = self.engine.clock.now();
         let outcome = self.read();
-        let generation = state.status.generation;
+        let Status { generation, in_force_at, .. } = state.status;
         state.status = match outcome {
-            Ok(detail) => {
-                Status { ok: true, detail, errors: Vec::new(), at: now, generation: generation + 1 }
+            Ok(detail) => Status {
+                ok: true,
+                detail,
+                errors: Vec::new(),
+                at: now,
+                in_force_at: now,
+                generation: generation + 1,
+            },
+            Err((detail, errors)) => {
+                Status { ok: false, detail, errors, at: now, in_force_at, generation }
             }
-            Err((detail, errors)) => Status { ok: false, detail, errors, at: now, generation },
         };
         let status = state.status.clone();
         drop(state);

@@ -191,6 +191,7 @@ impl From<crate::node::reload::Status> for crate::admin::RulesStatus {
             detail: status.detail,
             errors: status.errors,
             read_at_ms: status.at.as_millis(),
+            in_force_at_ms: status.in_force_at.as_millis(),
             generation: status.generation,
         }
     }

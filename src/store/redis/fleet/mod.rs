@@ -53,7 +53,7 @@ pub use orders::{Level, Receipt};
 pub use put::Keeping;
 pub use read::{Found, Standing, Wanted};
 pub use snapshot::{ServerSeen, Snapshot};
-pub use stats::{Stats, Tally};
+pub use stats::{FIND_RESULTS, PUT_RESULTS, Stats, Tally};
 pub use waits::Place as WaitingPlace;
 
 use orders::{Confirmations, Settled};

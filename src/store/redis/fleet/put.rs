@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::reply::hex;
 use super::{Effects, Fleet, Lease, News, Standing};
@@ -59,7 +60,15 @@ impl Fleet {
             self.release(&place, lease, false);
             return None;
         };
-        match self.send(entry, &place, standing, lease, &frame, kept).await {
+        let began = Instant::now();
+        let said = self.send(entry, &place, standing, lease, &frame, kept).await;
+        let result = match &said {
+            Ok(word) if word == "stored" => 0,
+            Ok(_) => 1,
+            Err(_) => 2,
+        };
+        self.stats.putting.record(result, began.elapsed().as_micros() as u64);
+        match said {
             Ok(word) if word == "stored" => self.stats.puts.count(),
             Ok(_) => self.stats.puts_refused.count(),
             Err(fault) => {
