@@ -17,6 +17,7 @@ use cistern::base::limits as l;
 use cistern::base::reason::Reason;
 use cistern::base::units::Span;
 use cistern::cli::Exit;
+use cistern::jobs::alerts::Alerts;
 use cistern::telemetry::event;
 
 fn text_of(name: &str) -> String {
@@ -121,6 +122,19 @@ fn every_metric_is_listed() {
         })
         .collect();
     assert_eq!(told, known);
+}
+
+#[test]
+fn every_alert_is_listed() {
+    let known: BTreeSet<String> =
+        Alerts::default().all().iter().map(|alert| alert.alert.to_owned()).collect();
+    assert_eq!(words("| alert | warning | critical |"), known);
+    for alert in Alerts::default().all() {
+        let rows = table("| alert | warning | critical |");
+        let row = rows.iter().find(|row| row[0].trim_matches('`') == alert.alert).unwrap();
+        let cell = if alert.severity.as_str() == "warning" { &row[1] } else { &row[2] };
+        assert_eq!(*cell, alert.bound, "{}", alert.alert);
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
     let reads = Router::new()
         .route(names::METRICS, get(metrics::metrics))
         .route(&at("stats"), get(stats::stats))
+        .route(&at("alerts"), get(alerts))
         .route(&at("rules"), get(rules))
         .route(&at("rules/status"), get(status))
         .route(&at("explain"), post(explain));
@@ -68,6 +69,10 @@ async fn health(State(admin): State<Admin>) -> Json<Value> {
         "flights": admin.engine.flights.len(),
         "tasks": crate::base::tasks::running(),
     }))
+}
+
+async fn alerts(State(admin): State<Admin>) -> Json<Value> {
+    Json(json!({ "alerts": admin.watchman.all() }))
 }
 
 async fn rules(State(admin): State<Admin>) -> Json<Value> {

@@ -41,6 +41,12 @@ fn node(admin: &Admin, text: &mut Exposition) {
     let help = "When the rules in force were read, in seconds since the epoch.";
     text.family("cistern_config_last_reload_success_timestamp_seconds", Kind::Gauge, help)
         .sample(&[], Seconds(rules.in_force_at_ms * 1_000));
+    let help = "Whether somebody should look; what is behind it is told by `cistern alerts`.";
+    text.family("cistern_alert_active", Kind::Gauge, help);
+    for alert in admin.watchman.all() {
+        let labels = [("alert", alert.alert), ("severity", alert.severity.as_str())];
+        text.sample(&labels, u8::from(alert.active));
+    }
     let help = "The program.";
     text.family("cistern_build", Kind::Info, help)
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);

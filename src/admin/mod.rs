@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use crate::engine::Engine;
+use crate::jobs::watch::Watchman;
 
 pub use audit::{Audit, Change};
 pub use purge::Remembered;
@@ -56,6 +57,8 @@ pub struct Admin {
     pub engine: Arc<Engine>,
     /// Whether the node serves.
     pub health: Arc<Health>,
+    /// Who looks at how it does.
+    pub watchman: Arc<Watchman>,
     /// Where the proxy listens.
     pub proxy: Option<SocketAddr>,
     /// Reads the rules again.

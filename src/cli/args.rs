@@ -40,6 +40,8 @@ pub enum Verb {
     Flush(Flush),
     /// Numbers of a running node.
     Stats(Node),
+    /// What somebody should look at, with the likely cause and what to call next.
+    Alerts(Node),
     /// Make, list and revoke tokens of the admin API.
     #[command(subcommand)]
     Tokens(TokensVerb),

@@ -2,6 +2,7 @@
 //! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 nobody reached, 5 not allowed, 78 bad
 //! configuration.
 
+mod alerts;
 pub mod args;
 mod check;
 mod client;
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Purge(asked) => purge::purge(&asked),
         Verb::Flush(asked) => purge::flush(&asked),
         Verb::Stats(node) => stats::stats(&node),
+        Verb::Alerts(node) => alerts::alerts(&node),
         Verb::Audit(node) => client::audit(&node),
         Verb::Tokens(verb) => tokens::tokens(&verb),
         Verb::Schema => {

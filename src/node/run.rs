@@ -6,21 +6,22 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::tokens::Tokens;
 use crate::admin::{Admin, Health};
+use crate::base::tasks;
 use crate::base::units::Span;
-use crate::base::{limits, tasks};
 use crate::edge::{self, Edge, Listener, Peer};
 use crate::engine::{Engine, Worker};
+use crate::jobs::watch::Watchman;
 use crate::node::build;
 use crate::node::front::Front;
 use crate::node::load;
 use crate::node::reload::Reloader;
 use crate::node::settings::Settings;
+use crate::node::tend::tend;
 use crate::node::tokens;
 use crate::node::watch::{Nudge, Watch};
 use crate::origin::Upstreams;
@@ -108,7 +109,9 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let proxy = edge.addresses().first().copied();
-    let admin = start_admin(&settings, proxy, &engine, &reloader, &health).await?;
+    let watchman = Arc::new(Watchman::new(settings.memory));
+    let doors = Doors { health: &health, watchman: &watchman, reloader: &reloader };
+    let admin = start_admin(&settings, proxy, &engine, &doors).await?;
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
     let mut stdout = std::io::stdout();
     // A closed standard output is no reason not to serve.
@@ -121,7 +124,7 @@ async fn live(settings: Settings, engine: Arc<Engine>) -> Result<(), StartError>
         .name("cistern-rules".to_owned())
         .spawn(move || follow(&watch, &watcher))
         .map_err(system("the thread that watches rules"))?;
-    tend(&engine);
+    tend(&engine, &watchman);
     let fleet = join_fleet(&engine)?;
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
@@ -156,22 +159,29 @@ fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartEr
     Edge::start(listeners, options, make).map_err(system("the workers"))
 }
 
+/// What the admin listener tells of beside the engine.
+struct Doors<'a> {
+    health: &'a Arc<Health>,
+    watchman: &'a Arc<Watchman>,
+    reloader: &'a Arc<Reloader>,
+}
+
 async fn start_admin(
     settings: &Settings,
     proxy: Option<SocketAddr>,
     engine: &Arc<Engine>,
-    reloader: &Arc<Reloader>,
-    health: &Arc<Health>,
+    doors: &Doors<'_>,
 ) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = settings.admin else { return Ok(None) };
     let tokens = Tokens::new(settings.tokens_file.clone(), tokens::read)
         .map_err(std::io::Error::other)
         .map_err(system("the tokens of the admin API (admin.tokens_file)"))?;
-    let reload = Arc::clone(reloader);
-    let status = Arc::clone(reloader);
+    let reload = Arc::clone(doors.reloader);
+    let status = Arc::clone(doors.reloader);
     let admin = Admin {
         engine: Arc::clone(engine),
-        health: Arc::clone(health),
+        health: Arc::clone(doors.health),
+        watchman: Arc::clone(doors.watchman),
         proxy,
         reload: Arc::new(move || reload.reload().into()),
         status: Arc::new(move || status.status().into()),
@@ -242,41 +252,6 @@ fn join_fleet(engine: &Arc<Engine>) -> Result<Option<FleetThread>, StartError> {
         .spawn(move || runtime.block_on(live))
         .map_err(system("the thread of the shared level"))?;
     Ok(Some(FleetThread { stop, thread }))
-}
-
-/// Work of every second: expired entries leave, and the clock takes the wall's time again.
-fn tend(engine: &Arc<Engine>) {
-    const EVERY: Duration = Duration::from_secs(1);
-    let engine = Arc::clone(engine);
-    tasks::tend(async move {
-        loop {
-            tokio::time::sleep(EVERY).await;
-            engine.l1.tend();
-            for gone in engine.l1.evictions() {
-                let cause = if gone.by_ttl { "ttl" } else { "size" };
-                let event = Event::Evict { kind: &gone.kind, key: gone.key.text(), cause };
-                engine.telemetry.tell(engine.clock.now(), &event);
-            }
-            engine.relieve();
-            align(&engine);
-        }
-    });
-}
-
-/// Takes the wall's time again.
-fn align(engine: &Engine) {
-    let moved_ms = engine.clock.align();
-    if let Some(fleet) = &engine.fleet {
-        fleet.clock_moved(moved_ms);
-        // A process that was suspended has missed orders without noticing the time.
-        if moved_ms.unsigned_abs() > fleet.config().lag_max.as_millis() {
-            engine.trust.forget();
-        }
-    }
-    // What is stored has its times from a clock that was ahead, and would live longer by this one.
-    if moved_ms < -limits::CLOCK_SET_BACK.as_millis().cast_signed() {
-        engine.distrust();
-    }
 }
 
 async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {

@@ -1,6 +1,7 @@
 //! What scrapers read, held to the grammar of both formats and to what clients did.
 
 use std::fs;
+use std::process::Command;
 
 use cistern::admin::tokens::Role;
 use serde_json::{Value, json};
@@ -291,4 +292,40 @@ fn stats_tell_requests_apart() {
     assert_eq!(origin["asked"], json!({ "2xx": 3 }));
     assert_eq!((&told["whole"]["requests"], &told["requests"]), (&json!(5), &json!(5)));
     assert_eq!(told["events"]["hit"], 2);
+}
+
+#[test]
+fn an_alert_is_raised_and_cleared_where_operators_look() {
+    let (mut redis, origin) = (Server::start(), Versions::start());
+    let config = settings(&redis.url());
+    let node = in_front_of(origin.address()).config(&config).rules(RULES).start();
+    let admin = node.admin();
+    let alerts = || ask("GET", "/api/v1/admin/alerts").host(&admin).to(&admin).json();
+    let down = |told: &Value| {
+        let all = told["alerts"].as_array().unwrap();
+        all.iter().find(|one| one["alert"] == "redis-down").unwrap().clone()
+    };
+    let labels = [("alert", "redis-down"), ("severity", "critical")];
+    let logs = |line: &str| until(line, || node.log_so_far().contains(line));
+    let gauge = || scrape(&node, None).sum("cistern_alert_active", &labels);
+    logs(" REDIS joined ");
+    assert_eq!(down(&alerts())["active"], false);
+    assert!(gauge() < 0.5);
+    let verb = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cistern"));
+        command.args(words).args(["--admin", &format!("http://{admin}")]).env_clear();
+        String::from_utf8(command.output().expect("the binary").stdout).unwrap()
+    };
+    assert_eq!(verb(&["alerts"]), "no alerts\n");
+    redis.kill();
+    node.get("/docs/1").with_status(200);
+    logs(" ALERT raised alert=redis-down severity=critical ");
+    let told = down(&alerts());
+    assert_eq!((&told["active"], &told["command"]), (&json!(true), &json!("cistern doctor")));
+    assert!(gauge() > 0.5);
+    let text = verb(&["alerts"]);
+    assert!(text.starts_with("critical  redis-down") && text.contains("cistern doctor"), "{text}");
+    redis.restart();
+    logs(" ALERT cleared alert=redis-down severity=critical ");
+    assert!(gauge() < 0.5);
 }
