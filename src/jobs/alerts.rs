@@ -47,13 +47,15 @@ struct Bound {
     command: &'static str,
 }
 
+const REDIS_MEMORY: &str = "maxmemory is too small for what is kept there, and the policy lets \
+                            nothing go: soon nothing new is put";
 const MEMORY: &str = "`memory` is too small for l1.size and the answers on their way, or the \
                       machine has less to give";
 const HIT_RATIO: &str = "lifetimes are short, purges are wide, keys are too fine, or answers may \
                          not be stored; the reasons are in cistern_not_stored_total";
 
 /// All bounds, the worst first.
-const BOUNDS: [Bound; 7] = [
+const BOUNDS: [Bound; 9] = [
     Bound {
         name: "redis-down",
         severity: Severity::Critical,
@@ -62,6 +64,16 @@ const BOUNDS: [Bound; 7] = [
         clear: 0.0,
         holds: Span::from_secs(3),
         cause: "a server of the shared level does not answer, or refuses this node",
+        command: "cistern doctor",
+    },
+    Bound {
+        name: "redis-memory",
+        severity: Severity::Critical,
+        measure: Measure::ServersFull,
+        raise: 90.0,
+        clear: 85.0,
+        holds: Span::from_secs(5),
+        cause: REDIS_MEMORY,
         command: "cistern doctor",
     },
     Bound {
@@ -83,6 +95,16 @@ const BOUNDS: [Bound; 7] = [
         holds: Span::from_secs(60),
         cause: HIT_RATIO,
         command: "cistern stats",
+    },
+    Bound {
+        name: "redis-memory",
+        severity: Severity::Warning,
+        measure: Measure::ServersFull,
+        raise: 80.0,
+        clear: 75.0,
+        holds: Span::from_secs(5),
+        cause: REDIS_MEMORY,
+        command: "cistern doctor",
     },
     Bound {
         name: "memory",

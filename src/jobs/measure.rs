@@ -23,6 +23,8 @@ pub struct Reading {
     pub memory: u64,
     /// Servers of the shared level that are not asked now; `None` without such a level.
     pub servers_away: Option<usize>,
+    /// How full the fullest of them is that may not evict, in percent.
+    pub servers_full: Option<f64>,
 }
 
 /// What an alert looks at.
@@ -30,6 +32,8 @@ pub struct Reading {
 pub enum Measure {
     /// Servers of the shared level that are not asked.
     ServersAway,
+    /// How full the fullest of them is that may not evict, in percent.
+    ServersFull,
     /// The share of `memory` that the process holds, in percent.
     Memory,
     /// The share of cacheable requests that came from the cache, in percent.
@@ -46,6 +50,7 @@ impl Measure {
     pub fn of(self, now: &Reading, before: &Reading) -> Option<f64> {
         match self {
             Self::ServersAway => now.servers_away.map(|away| away as f64),
+            Self::ServersFull => now.servers_full,
             Self::Memory => {
                 let memory = (now.memory > 0).then_some(now.memory as f64)?;
                 Some(100.0 * now.resident? as f64 / memory)
@@ -73,7 +78,9 @@ impl Measure {
         match self {
             Self::ServersAway => format!("{value:.0}"),
             Self::Latency => format!("{value:.0} ms"),
-            Self::Memory | Self::HitRatio | Self::EarlyEvictions => format!("{value:.0} %"),
+            Self::ServersFull | Self::Memory | Self::HitRatio | Self::EarlyEvictions => {
+                format!("{value:.0} %")
+            }
         }
     }
 }
@@ -112,6 +119,7 @@ mod tests {
         let none = Reading::default();
         let all = [
             Measure::ServersAway,
+            Measure::ServersFull,
             Measure::Memory,
             Measure::HitRatio,
             Measure::Latency,
@@ -124,11 +132,12 @@ mod tests {
             evicted: 200,
             evicted_early: 150,
             servers_away: Some(0),
+            servers_full: Some(12.5),
             ..Reading::default()
         };
         assert_eq!(
             all.map(|measure| measure.of(&some, &none)),
-            [Some(0.0), Some(90.0), None, None, Some(75.0)]
+            [Some(0.0), Some(12.5), Some(90.0), None, None, Some(75.0)]
         );
         assert_eq!(Measure::Memory.shown(90.4), "90 %");
     }

@@ -8,6 +8,7 @@ use super::measure::Reading;
 use crate::base::clock::{Clock, Timestamp};
 use crate::engine::Engine;
 use crate::store::l1::Evicted;
+use crate::store::redis::fleet::Filled;
 use crate::telemetry::event::Event;
 use crate::telemetry::process::Usage;
 
@@ -78,6 +79,11 @@ impl Watchman {
             evicted_early: self.evicted_early.load(Ordering::Relaxed),
             resident: Usage::resident(),
             memory: self.memory,
+            servers_full: engine
+                .fleet
+                .as_ref()
+                .and_then(|fleet| fleet.fullest())
+                .map(Filled::percent),
             servers_away: engine.fleet.as_ref().map(|fleet| {
                 let servers = fleet.snapshot().servers;
                 let mut masters = servers.iter().filter(|server| server.role == "master");

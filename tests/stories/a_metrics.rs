@@ -329,3 +329,17 @@ fn an_alert_is_raised_and_cleared_where_operators_look() {
     logs(" ALERT cleared alert=redis-down severity=critical ");
     assert!(gauge() < 0.5);
 }
+
+#[test]
+fn a_redis_that_may_not_evict_is_told_before_it_refuses() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let node = in_front_of(origin.address()).config(&settings(&redis.url())).start();
+    let logs = |line: &str| until(line, || node.log_so_far().contains(line));
+    logs(" REDIS joined ");
+    let used: u64 = redis.info("used_memory").parse().expect("a number");
+    redis.cli(&["CONFIG", "SET", "maxmemory", &(used * 100 / 95).to_string()]);
+    logs(" ALERT raised alert=redis-memory severity=critical ");
+    // One that may evict is full as a rule.
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "volatile-lfu"]);
+    logs(" ALERT cleared alert=redis-memory severity=critical ");
+}

@@ -120,6 +120,20 @@ fn a_server_that_is_away_is_told_within_seconds() {
 }
 
 #[test]
+fn a_server_that_fills_is_told_before_it_is_full() {
+    let mut node = Node::new();
+    node.reading.servers_full = Some(84.0);
+    node.lives(11, 0, 0);
+    assert_eq!(node.active(), [("redis-memory", Warning)]);
+    node.reading.servers_full = Some(96.0);
+    node.lives(11, 0, 0);
+    assert_eq!(node.active(), [("redis-memory", Critical), ("redis-memory", Warning)]);
+    node.reading.servers_full = None;
+    node.lives(11, 0, 0);
+    assert_eq!(node.active(), []);
+}
+
+#[test]
 fn what_is_slow_and_what_leaves_early_is_told() {
     let mut node = Node::new();
     for _ in 0..90 {

@@ -22,6 +22,7 @@ mod snapshot;
 mod stats;
 mod sweep;
 mod waits;
+mod weigh;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -55,6 +56,7 @@ pub use read::{Found, Standing, Wanted};
 pub use snapshot::{ServerSeen, Snapshot};
 pub use stats::{FIND_RESULTS, PUT_RESULTS, Stats, Tally};
 pub use waits::Place as WaitingPlace;
+pub use weigh::Filled;
 
 use orders::{Confirmations, Settled};
 use waits::Waits;
@@ -180,6 +182,8 @@ pub struct Fleet {
     seen: Mutex<ServersSeen>,
     tokens: AtomicU64,
     stats: Stats,
+    /// The fullest server that may not evict.
+    fullest: Mutex<Option<Filled>>,
     /// What its news do, once it runs.
     effects: OnceLock<Weak<dyn Effects>>,
     /// The channel on which other programs give orders.
@@ -255,6 +259,7 @@ impl Fleet {
             seen: Mutex::default(),
             tokens: AtomicU64::new(0),
             stats: Stats::default(),
+            fullest: Mutex::default(),
             effects: OnceLock::new(),
             events: watch::Sender::new(None),
         })
@@ -305,6 +310,7 @@ impl Fleet {
             self.listen(effects),
             self.listen_to_keys(effects.as_ref()),
             self.sweep_behind(effects.as_ref()),
+            self.weigh_servers(),
         );
     }
 
