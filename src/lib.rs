@@ -17,6 +17,7 @@ pub mod store;
 pub mod engine;
 
 pub mod edge;
+pub mod jobs;
 
 pub mod admin;
 

@@ -17,6 +17,7 @@ use cistern::base::limits as l;
 use cistern::base::reason::Reason;
 use cistern::base::units::Span;
 use cistern::cli::Exit;
+use cistern::jobs::alerts::Alerts;
 use cistern::telemetry::event;
 
 fn text_of(name: &str) -> String {
@@ -118,6 +119,39 @@ fn every_call_is_listed_with_its_role() {
     told.sort();
     known.sort();
     assert_eq!(told, known);
+}
+
+#[test]
+fn every_metric_is_listed() {
+    let files = ["metrics.rs", "metrics/traffic.rs", "metrics/levels.rs"];
+    let sources = files.map(|file| text_of(&format!("src/admin/{file}"))).concat();
+    let quoted = sources.split('"').filter(|word| word.starts_with("cistern_"));
+    let known: BTreeSet<String> =
+        quoted.filter(|word| !word.contains(' ')).map(str::to_owned).collect();
+    assert!(known.len() > 20, "{known:?}");
+    let cells = table("| metric | labels | counts |").into_iter().map(|row| row[0].clone());
+    let told: BTreeSet<String> = cells
+        .flat_map(|cell| cell.split('`').map(str::to_owned).collect::<Vec<_>>())
+        .filter(|word| word.starts_with("cistern_"))
+        .map(|word| {
+            let bare = word.strip_suffix("_total").or_else(|| word.strip_suffix("_info"));
+            bare.unwrap_or(&word).to_owned()
+        })
+        .collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn every_alert_is_listed() {
+    let known: BTreeSet<String> =
+        Alerts::default().all().iter().map(|alert| alert.alert.to_owned()).collect();
+    assert_eq!(words("| alert | warning | critical |"), known);
+    for alert in Alerts::default().all() {
+        let rows = table("| alert | warning | critical |");
+        let row = rows.iter().find(|row| row[0].trim_matches('`') == alert.alert).unwrap();
+        let cell = if alert.severity.as_str() == "warning" { &row[1] } else { &row[2] };
+        assert_eq!(*cell, alert.bound, "{}", alert.alert);
+    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::admin::calls::{CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
-use crate::admin::{Admin, bypass, entries, purge, rules, top};
-use crate::base::limits;
+use crate::admin::{Admin, bypass, entries, metrics, purge, rules, stats, top};
+use crate::base::{limits, names};
 use crate::engine::explain::{self, Question};
 
 /// All calls, each behind the role that it needs.
@@ -44,7 +44,9 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, "/livez") => get(|| async { "ok\n" }),
         (_, "/readyz" | "/startupz") => get(ready),
         (_, "health") => get(health),
-        (_, "stats") => get(stats),
+        (_, "stats") => get(stats::stats),
+        (_, names::METRICS) => get(metrics::metrics),
+        (_, "alerts") => get(alerts),
         (_, "top") => get(top::top),
         (_, "keys") => get(entries::keys),
         ("GET", "entry") => get(entries::entry),
@@ -90,43 +92,8 @@ async fn health(State(admin): State<Admin>) -> Json<Value> {
     }))
 }
 
-async fn stats(State(admin): State<Admin>) -> Json<Value> {
-    let engine = &admin.engine;
-    let counts: serde_json::Map<String, Value> = engine
-        .telemetry
-        .counts()
-        .into_iter()
-        .map(|(name, count)| (name.to_ascii_lowercase(), count.into()))
-        .collect();
-    let kinds: Vec<Value> = engine
-        .l1
-        .stats()
-        .iter()
-        .map(|kind| {
-            json!({
-                "type": &*kind.name,
-                "entries": kind.entries,
-                "bytes": kind.bytes,
-                "budget_bytes": kind.budget,
-                "evictions_by_size": kind.evictions_by_size,
-                "evictions_by_ttl": kind.evictions_by_ttl,
-            })
-        })
-        .collect();
-    let requests = engine.requests.load(Ordering::Relaxed).saturating_sub(1);
-    let transit = json!({
-        "bytes": engine.transit.used(),
-        "budget_bytes": engine.transit.limit(),
-    });
-    let l2 = engine.fleet.as_ref().map(|fleet| fleet.snapshot());
-    Json(json!({
-        "requests": requests,
-        "events": counts,
-        "types": kinds,
-        "transit": transit,
-        "bypass": bypass::told(engine),
-        "l2": l2,
-    }))
+async fn alerts(State(admin): State<Admin>) -> Json<Value> {
+    Json(json!({ "alerts": admin.watchman.all() }))
 }
 
 async fn audit(State(admin): State<Admin>) -> Json<Value> {

@@ -34,12 +34,14 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 23] = [
+pub const CALLS: [Call; 25] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
     open("health"),
     call("GET", "stats", Role::Read),
+    call("GET", names::METRICS, Role::Read),
+    call("GET", "alerts", Role::Read),
     call("GET", "top", Role::Read),
     call("GET", "keys", Role::Read),
     call("GET", "entry", Role::Read),

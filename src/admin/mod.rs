@@ -8,8 +8,10 @@ mod bypass;
 pub mod calls;
 mod door;
 mod entries;
+mod metrics;
 mod purge;
 mod rules;
+mod stats;
 pub mod tokens;
 mod top;
 
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::engine::Engine;
+use crate::jobs::watch::Watchman;
 
 pub use audit::{Audit, Change};
 pub use purge::Remembered;
@@ -38,6 +41,8 @@ pub struct Admin {
     pub engine: Arc<Engine>,
     /// Whether the node serves.
     pub health: Arc<Health>,
+    /// Who looks at how it does.
+    pub watchman: Arc<Watchman>,
     /// Where the proxy listens.
     pub proxy: Option<SocketAddr>,
     /// Who reads the rules.

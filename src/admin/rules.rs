@@ -25,6 +25,8 @@ pub struct RulesStatus {
     pub errors: Vec<String>,
     /// When, in milliseconds since the epoch.
     pub read_at_ms: u64,
+    /// When the rules that are in force were read, in milliseconds since the epoch.
+    pub in_force_at_ms: u64,
     /// How often rules were put in force.
     pub generation: u64,
 }

@@ -11,6 +11,10 @@ pub struct RouteId(pub u16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KindId(pub u16);
 
+/// An origin's place in the rulebook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OriginId(pub u16);
+
 /// The process-wide counter that every invalidation order raises. A fetch remembers the tick it was
 /// born under; whoever was born before an order may not undo it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -240,3 +240,21 @@ pub const TOKENS_FILE_BYTES_MAX: u64 = 1_024 * 1_024;
 
 /// A file with certificates or their key. The authorities of a whole system take some 300 KiB.
 pub const PEM_FILE_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+
+/// Rules, and origins, that are metered each by its own name, those that are gone from the rules
+/// among them; the others share one meter. One with traffic takes some 30 KiB for each four
+/// threads.
+pub const METERED_MAX: usize = 1_000;
+
+/// Threads that meter without meeting each other; more share. Machines beyond it serve many
+/// requests between two that meet.
+pub const METER_LANES_MAX: usize = 16;
+
+/// How far the readings are apart that alerts compare.
+pub const ALERT_READ_EVERY: Span = Span::from_secs(10);
+
+/// So many of them: ratios and times are those of the last five minutes.
+pub const ALERT_READINGS_MAX: usize = 30;
+
+/// With fewer requests, or evictions, in that time nothing is said of their ratios.
+pub const ALERT_TRAFFIC_MIN: u64 = 100;

@@ -9,6 +9,7 @@ pub mod forwarded;
 pub mod ids;
 pub mod limits;
 pub mod names;
+pub mod outcome;
 pub mod plain;
 pub mod reason;
 pub mod tasks;

@@ -37,6 +37,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// The root of the admin API.
 pub const ADMIN_ROOT: &str = "/api/v1/admin";
 
+/// Where scrapers find the metrics.
+pub const METRICS: &str = "/metrics";
+
 /// Begins every variable of the environment that is a setting: `CISTERN_L1__SIZE`.
 pub const VARIABLE_PREFIX: &str = "CISTERN_";
 /// Stands for `--config`.

@@ -13,6 +13,11 @@ macro_rules! reasons {
             /// Every reason, for tables and tests.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// Its place in [`Reason::ALL`].
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+
             /// The stable word.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -184,6 +189,7 @@ mod tests {
         words.sort_unstable();
         words.dedup();
         assert_eq!(words.len(), Reason::ALL.len());
+        assert!(Reason::ALL.iter().enumerate().all(|(at, reason)| reason.index() == at));
         assert!(words.iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
     }
 }

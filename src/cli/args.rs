@@ -56,6 +56,8 @@ pub enum Verb {
     Stats(Node),
     /// The keys that are asked for, missed or dearest most, shown anew each second.
     Top(Top),
+    /// What somebody should look at, with the likely cause and what to call next.
+    Alerts(Node),
     /// Make, list and revoke tokens of the admin API.
     #[command(subcommand)]
     Tokens(TokensVerb),

@@ -2,6 +2,7 @@
 //! 0 done, 1 failed, 2 wrong usage, 3 differences found, 4 nobody reached, 5 not allowed, 78 bad
 //! configuration.
 
+mod alerts;
 pub mod args;
 mod bypass;
 mod check;
@@ -84,6 +85,7 @@ pub fn main() -> ExitCode {
         Verb::Put(asked) => entries::put(&asked),
         Verb::Bypass(asked) => bypass::bypass(&asked),
         Verb::Stats(node) => stats::stats(&node),
+        Verb::Alerts(node) => alerts::alerts(&node),
         Verb::Audit(node) => client::audit(&node),
         Verb::Tokens(verb) => tokens::tokens(&verb),
         Verb::Schema => {

@@ -56,32 +56,95 @@ fn table(told: &Value) -> String {
         let counts = ["hits", "misses", "puts", "faults"];
         rows.extend(counts.map(|name| row(&format!("L2 {name}"), number(&l2[name]))));
     }
-    rows.push(String::new());
-    rows.push(kind_row(
-        ["type", "entries", "bytes", "budget", "evicted", "expired"].map(String::from),
-    ));
-    for kind in told["types"].as_array().into_iter().flatten() {
-        let name = kind["type"].as_str().filter(|name| !name.is_empty()).unwrap_or("-");
-        let size = |field: &str| ByteSize(number(&kind[field])).to_string();
-        let count = |field: &str| number(&kind[field]).to_string();
-        rows.push(kind_row([
-            name.to_owned(),
-            count("entries"),
-            size("bytes"),
-            size("budget_bytes"),
-            count("evictions_by_size"),
-            count("evictions_by_ttl"),
-        ]));
-    }
+    rows.extend(traffic(told));
+    rows.extend(levels(told));
+    rows.extend(kinds(told));
     rows.join("\n") + "\n"
+}
+
+/// Columns of requests, each with where its number stands.
+const TRAFFIC: [(&str, &str); 12] = [
+    ("requests", "/requests"),
+    ("L1 hits", "/hits/l1"),
+    ("L2 hits", "/hits/l2"),
+    ("stale", "/stale"),
+    ("misses", "/misses"),
+    ("joined", "/coalesced"),
+    ("bypass", "/bypass"),
+    ("errors", "/errors"),
+    ("hit ratio", "/hit_ratio"),
+    ("sent", "/bytes_sent"),
+    ("p50 ms", "/p50_ms"),
+    ("p99 ms", "/p99_ms"),
+];
+
+/// A table of requests for each thing that they can be told apart by, where there were any.
+fn traffic(told: &Value) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (list, name) in [("rules", "rule"), ("types", "type"), ("origins", "origin")] {
+        let all = told[list].as_array().into_iter().flatten();
+        let busy: Vec<&Value> = all.filter(|one| number(&one["requests"]) > 0).collect();
+        if busy.is_empty() {
+            continue;
+        }
+        rows.push(String::new());
+        rows.push(cells(name, TRAFFIC.map(|(heading, _)| heading.to_owned())));
+        for one in busy {
+            let cell = |(_, at): (&str, &str)| cell(at, one.pointer(at).unwrap_or(&Value::Null));
+            rows.push(cells(named(one, name), TRAFFIC.map(cell)));
+        }
+    }
+    rows
+}
+
+fn levels(told: &Value) -> Vec<String> {
+    let mut rows = Vec::new();
+    for level in told["levels"].as_array().into_iter().flatten() {
+        if rows.is_empty() {
+            rows.push(String::new());
+            let headings = ["answered", "sent", "p50 ms", "p99 ms", "entries", "bytes"];
+            rows.push(cells("level", headings.map(String::from)));
+        }
+        let fields = ["/answered", "/bytes_sent", "/p50_ms", "/p99_ms", "/entries", "/bytes"];
+        let cell = |at: &str| cell(at, level.pointer(at).unwrap_or(&Value::Null));
+        rows.push(cells(named(level, "level"), fields.map(cell)));
+    }
+    rows
+}
+
+fn kinds(told: &Value) -> Vec<String> {
+    let headings = ["entries", "bytes", "budget", "evicted", "expired"];
+    let mut rows = vec![String::new(), cells("type", headings.map(String::from))];
+    let fields = ["/entries", "/bytes", "/budget_bytes", "/evictions_by_size", "/evictions_by_ttl"];
+    for kind in told["types"].as_array().into_iter().flatten() {
+        let cell = |at: &str| cell(at, kind.pointer(at).unwrap_or(&Value::Null));
+        rows.push(cells(named(kind, "type"), fields.map(cell)));
+    }
+    rows
+}
+
+fn named<'a>(of: &'a Value, name: &str) -> &'a str {
+    of[name].as_str().filter(|name| !name.is_empty()).unwrap_or("-")
+}
+
+/// A value as people read it; what nobody knows is a dash.
+fn cell(at: &str, value: &Value) -> String {
+    match value.as_f64() {
+        None => "-".to_owned(),
+        Some(ratio) if at.ends_with("ratio") => format!("{:.1} %", 100.0 * ratio),
+        Some(ms) if at.ends_with("_ms") => format!("{ms:.2}"),
+        Some(_) if at.contains("bytes") => ByteSize(number(value)).to_string(),
+        Some(_) => number(value).to_string(),
+    }
+}
+
+/// A name, and numbers in columns.
+fn cells<const N: usize>(name: &str, cells: [String; N]) -> String {
+    cells.iter().fold(format!("{name:18}"), |row, cell| row + &format!(" {cell:>10}"))
 }
 
 fn row(name: &str, value: impl std::fmt::Display) -> String {
     format!("{name:18} {:>14}", value.to_string())
-}
-
-fn kind_row([name, entries, bytes, budget, evicted, expired]: [String; 6]) -> String {
-    format!("{name:18} {entries:>10} {bytes:>12} {budget:>12} {evicted:>10} {expired:>10}")
 }
 
 #[cfg(test)]
@@ -106,6 +169,44 @@ mod tests {
         assert!(!super::table(&json!({})).contains("ratio"), "nobody asked anything yet");
         let on = super::table(&json!({ "bypass": { "on": true } }));
         assert!(on.contains("bypass") && !table.contains("bypass"), "{on}");
+    }
+
+    #[test]
+    fn requests_are_shown_by_rule_and_origin() {
+        let busy = json!({
+            "requests": 4, "hits": { "l1": 2, "l2": 0 }, "misses": 1, "bypass": 1, "errors": 0,
+            "hit_ratio": 0.666_7, "bytes_sent": 3_000, "p50_ms": 0.25, "p99_ms": null,
+        });
+        let with = |name: &str, value: &str| {
+            let mut told = busy.clone();
+            told[name] = value.into();
+            told
+        };
+        let told = json!({
+            "rules": [with("rule", "docs"), { "rule": "idle", "requests": 0 }],
+            "origins": [with("origin", "shop")],
+            "levels": [{ "level": "l1", "answered": 2, "p50_ms": 0.25, "bytes": 5_000 }],
+        });
+        let table = table(&told);
+        let line = |name: &str| {
+            let words = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            words.into_iter().find(|words| words.first() == Some(&name)).unwrap_or_default()
+        };
+        assert_eq!(
+            line("docs"),
+            line("shop")
+                .iter()
+                .map(|word| match *word {
+                    "shop" => "docs",
+                    word => word,
+                })
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(line("docs")[1..4], ["4", "2", "0"]);
+        assert!(line("docs").contains(&"66.7") && line("docs").contains(&"0.25"), "{table}");
+        assert_eq!(line("docs").last(), Some(&"-"), "nobody knows it");
+        assert!(line("idle").is_empty(), "{table}");
+        assert_eq!(line("l1")[1], "2", "{table}");
     }
 
     #[test]

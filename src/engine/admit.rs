@@ -125,6 +125,7 @@ impl Plan {
             outcome,
             key: Some(self.key.clone()),
             route: self.routed.route.clone(),
+            origin: Some(self.routed.origin.id),
             ..Account::default()
         }
     }
@@ -140,6 +141,7 @@ impl Routed {
             reason: Some(reason),
             note: self.note.clone().into(),
             route: self.route.clone(),
+            origin: Some(self.origin.id),
             ..Account::default()
         }
     }

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::engine::admit::Plan;
 use crate::engine::lookup::{self, Look};
 use crate::engine::marks::Marks;
+use crate::engine::metering;
 use crate::engine::reply::Pieces;
 use crate::engine::respond::{self, OUR_VIA};
 use crate::engine::transit::{Account, Outcome, Transit};
@@ -56,9 +57,9 @@ pub(super) fn answer(
     out.extend_from_slice(b"\r\n");
     respond::tell(engine, &account, now);
     engine.hot.note(transit.id, &account);
-    if engine.telemetry.access.is_on() {
-        respond::write_line(engine, transit, &account, status, body.left(), true);
-    }
+    let micros = transit.micros();
+    metering::ready(engine, &account, micros);
+    respond::sent_whole(engine, transit, &account, status, (micros, body.left()));
     Some(body)
 }
 

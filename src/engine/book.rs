@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use crate::base::ids::OriginId;
 use crate::base::limits;
 use crate::base::units::Span;
 use crate::engine::pace::Pace;
 use crate::entry::Place;
 use crate::origin::{Keep, PhaseLimits, Slots, Spec, Target, TargetError};
 use crate::rules::{Asked, Captures, OriginSpec, Route, Rulebook};
+use crate::telemetry::ledger::{Ledger, OriginMeter, RuleMeter};
 
 /// The rules in force.
 #[derive(Debug)]
@@ -18,11 +20,16 @@ pub struct Book {
     upstreams: Vec<Arc<Upstream>>,
     places: Vec<Arc<Place>>,
     plain: Arc<Place>,
+    /// By the routes' numbers.
+    meters: Vec<Arc<RuleMeter>>,
+    plain_meter: Arc<RuleMeter>,
 }
 
 /// An origin that can be asked.
 #[derive(Debug)]
 pub struct Upstream {
+    /// Its place in the rulebook.
+    pub id: OriginId,
     /// Its name in the rules.
     pub name: Arc<str>,
     /// How it is asked.
@@ -35,6 +42,8 @@ pub struct Upstream {
     pub timeout: Span,
     /// How long it takes, as far as is known.
     pub pace: Pace,
+    /// What is counted of it.
+    pub meter: Arc<OriginMeter>,
 }
 
 /// What is wrong with an origin's address.
@@ -53,18 +62,47 @@ impl Book {
             upstreams: Vec::new(),
             places: Vec::new(),
             plain: Arc::default(),
+            meters: Vec::new(),
+            plain_meter: Arc::default(),
         }
     }
 
     /// Makes compiled rules ready to run.
     pub fn new(rules: Rulebook) -> Result<Self, BookError> {
-        let upstreams = rules.origins.iter().map(Upstream::new).collect::<Result<_, _>>()?;
+        let upstreams = rules.origins.iter().enumerate().map(Upstream::new);
+        let upstreams = upstreams.collect::<Result<_, _>>()?;
         let place = |route: &Arc<Route>| {
             let (rule, kind) = (Some(Arc::clone(&route.name)), Arc::clone(&route.kind_name));
             Arc::new(Place { rule, kind })
         };
         let places = rules.routes.iter().map(place).collect();
-        Ok(Self { rules, upstreams, places, plain: Arc::default() })
+        let (meters, plain_meter) = (Vec::new(), Arc::default());
+        Ok(Self { rules, upstreams, places, plain: Arc::default(), meters, plain_meter })
+    }
+
+    /// The same, counting on in the ledger's meters of these names. Before a book is shared.
+    #[must_use]
+    pub fn metered(mut self, ledger: &Ledger) -> Self {
+        let of = |place: &Arc<Place>| {
+            ledger.rule(place.rule.as_deref().unwrap_or_default(), &place.kind)
+        };
+        self.meters = self.places.iter().map(of).collect();
+        self.plain_meter = ledger.rule("", "");
+        for upstream in self.upstreams.iter_mut().filter_map(Arc::get_mut) {
+            upstream.meter = ledger.origin(&upstream.name);
+        }
+        self
+    }
+
+    /// What is counted of a route; without one, of all that no rule takes.
+    pub fn meter(&self, route: Option<&Route>) -> &RuleMeter {
+        let own = route.and_then(|route| self.meters.get(usize::from(route.id.0)));
+        own.unwrap_or(&self.plain_meter)
+    }
+
+    /// An origin by its place.
+    pub fn upstream(&self, id: OriginId) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(usize::from(id.0))
     }
 
     /// The route of a request.
@@ -98,7 +136,7 @@ impl Book {
 }
 
 impl Upstream {
-    fn new(origin: &OriginSpec) -> Result<Arc<Self>, BookError> {
+    fn new((at, origin): (usize, &OriginSpec)) -> Result<Arc<Self>, BookError> {
         let wrong = |problem| BookError { name: origin.name.to_string(), problem };
         let mut target = Target::parse(&origin.url.to_string()).map_err(wrong)?;
         if let Some(host) = &origin.fixed_host {
@@ -115,12 +153,14 @@ impl Upstream {
         };
         let keep = Keep::default();
         Ok(Arc::new(Self {
+            id: OriginId(u16::try_from(at).unwrap_or(u16::MAX)),
             name: Arc::from(&*origin.name),
             spec: Spec { target, limits, keep, slots },
             fixed_host: origin.fixed_host.as_deref().map(Into::into),
             repeats: origin.retries > 0,
             timeout: origin.timeout,
             pace: Pace::default(),
+            meter: Arc::default(),
         }))
     }
 }

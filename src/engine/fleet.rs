@@ -24,8 +24,9 @@ use crate::store::fence::{Birth, Facts};
 use crate::store::gone::{Counts, Gone};
 use crate::store::l1::Landed;
 use crate::store::redis::fleet::{
-    Effects, Fleet, Found, Keeping, Lease, News, Receipt, Renewal, Standing, Wanted,
+    Effects, Fleet, Found, Keeping, Lease, Level, News, Receipt, Renewal, Standing, Wanted,
 };
+use crate::telemetry::ledger::OrderMeter;
 
 /// What a fetch holds in the shared level: the number it may put under, and the lease that others
 /// wait for. Dropped without a put, it gives the lease back.
@@ -191,7 +192,14 @@ async fn find(
         birth: birth.tick(),
         shapes: engine.l1.shapes(),
     };
+    let began = Instant::now();
     let found = fleet.find(&wanted, engine).await;
+    let result = match &found {
+        Ok(found) if !found.entries.is_empty() => 0,
+        Ok(_) => 1,
+        Err(_) => 2,
+    };
+    fleet.stats().finding.record(result, began.elapsed().as_micros() as u64);
     if found.is_err() {
         fleet.stats().faults.count();
     }
@@ -344,11 +352,17 @@ pub async fn order_all(
     // The node refuses frames that the order names before it acts on anything.
     let count = engine.fleet.as_ref().map(|fleet| fleet.give(order));
     let (tick, gone) = purge::carry_out(engine, order, by, rule, widened);
+    let began = Instant::now();
     let receipt = match (&engine.fleet, count, patience) {
         (Some(fleet), Some(count), Patience::Shared) => fleet.settled(count, None).await,
         (Some(fleet), Some(count), Patience::Nodes(wait)) => fleet.settled(count, Some(wait)).await,
         _ => Receipt::default(),
     };
+    if receipt.level > Level::Local {
+        let place = OrderMeter::place(by, purge::scope(order));
+        let micros = began.elapsed().as_micros() as u64;
+        engine.telemetry.ledger.orders.propagation.record(place, micros);
+    }
     let counts = match &engine.fleet {
         None => Counts::of(&gone, &[], Some(&Gone::default())),
         Some(_) => Counts::of(&gone, &receipt.others, receipt.l2.as_ref()),

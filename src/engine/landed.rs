@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::{StatusCode, header};
+use tokio::time::Instant;
 
 use crate::base::reason::Reason;
 use crate::engine::Worker;
@@ -15,7 +16,7 @@ use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::stream::Reader;
-use crate::engine::transit::{Account, Answer, Level, Outcome, Transit};
+use crate::engine::transit::{Account, Answer, Level, Outcome, Transit, Waited};
 use crate::entry::Entry;
 use crate::origin::OriginFault;
 use crate::policy::{self, Fwd, Selecting, Verdict};
@@ -56,13 +57,35 @@ impl From<Answer> for Next {
     }
 }
 
-/// What a landing means for one who waited for it.
+/// Waits for a landing. What it means for this request, with how long it waited for others.
 pub(super) async fn served(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
     flight: &Arc<Flight>,
     seat: Seated,
+) -> Next {
+    let (began, leads) = (Instant::now(), seat.leads);
+    let landing = flight.landing().await;
+    let micros = began.elapsed().as_micros() as u64;
+    let elsewhere = matches!(landing, Landing::Found { waited: true, .. });
+    // What its own look into the shared level took is nobody else's time.
+    let own_look = leads && matches!(landing, Landing::Found { waited: false, .. });
+    let mut next = means(worker, transit, plan, flight, seat, landing).await;
+    if let Next::Answer(answer) = &mut next {
+        answer.account.waited = (!own_look).then_some(Waited { micros, elsewhere });
+    }
+    next
+}
+
+/// What a landing means for one who waited for it.
+async fn means(
+    worker: &Worker,
+    transit: &Transit,
+    plan: &Plan,
+    flight: &Arc<Flight>,
+    seat: Seated,
+    landing: Landing,
 ) -> Next {
     let outcome = if seat.leads { Outcome::Miss } else { Outcome::Coalesced };
     let account = Account {
@@ -71,7 +94,7 @@ pub(super) async fn served(
         reason: seat.reason(),
         ..plan.account(outcome)
     };
-    match flight.landing().await {
+    match landing {
         Landing::Shared(head) => {
             if !seat.leads && !head.selecting.matches(&transit.parts.headers) {
                 let names = head.selecting.names();

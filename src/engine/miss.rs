@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
+use tokio::time::Instant;
 
 use crate::base::fault::Fault;
 use crate::engine::admit::Plan;
@@ -18,7 +19,7 @@ use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
-use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::engine::transit::{Account, Answer, Outcome, Transit, Waited};
 use crate::engine::{Engine, Worker};
 use crate::policy::{self, Fwd, Selecting};
 use crate::store::fence::Birth;
@@ -170,7 +171,10 @@ async fn joined(
     plan: &Plan,
     running: &Arc<Flight>,
 ) -> Option<Answer> {
-    let head = match running.landing().await {
+    let began = Instant::now();
+    let landing = running.landing().await;
+    let micros = began.elapsed().as_micros() as u64;
+    let head = match landing {
         Landing::Shared(head) => head,
         Landing::Renewed(_) | Landing::Stored | Landing::Found { .. } => return None,
         _ => return Some(pass::read(worker, transit, plan, None).await),
@@ -180,7 +184,8 @@ async fn joined(
     }
     if transit.parts.method == Method::HEAD {
         let account = Account { fwd: Some(Fwd::UriMiss), ..plan.account(Outcome::Coalesced) };
-        let account = Account { collapsed: true, ..account };
+        let waited = Some(Waited { micros, elsewhere: false });
+        let account = Account { collapsed: true, waited, ..account };
         let mut fields = head.fields.clone();
         if let Some(len) = head.len {
             fields.insert(header::CONTENT_LENGTH, len.into());

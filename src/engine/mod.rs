@@ -19,6 +19,7 @@ mod json;
 mod landed;
 mod lookup;
 mod marks;
+mod metering;
 mod miss;
 pub mod news;
 pub mod options;
@@ -179,6 +180,7 @@ impl Engine {
 
     /// Puts rules in force. Entries, connections and running requests stay as they are.
     pub fn apply(&self, book: Book) {
+        let book = book.metered(&self.telemetry.ledger);
         self.l1.reshape(&kinds(&book.rules), self.l1_size);
         if let Some(fleet) = &self.fleet {
             let events = book.rules.events.as_ref().map(|events| events.channel.clone());
@@ -284,7 +286,11 @@ impl Worker {
         if self.engine.transit.is_exhausted() {
             return Err(OriginFault::Memory);
         }
-        let mut inbound = self.upstreams.ask(&routed.origin.spec, request, options).await?;
+        let began = Instant::now();
+        let answer = self.upstreams.ask(&routed.origin.spec, request, options).await;
+        let status = answer.as_ref().ok().map(|inbound| inbound.head.status.as_u16());
+        routed.origin.meter.answered(status, began.elapsed().as_micros() as u64);
+        let mut inbound = answer?;
         inbound.body.count_in(&self.engine.transit);
         Ok(inbound)
     }

@@ -17,7 +17,7 @@ use crate::engine::lookup::{self, Look};
 use crate::engine::outbound::{self, Spelling};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
-use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::engine::transit::{Account, Answer, Outcome, Transit, Waited};
 use crate::entry::{Entry, Head};
 use crate::origin::{self, BoxError, InBody, Inbound};
 use crate::policy::{self, Fwd, HeadEffect, Selecting};
@@ -156,11 +156,18 @@ pub(super) async fn read(
                 .filter(|_| failed)
                 .and_then(|entry| landed::on_error(worker, transit, plan, Some(entry), None))
             {
-                return answer;
+                let waited = Some(Waited { micros, elsewhere: false });
+                return Answer { account: Account { waited, ..answer.account }, ..answer };
             }
             answer_of(transit, inbound.into_response(), account).await
         }
-        Err(failed) => landed::failure(worker, transit, plan, stale.as_deref(), &failed, account),
+        Err(failed) => {
+            let micros = began.elapsed().as_micros() as u64;
+            let mut answer =
+                landed::failure(worker, transit, plan, stale.as_deref(), &failed, account);
+            answer.account.waited = Some(Waited { micros, elsewhere: false });
+            answer
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::rules::Asked;
 use crate::store::gone::Gone;
 use crate::store::redis::fleet::Level;
 use crate::telemetry::event::Event;
+use crate::telemetry::ledger::SCOPES;
 
 /// How often carrying out one order raises the tick.
 pub const RAISES: u64 = 2;
@@ -37,11 +38,28 @@ pub fn carry_out(
             engine.unshareable.clear_text(key);
         }
     }
+    engine.telemetry.ledger.orders.count(by, scope(order), swept.gone.entries);
     let named: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
     let event =
         Event::Purge { selector: &named.join(" "), count: swept.gone.entries, by, rule, widened };
     engine.telemetry.tell(engine.clock.now(), &event);
     (tick, swept.gone)
+}
+
+/// The widest kind of thing that an order names, as one of [`SCOPES`].
+pub(super) fn scope(order: &Order) -> &'static str {
+    let word = |selector: &Selector| match selector {
+        Selector::Key(_) => "key",
+        Selector::Url(_) => "url",
+        Selector::Tag(_) | Selector::Tags(_) => "tag",
+        Selector::Rule(_) => "rule",
+        Selector::Type(_) => "type",
+        Selector::Prefix(_) => "prefix",
+        Selector::Pattern(_) => "pattern",
+        Selector::All => "all",
+    };
+    let words: Vec<_> = order.selectors.iter().map(word).collect();
+    SCOPES.into_iter().rev().find(|scope| words.contains(scope)).unwrap_or("key")
 }
 
 /// What takes everything that a GET of this target finds, whoever asked: the URI that entries

@@ -17,6 +17,7 @@ use crate::base::fault::{Culprit, Fault};
 use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
+use crate::engine::metering;
 use crate::engine::options::{KeyShown, Told};
 use crate::engine::reply::Reply;
 use crate::engine::transit::{Account, Answer, Level, Outcome, Transit};
@@ -32,6 +33,7 @@ pub(super) fn finish(engine: &Arc<Engine>, transit: Transit, answer: Answer) -> 
     let Answer { status, mut fields, reply, account } = answer;
     let account = account.with_fate_known();
     dress(engine, &transit, &account, status, &mut fields);
+    metering::ready(engine, &account, transit.micros());
     if account.fate.is_none() {
         tell(engine, &account, engine.clock.now());
     }
@@ -218,16 +220,13 @@ fn account_for(
     status: StatusCode,
     reply: Reply,
 ) -> Sent {
-    if account.fate.is_none() && !engine.telemetry.access.is_on() {
-        return Sent { reply, line: None };
-    }
     let at_hand = match &reply {
         Reply::Whole(pieces) => Some(pieces.left()),
         // Nobody will ask for a body that is empty from the start.
         other => other.is_end_stream().then_some(0),
     };
     if let (Some(bytes), None) = (at_hand, &account.fate) {
-        write_line(engine, &transit, &account, status, bytes, true);
+        sent_whole(engine, &transit, &account, status, (transit.micros(), bytes));
         return Sent { reply, line: None };
     }
     let (engine, bytes) = (Arc::clone(engine), at_hand.unwrap_or(0));
@@ -240,12 +239,27 @@ fn account_for(
     Sent { reply, line: Some(line) }
 }
 
-pub(super) fn write_line(
+/// What is at hand counts as sent with its head; `sent` is after how many microseconds, and how
+/// many bytes.
+pub(super) fn sent_whole(
     engine: &Engine,
     transit: &Transit,
     account: &Account,
     status: StatusCode,
-    bytes: u64,
+    sent: (u64, u64),
+) {
+    metering::done(transit, account, sent.0, sent.1);
+    if engine.telemetry.access.is_on() {
+        write_line(engine, transit, account, status, sent, true);
+    }
+}
+
+fn write_line(
+    engine: &Engine,
+    transit: &Transit,
+    account: &Account,
+    status: StatusCode,
+    (micros, bytes): (u64, u64),
     complete: bool,
 ) {
     let client: IpAddr = transit.caller.peer.ip();
@@ -260,7 +274,7 @@ pub(super) fn write_line(
         path: transit.parts.uri.path(),
         status: status.as_u16(),
         bytes,
-        micros: transit.micros(),
+        micros,
         cache: account.outcome.as_str(),
         level: (account.outcome.is_hit() || account.level == Level::Two)
             .then_some(account.level.as_word()),
@@ -297,7 +311,11 @@ impl Line {
 
     fn write(&self) {
         let Self { engine, transit, account, status, bytes, complete } = self;
-        write_line(engine, transit, account, *status, *bytes, *complete);
+        let micros = transit.micros();
+        metering::done(transit, account, micros, *bytes);
+        if engine.telemetry.access.is_on() {
+            write_line(engine, transit, account, *status, (micros, *bytes), *complete);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
+use crate::base::ids::OriginId;
 use crate::base::reason::Reason;
 use crate::engine::book::Book;
 use crate::engine::fate::Fate;
@@ -18,6 +19,8 @@ use crate::engine::reply::Reply;
 use crate::entry::Key;
 use crate::policy::Fwd;
 use crate::rules::{Asked, Route};
+
+pub use crate::base::outcome::{Level, Outcome};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -143,59 +146,6 @@ impl Gist {
     }
 }
 
-/// What came of a request, in one word.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// Fresh, from the cache.
-    Hit,
-    /// From the cache, past its lifetime.
-    Stale,
-    /// From the cache, after the origin confirmed it.
-    Revalidated,
-    /// From a fetch that another request had begun.
-    Coalesced,
-    /// From the origin, through the cache.
-    #[default]
-    Miss,
-    /// From the origin, past the cache.
-    Bypass,
-    /// From ourselves, because something failed.
-    Error,
-}
-
-impl Outcome {
-    /// The word in logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Stale => "stale",
-            Self::Revalidated => "revalidated",
-            Self::Coalesced => "coalesced",
-            Self::Miss => "miss",
-            Self::Bypass => "bypass",
-            Self::Error => "error",
-        }
-    }
-
-    /// The word in `X-Cache`.
-    pub const fn as_x_cache(self) -> &'static str {
-        match self {
-            Self::Hit => "HIT",
-            Self::Stale => "STALE",
-            Self::Revalidated => "REVALIDATED",
-            Self::Coalesced => "COALESCED",
-            Self::Miss => "MISS",
-            Self::Bypass => "BYPASS",
-            Self::Error => "ERROR",
-        }
-    }
-
-    /// Whether the answer came from the store (RFC 9211, `hit`).
-    pub const fn is_hit(self) -> bool {
-        matches!(self, Self::Hit | Self::Stale)
-    }
-}
-
 /// What is said about a request, in its answer and in the logs.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
@@ -223,6 +173,10 @@ pub struct Account {
     pub note: Cow<'static, str>,
     /// Microseconds until the origin's head.
     pub origin_micros: Option<u64>,
+    /// How long a fetch was waited for, one's own or another's.
+    pub waited: Option<Waited>,
+    /// The origin that the request belongs to, whether it was asked or not.
+    pub origin: Option<OriginId>,
     /// The rule that matched.
     pub route: Option<Arc<Route>>,
     /// The origin's reason phrase, where it is not the usual one.
@@ -231,32 +185,13 @@ pub struct Account {
     pub level: Level,
 }
 
-/// A level of the store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    /// In this process.
-    #[default]
-    One,
-    /// Shared by all nodes.
-    Two,
-}
-
-impl Level {
-    /// The word in `Cache-Status`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::One => "L1",
-            Self::Two => "L2",
-        }
-    }
-
-    /// The word in the access log.
-    pub const fn as_word(self) -> &'static str {
-        match self {
-            Self::One => "l1",
-            Self::Two => "l2",
-        }
-    }
+/// A wait for the head of a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waited {
+    /// How long, in microseconds.
+    pub micros: u64,
+    /// Another node made the fetch.
+    pub elsewhere: bool,
 }
 
 impl Account {

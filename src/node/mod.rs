@@ -11,6 +11,7 @@ pub mod load;
 pub mod reload;
 pub mod run;
 pub mod settings;
+mod tend;
 pub mod tokens;
 mod watch;
 

@@ -52,6 +52,7 @@ impl Reloader {
             detail: "first rules".to_owned(),
             errors: Vec::new(),
             read_at_ms: now.as_millis(),
+            in_force_at_ms: now.as_millis(),
             generation: 1,
         };
         let mut history = History::default();
@@ -84,18 +85,25 @@ impl Reloader {
         word: &str,
     ) -> RulesStatus {
         let now = self.engine.clock.now();
-        let generation = state.status.generation;
+        let RulesStatus { generation, in_force_at_ms, .. } = state.status;
         let applied = read.and_then(|loaded| self.put_in_force(loaded));
         state.status = match applied {
             Ok((detail, sources)) => {
                 let (generation, detail) = (generation + 1, format!("{word}{detail}"));
                 state.history.note(generation, now, &detail, sources);
                 let read_at_ms = now.as_millis();
-                RulesStatus { ok: true, detail, errors: Vec::new(), read_at_ms, generation }
+                RulesStatus {
+                    ok: true,
+                    detail,
+                    errors: Vec::new(),
+                    read_at_ms,
+                    in_force_at_ms: read_at_ms,
+                    generation,
+                }
             }
             Err((detail, errors)) => {
                 let read_at_ms = now.as_millis();
-                RulesStatus { ok: false, detail, errors, read_at_ms, generation }
+                RulesStatus { ok: false, detail, errors, read_at_ms, in_force_at_ms, generation }
             }
         };
         let status = state.status.clone();

@@ -6,21 +6,22 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::tokens::Tokens;
 use crate::admin::{Admin, Health, Rules as _};
+use crate::base::tasks;
 use crate::base::units::Span;
-use crate::base::{limits, tasks};
 use crate::edge::{self, Edge, Listener, Peer};
 use crate::engine::{Engine, Worker};
+use crate::jobs::watch::Watchman;
 use crate::node::build;
 use crate::node::front::Front;
 use crate::node::load;
 use crate::node::reload::{Read, Reloader};
 use crate::node::settings::Settings;
+use crate::node::tend::tend;
 use crate::node::tokens;
 use crate::node::watch::{Nudge, Watch};
 use crate::origin::Upstreams;
@@ -114,7 +115,9 @@ async fn live(
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
     let proxy = edge.addresses().first().copied();
-    let admin = start_admin(&settings, proxy, &engine, &reloader, &health).await?;
+    let watchman = Arc::new(Watchman::new(settings.memory));
+    let doors = Doors { health: &health, watchman: &watchman, reloader: &reloader };
+    let admin = start_admin(&settings, proxy, &engine, &doors).await?;
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
     let mut stdout = std::io::stdout();
     // A closed standard output is no reason not to serve.
@@ -127,7 +130,7 @@ async fn live(
         .name("cistern-rules".to_owned())
         .spawn(move || follow(&watch, &watcher))
         .map_err(system("the thread that watches rules"))?;
-    tend(&engine);
+    tend(&engine, &watchman);
     let fleet = join_fleet(&engine)?;
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
@@ -162,12 +165,18 @@ fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartEr
     Edge::start(listeners, options, make).map_err(system("the workers"))
 }
 
+/// What the admin listener tells of beside the engine.
+struct Doors<'a> {
+    health: &'a Arc<Health>,
+    watchman: &'a Arc<Watchman>,
+    reloader: &'a Arc<Reloader>,
+}
+
 async fn start_admin(
     settings: &Settings,
     proxy: Option<SocketAddr>,
     engine: &Arc<Engine>,
-    reloader: &Arc<Reloader>,
-    health: &Arc<Health>,
+    doors: &Doors<'_>,
 ) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = settings.admin else { return Ok(None) };
     let tokens = Tokens::new(settings.tokens_file.clone(), tokens::read)
@@ -175,9 +184,10 @@ async fn start_admin(
         .map_err(system("the tokens of the admin API (admin.tokens_file)"))?;
     let admin = Admin {
         engine: Arc::clone(engine),
-        health: Arc::clone(health),
+        health: Arc::clone(doors.health),
+        watchman: Arc::clone(doors.watchman),
         proxy,
-        rules: Arc::clone(reloader) as _,
+        rules: Arc::clone(doors.reloader) as _,
         tokens: Arc::new(tokens),
         hosts: settings.admin_hosts.clone().into(),
         audit: Arc::default(),
@@ -232,47 +242,6 @@ fn join_fleet(engine: &Arc<Engine>) -> Result<Option<FleetThread>, StartError> {
         .spawn(move || runtime.block_on(live))
         .map_err(system("the thread of the shared level"))?;
     Ok(Some(FleetThread { stop, thread }))
-}
-
-/// Work of every second: expired entries leave, and the clock takes the wall's time again.
-fn tend(engine: &Arc<Engine>) {
-    const EVERY: Duration = Duration::from_secs(1);
-    let engine = Arc::clone(engine);
-    tasks::tend(async move {
-        loop {
-            tokio::time::sleep(EVERY).await;
-            engine.l1.tend();
-            for gone in engine.l1.evictions() {
-                let cause = if gone.by_ttl { "ttl" } else { "size" };
-                let event = Event::Evict { kind: &gone.kind, key: gone.key.text(), cause };
-                engine.telemetry.tell(engine.clock.now(), &event);
-            }
-            if let Some(on) = engine.bypass.expired() {
-                let detail = format!("its time is over, {} had switched it on", on.by);
-                let event = Event::Bypass { what: "off", detail: &detail };
-                engine.telemetry.tell(engine.clock.now(), &event);
-            }
-            engine.hot.tend();
-            engine.relieve();
-            align(&engine);
-        }
-    });
-}
-
-/// Takes the wall's time again.
-fn align(engine: &Engine) {
-    let moved_ms = engine.clock.align();
-    if let Some(fleet) = &engine.fleet {
-        fleet.clock_moved(moved_ms);
-        // A process that was suspended has missed orders without noticing the time.
-        if moved_ms.unsigned_abs() > fleet.config().lag_max.as_millis() {
-            engine.trust.forget();
-        }
-    }
-    // What is stored has its times from a clock that was ahead, and would live longer by this one.
-    if moved_ms < -limits::CLOCK_SET_BACK.as_millis().cast_signed() {
-        engine.distrust();
-    }
 }
 
 async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {

@@ -10,12 +10,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 12;
+pub const KINDS: usize = 13;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] = [
     "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
-    "BYPASS",
+    "BYPASS", "ALERT",
 ];
 
 /// Something that happened.
@@ -114,6 +114,21 @@ pub enum Event<'a> {
         /// For how long, and who did it.
         detail: &'a str,
     },
+    /// Somebody should look, or need not any more.
+    Alert {
+        /// Raised, else cleared.
+        raised: bool,
+        /// What it is about.
+        alert: &'a str,
+        /// `warning` or `critical`.
+        severity: &'a str,
+        /// What was measured; `-` for nothing.
+        value: &'a str,
+        /// What is usually behind it.
+        cause: &'a str,
+        /// What to call to look closer.
+        command: &'a str,
+    },
     /// Something happened to the shared level.
     Redis {
         /// In one word: `down`, `up`, `joined`, `gap` and their kin.
@@ -139,6 +154,7 @@ impl Event<'_> {
             Self::Redis { .. } => 9,
             Self::Audit { .. } => 10,
             Self::Bypass { .. } => 11,
+            Self::Alert { .. } => 12,
         }
     }
 
@@ -192,6 +208,16 @@ impl Event<'_> {
                 text(out, "call", call);
                 text(out, "what", what);
                 text(out, "outcome", outcome);
+            }
+            Self::Alert { raised, alert, severity, value, cause, command } => {
+                out.extend_from_slice(if raised { b" raised" } else { b" cleared" });
+                text(out, "alert", alert);
+                text(out, "severity", severity);
+                text(out, "value", value);
+                if raised {
+                    text(out, "cause", cause);
+                    text(out, "command", command);
+                }
             }
             Self::Redis { what, detail } | Self::Bypass { what, detail } => {
                 out.push(b' ');

@@ -5,6 +5,11 @@
 pub mod access;
 mod digits;
 pub mod event;
+pub mod exposition;
+pub mod histogram;
+pub mod ledger;
+pub mod meter;
+pub mod process;
 pub mod sink;
 pub mod time;
 
@@ -14,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::base::clock::Timestamp;
 use access::Access;
 use event::Event;
+use ledger::Ledger;
 use sink::Sink;
 
 /// Where happenings go: two sinks and the counters.
@@ -23,6 +29,8 @@ pub struct Telemetry {
     pub access: Sink,
     /// One line per HIT, MISS, STORE, PURGE, EVICT, RELOAD and their kin.
     pub events: Sink,
+    /// What requests, origins and orders came to.
+    pub ledger: Arc<Ledger>,
     counters: Arc<Counters>,
 }
 
@@ -36,7 +44,7 @@ struct Counters {
 impl Telemetry {
     /// Writes to these sinks.
     pub fn new(access: Sink, events: Sink) -> Self {
-        Self { access, events, counters: Arc::default() }
+        Self { access, events, ledger: Arc::default(), counters: Arc::default() }
     }
 
     /// Counts a happening and writes its line.

@@ -7,6 +7,7 @@ pub(crate) mod caller;
 pub(crate) mod cistern;
 pub(crate) mod client;
 pub(crate) mod clock;
+pub(crate) mod exposition;
 pub(crate) mod fleet;
 pub(crate) mod history;
 pub(crate) mod origin;

@@ -84,6 +84,9 @@ pub const POLL_DEADLINE: Span = Span::from_millis(150);
 /// How long a new turn waits for members to report before everything counts as purged.
 pub const SETTLE_PATIENCE: Span = Span::from_secs(5);
 
+/// How often a node asks how full the servers are.
+pub const WEIGHED_EVERY: Span = Span::from_secs(2);
+
 /// How often members look after what others left undone.
 pub const FLEET_TENDED_EVERY: Span = Span::from_secs(1);
 

@@ -58,6 +58,14 @@ impl Trust {
         now_ms < self.until_ms.load(Ordering::Acquire)
     }
 
+    /// How far this node may be behind its fleet: the time since it asked last and has caught up.
+    /// `None` where it follows nobody, or has heard of nobody yet.
+    pub fn behind(&self, now_ms: u64) -> Option<Span> {
+        let asked_ms = self.until_ms.load(Ordering::Acquire).checked_sub(self.lag_ms)?;
+        let known = self.lag_ms > 0;
+        known.then(|| Span::from_millis(now_ms.saturating_sub(asked_ms)))
+    }
+
     /// At `asked_ms` the fleet was asked, and everything that it knew then has been applied.
     pub fn renew(&self, asked_ms: u64) {
         if self.lag_ms > 0 {
@@ -87,13 +95,16 @@ mod tests {
         let trust = Trust::alone();
         trust.forget();
         assert!(trust.holds(Tick(0), 0, u64::MAX - 1) && trust.is_current(5));
+        assert_eq!(trust.behind(5), None);
     }
 
     #[test]
     fn trust_ends_with_the_lag_and_comes_back_with_an_answer() {
         let trust = Trust::within(Span::from_millis(1_000));
         assert!(!trust.holds(Tick(0), 0, 5_000), "nothing was heard yet");
+        assert_eq!(trust.behind(5_000), None);
         trust.renew(5_000);
+        assert_eq!(trust.behind(5_300), Some(Span::from_millis(300)));
         assert!(trust.holds(Tick(0), 0, 5_999));
         assert!(!trust.holds(Tick(0), 0, 6_000));
         assert!(trust.holds(Tick(0), 5_500, 6_499), "what was asked for itself holds as long");

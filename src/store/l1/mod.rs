@@ -23,8 +23,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use crate::base::clock::Timestamp;
 use crate::base::ids::KindId;
 use crate::base::reason::Reason;
+use crate::base::units::Span;
 use crate::entry::{Bundle, Entry, Key, Shapes};
 use crate::store::fence::{Birth, Facts};
 use crate::store::index::{Shard, Slot};
@@ -82,6 +84,8 @@ pub struct Evicted {
     pub key: Key,
     /// Because it was of no more use; else to make room.
     pub by_ttl: bool,
+    /// When it had half its life behind it.
+    pub half_life: Timestamp,
 }
 
 /// Evictions told between two calls: a log is no place for a flood.
@@ -311,11 +315,21 @@ impl L1 {
                 let mut evictions = lock(&self.evictions);
                 if evictions.len() < EVICTIONS_TOLD_MAX {
                     let kind = Arc::clone(&slot.home.kind.name);
-                    evictions.push(Evicted { kind, key: slot.key, by_ttl: gone.by_ttl });
+                    let half_life = half_life(&slot.bundle);
+                    evictions.push(Evicted { kind, key: slot.key, by_ttl: gone.by_ttl, half_life });
                 }
             }
         }
     }
+}
+
+/// The middle of the freshness of its longest-lived variant.
+fn half_life(bundle: &Bundle) -> Timestamp {
+    let of = |entry: &Arc<Entry>| {
+        let (from, until) = (entry.stamp.stored_at, entry.stamp.fresh_until);
+        from.plus(Span::from_millis(until.since(from).as_millis() / 2))
+    };
+    bundle.variants().iter().map(of).max().unwrap_or_default()
 }
 
 /// A cache evicts in batches; it needs more than one round only after a burst of stores.

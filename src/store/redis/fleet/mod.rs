@@ -24,6 +24,7 @@ mod snapshot;
 mod stats;
 mod sweep;
 mod waits;
+mod weigh;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -57,8 +58,9 @@ pub use put::{Keeping, Put};
 pub use read::{Found, Standing, Wanted};
 pub use receipt::{Level, Receipt};
 pub use snapshot::{ServerSeen, Snapshot};
-pub use stats::{Stats, Tally};
+pub use stats::{FIND_RESULTS, PUT_RESULTS, Stats, Tally};
 pub use waits::Place as WaitingPlace;
+pub use weigh::Filled;
 
 use orders::Settled;
 use receipt::Confirmations;
@@ -189,6 +191,8 @@ pub struct Fleet {
     seen: Mutex<ServersSeen>,
     tokens: AtomicU64,
     stats: Stats,
+    /// The fullest server that may not evict.
+    fullest: Mutex<Option<Filled>>,
     /// What its news do, once it runs.
     effects: OnceLock<Weak<dyn Effects>>,
     /// The channel on which other programs give orders.
@@ -264,6 +268,7 @@ impl Fleet {
             seen: Mutex::default(),
             tokens: AtomicU64::new(0),
             stats: Stats::default(),
+            fullest: Mutex::default(),
             effects: OnceLock::new(),
             events: watch::Sender::new(None),
         })
@@ -314,6 +319,7 @@ impl Fleet {
             self.listen(effects),
             self.listen_to_keys(effects.as_ref()),
             self.sweep_behind(effects.as_ref()),
+            self.weigh_servers(),
         );
     }
 

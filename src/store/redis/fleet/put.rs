@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::reply::hex;
 use super::{Effects, Fleet, Lease, News, Standing};
@@ -68,7 +69,15 @@ impl Fleet {
             return Put::default();
         };
         let mut put = Put { packed, ..Put::default() };
-        match self.send(entry, &place, standing, lease, &frame, kept).await {
+        let began = Instant::now();
+        let said = self.send(entry, &place, standing, lease, &frame, kept).await;
+        let result = match &said {
+            Ok(word) if word == "stored" => 0,
+            Ok(_) => 1,
+            Err(_) => 2,
+        };
+        self.stats.putting.record(result, began.elapsed().as_micros() as u64);
+        match said {
             Ok(word) if word == "stored" => {
                 put.stands = true;
                 self.stats.puts.count();

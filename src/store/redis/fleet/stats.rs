@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::telemetry::ledger::Cases;
+
 /// How often the same refusal is told.
 const TOLD_EVERY_MS: u64 = 10_000;
 
@@ -31,9 +33,19 @@ impl Tally {
     }
 }
 
+/// What can come of a look: something stood there, nothing did, or no answer came.
+pub const FIND_RESULTS: [&str; 3] = ["found", "nothing", "fault"];
+
+/// What can come of a put: it was taken, something newer kept it out, or no answer came.
+pub const PUT_RESULTS: [&str; 3] = ["stored", "refused", "fault"];
+
 /// The counts of a fleet's node.
 #[derive(Debug, Default)]
 pub struct Stats {
+    /// How long looks took, by [`FIND_RESULTS`].
+    pub finding: Cases<{ FIND_RESULTS.len() }>,
+    /// How long puts took, by [`PUT_RESULTS`].
+    pub putting: Cases<{ PUT_RESULTS.len() }>,
     /// Looks that found a fresh entry.
     pub hits: Tally,
     /// Those of them that a replica answered.
