@@ -70,6 +70,10 @@ pub const ORDERS_REMEMBERED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// they bound the time of a store: about 50 microseconds.
 pub const WIDE_ORDERS_REMEMBERED_MAX: usize = 1_024;
 
+/// Groups that the answer to one write may name; more are all of its origin. RFC 9875, 2 asks for
+/// 32.
+pub const GROUPS_PER_WRITE_MAX: usize = 256;
+
 /// A background task that nobody waits for any more is told about after this long while draining.
 pub const DRAIN_POLL: Span = Span::from_millis(50);
 

@@ -13,9 +13,9 @@ use crate::base::ids::Tick;
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::admit::Plan;
-use crate::engine::fetch::Errand;
+use crate::engine::errand::Errand;
 use crate::engine::flight::{Flight, Landing};
-use crate::engine::{Engine, Worker, news, outbound, purge};
+use crate::engine::{Engine, Worker, labels, news, outbound, purge};
 use crate::entry::Entry;
 use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
@@ -205,6 +205,7 @@ async fn find(
     // longer by that much.
     let latest = engine.clock.now().plus(limits::CLOCKS_APART);
     found.entries.retain(|entry| entry.stamp.stored_at <= latest);
+    found.entries = found.entries.into_iter().map(|one| labels::stripped(engine, one)).collect();
     Some(found)
 }
 

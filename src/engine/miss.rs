@@ -8,7 +8,8 @@ use http::{HeaderMap, Method, header};
 
 use crate::base::fault::Fault;
 use crate::engine::admit::Plan;
-use crate::engine::fetch::{self, Errand};
+use crate::engine::errand::Errand;
+use crate::engine::fetch;
 use crate::engine::fleet;
 use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
 use crate::engine::inject;

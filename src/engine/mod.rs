@@ -5,6 +5,7 @@
 pub mod admit;
 mod at_hand;
 mod book;
+mod errand;
 pub mod explain;
 pub mod fate;
 mod fetch;
@@ -13,6 +14,7 @@ pub mod fleet;
 pub mod flight;
 mod inject;
 mod json;
+mod labels;
 mod landed;
 mod lookup;
 mod marks;

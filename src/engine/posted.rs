@@ -10,6 +10,7 @@ use http::{Method, Response};
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
 use crate::engine::admit::{self, Admission, Plan};
+use crate::engine::errand::Errand;
 use crate::engine::fetch;
 use crate::engine::flight::{Flight, FlightKey};
 use crate::engine::purge;
@@ -96,7 +97,7 @@ impl Posted {
         // their way already.
         drop(engine.flights.seat(Arc::clone(&flight)));
         let len = fetch::declared_len(answer.headers());
-        let errand = fetch::Errand::posted(self.plan, self.labels, self.gist);
+        let errand = Errand::posted(self.plan, self.labels, self.gist);
         fill::posted(worker, Arc::clone(&flight), errand, answer, keep, fields);
         Ok(Reply::Shared { reader, len })
     }

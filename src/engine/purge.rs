@@ -5,14 +5,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
-use crate::base::{fields, limits, names};
+use crate::base::{limits, names};
 use crate::engine::fleet::{self, Carried, Patience};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Book, Engine};
-use crate::entry::order::{Order, Selector};
-use crate::rules::Asked;
+use crate::entry::order::{Order, Selector, SelectorError};
+use crate::rules::{Asked, TAG_FIELDS, field_tags};
 use crate::store::gone::Gone;
 use crate::store::redis::fleet::Level;
 use crate::telemetry::event::Event;
@@ -208,18 +208,13 @@ fn selectors(head: &HeaderMap) -> Result<Vec<Selector>, String> {
         let text = line.to_str().map_err(|_| "X-Purge-Selector is not plain text".to_owned())?;
         all.push(Selector::parse(text.trim()).map_err(|problem| problem.to_string())?);
     }
-    let mut tag = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-        Ok(text) if !text.is_empty() => {
-            all.push(Selector::Tag(text.to_owned()));
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-        Err(_) => Err("a tag is not plain text".to_owned()),
-    };
-    for line in head.get_all(names::SURROGATE_KEY) {
-        line.as_bytes().split(|b| *b == b' ').try_for_each(&mut tag)?;
+    for tag in TAG_FIELDS.iter().flat_map(|name| field_tags(head, name)) {
+        let tag = tag.ok_or_else(|| SelectorError::TooLong.to_string())?;
+        all.push(Selector::Tag(tag));
     }
-    fields::members(head, &names::CACHE_TAG).try_for_each(&mut tag)?;
+    if all.len() > limits::CALL_SELECTORS_MAX {
+        return Err(format!("a PURGE names at most {} things", limits::CALL_SELECTORS_MAX));
+    }
     Ok(all)
 }
 

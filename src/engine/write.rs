@@ -18,6 +18,7 @@ use crate::engine::Worker;
 use crate::engine::admit::{self, Routed};
 use crate::engine::fleet::{self, Patience};
 use crate::engine::json;
+use crate::engine::labels;
 use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass::OutBody;
 use crate::engine::posted::Posted;
@@ -205,6 +206,9 @@ impl Task {
     ) -> (Tick, String) {
         let engine = &self.worker.engine;
         let (order, widened) = self.order(answer, response);
+        if let Some(fields) = answer {
+            labels::tell_ignored(engine, &self.parts.absolute(), fields);
+        }
         let rule = self.routed.route.as_deref().map(|route| &*route.name);
         let patience = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
         let carried = fleet::order_all(engine, &order, "write", rule, widened, patience).await;
@@ -223,6 +227,9 @@ impl Task {
     fn order(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> (Order, bool) {
         let asked = self.parts.asked();
         let mut selectors = targets::of(&self.parts, answer);
+        if let Some(fields) = answer {
+            selectors.extend(labels::invalidated(&self.routed, &self.parts, fields));
+        }
         let mut widened = false;
         let route = self.routed.route.as_deref();
         if let Some(route) = route {

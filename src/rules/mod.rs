@@ -9,6 +9,7 @@
 //! effect.
 
 mod canonical;
+mod carried;
 mod charset;
 mod check;
 pub mod code;
@@ -46,12 +47,13 @@ mod values;
 mod veil;
 mod words;
 
+pub use carried::{TAG_FIELDS, all_groups, field_tags, group_tag, header_tags};
 pub use credentials::CredentialNames;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
 pub use extract::{Asked, Captures, RequestBody};
 pub use host::HostPattern;
 pub use json::{Json, JsonError};
-pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags, header_tags};
+pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags};
 pub use rulebook::{
     EventsRule, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share,
 };

@@ -10,11 +10,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 11;
+pub const KINDS: usize = 12;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] = [
     "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
+    "IGNORED",
 ];
 
 /// Something that happened.
@@ -106,6 +107,15 @@ pub enum Event<'a> {
         /// What came of it.
         outcome: &'a str,
     },
+    /// A field of an answer, or a part of it, could not be used.
+    Ignored {
+        /// The field's name.
+        field: &'a str,
+        /// The target that was asked for.
+        target: &'a str,
+        /// What is wrong with it.
+        why: &'a str,
+    },
     /// Something happened to the shared level.
     Redis {
         /// In one word: `down`, `up`, `joined`, `gap` and their kin.
@@ -130,6 +140,7 @@ impl Event<'_> {
             Self::Stop { .. } => 8,
             Self::Redis { .. } => 9,
             Self::Audit { .. } => 10,
+            Self::Ignored { .. } => 11,
         }
     }
 
@@ -169,6 +180,11 @@ impl Event<'_> {
                 text(out, "type", kind);
                 text(out, "key", key);
                 text(out, "cause", cause);
+            }
+            Self::Ignored { field, target, why } => {
+                text(out, "field", field);
+                text(out, "target", target);
+                text(out, "why", why);
             }
             Self::Reload { ok, detail } => {
                 out.extend_from_slice(if ok { b" ok" } else { b" failed" });
