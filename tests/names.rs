@@ -228,6 +228,7 @@ fn limits_are_what_the_program_holds_to() {
         ("tags of one entry, groups among them", l::TAGS_PER_ENTRY_MAX.to_string()),
         ("groups that one answer to a write names", l::GROUPS_PER_WRITE_MAX.to_string()),
         ("things that one PURGE names", l::CALL_SELECTORS_MAX.to_string()),
+        ("selectors that cascades add to one purge", l::CASCADE_SELECTORS_MAX.to_string()),
         ("requests waiting for an origin with `max_concurrent`", l::ORIGIN_QUEUE_MAX.to_string()),
         ("silence in a tunnel (WebSocket)", span(l::TUNNEL_IDLE)),
         ("an unshareable key is remembered for", span(l::UNSHAREABLE_FOR)),

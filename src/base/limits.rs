@@ -160,6 +160,21 @@ pub const FATE_WAITERS_MAX: usize = 1_024;
 /// Selectors in one order. A write names a dozen; a PURGE by fields stays below its head's size.
 pub const SELECTORS_PER_ORDER_MAX: usize = 4_096;
 
+/// Cascades of all files of rules.
+pub const CASCADES_MAX: usize = 256;
+
+/// Characters of one selector in a cascade.
+pub const CASCADE_TEXT_BYTES_MAX: usize = 512;
+
+/// Parts that one cascade repeats.
+pub const CASCADE_PARTS_MAX: usize = 16;
+
+/// Cascades that may follow one another.
+pub const CASCADE_DEPTH_MAX: usize = 8;
+
+/// Selectors that may follow from one order; more become one order on everything.
+pub const CASCADE_SELECTORS_MAX: usize = 1_000;
+
 /// Changes through the admin API that are kept at hand.
 pub const AUDIT_KEPT_MAX: usize = 1_000;
 

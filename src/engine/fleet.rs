@@ -315,6 +315,8 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
 pub struct Carried {
     /// Its last tick.
     pub tick: Tick,
+    /// How often it raised the tick.
+    pub raises: u64,
     /// What went, here and elsewhere.
     pub counts: Counts,
     /// How far it has got.
@@ -342,9 +344,18 @@ pub async fn order_all(
     widened: bool,
     patience: Patience,
 ) -> Carried {
+    let then = purge::follows(engine, order);
+    let whole = purge::together(order, then.as_ref());
     // The node refuses frames that the order names before it acts on anything.
-    let count = engine.fleet.as_ref().map(|fleet| fleet.give(order));
-    let (tick, gone) = purge::carry_out(engine, order, by, rule, widened);
+    let count = engine.fleet.as_ref().map(|fleet| fleet.give(&whole));
+    let (mut tick, mut gone) = purge::carry_out(engine, order, by, rule, widened);
+    let mut raises = purge::RAISES;
+    if let Some(then) = &then {
+        let followed;
+        (tick, followed) = purge::carry_out(engine, then, "cascade", rule, widened);
+        gone.join(followed);
+        raises += purge::RAISES;
+    }
     let receipt = match (&engine.fleet, count, patience) {
         (Some(fleet), Some(count), Patience::Shared) => fleet.settled(count, None).await,
         (Some(fleet), Some(count), Patience::Nodes(wait)) => fleet.settled(count, Some(wait)).await,
@@ -354,12 +365,16 @@ pub async fn order_all(
         None => Counts::of(&gone, &[], Some(&Gone::default())),
         Some(_) => Counts::of(&gone, &receipt.others, receipt.l2.as_ref()),
     };
-    Carried { tick, counts, receipt }
+    Carried { tick, raises, counts, receipt }
 }
 
 impl Effects for Engine {
     fn carry_out(&self, order: &Order, by: &'static str) -> Gone {
         purge::carry_out(self, order, by, None, false).1
+    }
+
+    fn with_followers(&self, order: Order) -> Order {
+        purge::together(&order, purge::follows(self, &order).as_ref()).into_owned()
     }
 
     fn distrust(&self) {

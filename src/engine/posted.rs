@@ -12,8 +12,8 @@ use crate::base::ids::Tick;
 use crate::engine::admit::{self, Admission, Plan};
 use crate::engine::errand::Errand;
 use crate::engine::fetch;
+use crate::engine::fleet::Carried;
 use crate::engine::flight::{Flight, FlightKey};
-use crate::engine::purge;
 use crate::engine::reply::Reply;
 use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, fill};
@@ -58,8 +58,8 @@ impl Posted {
 
     /// The birth under which the answer may be stored: after the write's own order `own`, if that
     /// is the first one since the write was sent that could name the answer.
-    pub(super) fn birth(engine: &Engine, calm: Option<Tick>, own: Tick) -> Option<Birth> {
-        only_after(&engine.fences, calm?, own, purge::RAISES)
+    pub(super) fn birth(engine: &Engine, calm: Option<Tick>, own: &Carried) -> Option<Birth> {
+        only_after(&engine.fences, calm?, own.tick, own.raises)
     }
 
     /// Streams the answer into the store and to the writer. Gives it back where it may not be kept.

@@ -1,6 +1,8 @@
 //! Invalidation: an order raises the fences first, so that no fetch begun earlier can store or be
 //! joined, then drops what the index finds, and only then is it acknowledged.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::base::fault::Fault;
@@ -42,6 +44,27 @@ pub fn carry_out(
         Event::Purge { selector: &named.join(" "), count: swept.gone.entries, by, rule, widened };
     engine.telemetry.tell(engine.clock.now(), &event);
     (tick, swept.gone)
+}
+
+/// What follows from an order by the cascades of the rules, and is not in it.
+pub fn follows(engine: &Engine, order: &Order) -> Option<Order> {
+    let then = engine.book.load().rules.cascades.follow(order)?;
+    // No order is longer than what other nodes read.
+    let fits = order.selectors.len() + then.selectors.len() <= limits::SELECTORS_PER_ORDER_MAX;
+    Some(if fits { then } else { Order::of([Selector::All]) })
+}
+
+/// One order of both: all nodes carry out the whole of it.
+pub fn together<'a>(order: &'a Order, then: Option<&Order>) -> Cow<'a, Order> {
+    match then {
+        None => Cow::Borrowed(order),
+        Some(then) if then.selectors.contains(&Selector::All) => Cow::Owned(then.clone()),
+        Some(then) => {
+            let mut whole = order.clone();
+            whole.selectors.extend(then.selectors.iter().cloned());
+            Cow::Owned(whole)
+        }
+    }
 }
 
 /// What takes everything that a GET of this target finds, whoever asked: the URI that entries

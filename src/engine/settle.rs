@@ -14,6 +14,7 @@ use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::Engine;
 use crate::engine::fleet::{self, Patience};
+use crate::engine::purge;
 use crate::entry::order::{Order, Selector};
 use crate::store::fence::{Birth, Facts, Fences};
 
@@ -147,7 +148,7 @@ pub(super) async fn unknown(
     let settling = &engine.settling;
     // A fetch that begins after this order's fences are raised must find the doubt.
     let doubt = settling.doubts.begin();
-    settling.doubts.raise(&order);
+    settling.doubts.raise(&purge::together(&order, purge::follows(engine, &order).as_ref()));
     fleet::order_all(engine, &order, "write", rule.as_deref(), widened, Patience::Shared).await;
     let now = Instant::now();
     let order = Arc::new(order);

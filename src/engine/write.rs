@@ -11,12 +11,11 @@ use hyper::ext::ReasonPhrase;
 use tokio::sync::oneshot;
 
 use crate::base::fault::Fault;
-use crate::base::ids::Tick;
 use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{self, Routed};
-use crate::engine::fleet::{self, Patience};
+use crate::engine::fleet::{self, Carried, Patience};
 use crate::engine::json;
 use crate::engine::labels;
 use crate::engine::outbound::{self, Spelling};
@@ -32,7 +31,7 @@ use crate::engine::transit::{Account, Answer, Gist, Transit};
 use crate::entry::order::Order;
 use crate::origin::{Inbound, OriginFault, Sent, Whole};
 use crate::rules::{Json, Role};
-use crate::store::redis::fleet::{Intent, Level};
+use crate::store::redis::fleet::{Effects, Intent, Level};
 
 /// Forwards a write and purges what it changed.
 pub(super) async fn write(
@@ -125,7 +124,8 @@ impl Task {
         let engine = &self.worker.engine;
         let patience = self.routed.timeout().plus(limits::INTENT_PATIENCE);
         let fleet = engine.fleet.as_ref()?;
-        fleet.intend(&self.order(None, None).0, patience, engine.as_ref()).await
+        let order = engine.with_followers(self.order(None, None).0);
+        fleet.intend(&order, patience, engine.as_ref()).await
     }
 
     /// What it changed is ordered, or it changed nothing.
@@ -160,7 +160,7 @@ impl Task {
                 let own;
                 (own, note) = self.purge(Some(&fields), None).await;
                 let engine = &self.worker.engine;
-                let birth = Posted::birth(engine, calm, own);
+                let birth = Posted::birth(engine, calm, &own);
                 reply = match posted.zip(birth) {
                     Some((posted, birth)) => {
                         let mut answer = Response::new(body);
@@ -198,12 +198,12 @@ impl Task {
         (json, Reply::from(read))
     }
 
-    /// Purges what the write names; gives back the order's last tick, and a word on what went.
+    /// Purges what the write names; gives back what came of it, and a word on what went.
     async fn purge(
         &mut self,
         answer: Option<&HeaderMap>,
         response: Option<&Json>,
-    ) -> (Tick, String) {
+    ) -> (Carried, String) {
         let engine = &self.worker.engine;
         let (order, widened) = self.order(answer, response);
         if let Some(fields) = answer {
@@ -220,7 +220,7 @@ impl Task {
         if level > Level::Local {
             self.fulfil();
         }
-        (carried.tick, note)
+        (carried, note)
     }
 
     /// What the write names, and whether a missing part made that wider.

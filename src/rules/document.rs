@@ -26,11 +26,13 @@ document! {
         credentials: CredentialsTable,
         /// The channel on which any program may say what to purge.
         events: EventsTable,
+        /// What goes as well when a purge names something.
+        cascade: Vec<At<CascadeTable>>,
         /// Routes in the order in which they are tried; the first that fits is taken.
         route: Vec<At<RouteTable>>,
         /// Tests that `cistern test` and every reload run.
         test: Vec<At<TestTable>>,
-    } later ["tenant", "jwt", "cascade"]
+    } later ["tenant", "jwt"]
 }
 
 document! {
@@ -286,6 +288,18 @@ document! {
 }
 
 document! {
+    /// What goes as well when a purge names something.
+    CascadeTable {
+        /// What a purge names: `key:`, `tag:`, `type:` or `rule:`; `*` is one part without a colon.
+        #[schemars(required)]
+        when: Text,
+        /// What goes then: selectors, in which `{1}` repeats what the first `*` was.
+        #[schemars(required)]
+        then: OneOrMany<Text>,
+    } later []
+}
+
+document! {
     /// How entries are compressed.
     CompressTable {
         /// From 1, the fastest, to 19, the smallest. Default 3.
@@ -341,7 +355,7 @@ document! {
 }
 
 /// The tables that people look for fields in, as they write them, with their fields.
-pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 12] {
+pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 13] {
     [
         ("the top of the file", RulesDocument::FIELDS.here),
         ("[defaults]", Defaults::FIELDS.here),
@@ -354,6 +368,7 @@ pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 12] {
         ("`on_write`", OnWriteTable::FIELDS.here),
         ("`response`", ResponseTable::FIELDS.here),
         ("[events]", EventsTable::FIELDS.here),
+        ("[[cascade]]", CascadeTable::FIELDS.here),
         ("`compress`", CompressTable::FIELDS.here),
     ]
 }

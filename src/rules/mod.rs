@@ -10,6 +10,7 @@
 
 mod canonical;
 mod carried;
+mod cascade;
 mod charset;
 mod check;
 pub mod code;
@@ -48,6 +49,7 @@ mod veil;
 mod words;
 
 pub use carried::{TAG_FIELDS, all_groups, field_tags, group_tag, header_tags};
+pub use cascade::Cascades;
 pub use credentials::CredentialNames;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
 pub use extract::{Asked, Captures, RequestBody};

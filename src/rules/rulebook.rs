@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method, StatusCode};
 
+use super::cascade::Cascades;
 use super::condition::Condition;
 use super::credentials::CredentialNames;
 use super::extract::{Asked, Captures, ValueOf};
@@ -39,6 +40,8 @@ pub struct Rulebook {
     pub credentials: Arc<CredentialNames>,
     /// The channel on which any program may say what to purge.
     pub events: Option<EventsRule>,
+    /// What goes as well when an order names something.
+    pub cascades: Cascades,
     /// The `[[test]]` blocks.
     pub tests: Vec<TestCase>,
     pub(super) table: Table,
@@ -56,6 +59,7 @@ impl Rulebook {
             default_origin: None,
             credentials: Arc::default(),
             events: None,
+            cascades: Cascades::default(),
             tests: Vec::new(),
             table: Table::default(),
             manner: Manner::default(),

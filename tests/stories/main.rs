@@ -35,6 +35,7 @@ mod a_process;
 mod a_profiles;
 mod a_support;
 mod b_budget;
+mod b_cascade;
 mod b_coalescing;
 mod b_endings;
 mod b_groups;

@@ -12,7 +12,6 @@ fn what_later_versions_bring_is_refused_by_name() {
     let cases = [
         ("[tenant]\nfrom = []\n", "`tenant`"),
         ("[jwt]\n", "`jwt`"),
-        ("[[cascade]]\nwhen = 'a'\n", "`cascade`"),
         ("[[route]]\nmatch='GET /a'\nshare = 'granted'\n", "`granted`"),
         ("[[route]]\nmatch='GET /a'\nmode = 'shadow'\n", "`shadow`"),
         ("[[route]]\nmatch='GET /a'\norigin = ['a', 'b']\n", "a list of origins"),
