@@ -194,6 +194,21 @@ pub const SAMPLE_MAX: usize = 20;
 /// The longest a call may wait for the confirmations of other nodes.
 pub const CONFIRM_WAIT_MAX: Span = Span::from_secs(30);
 
+/// How long a writer waits for what its write has fetched anew.
+pub const REFRESH_WAIT: Span = Span::from_secs(1);
+
+/// Answers that one write has fetched anew; what goes beyond is fetched when somebody asks.
+pub const REFRESH_PER_WRITE_MAX: usize = 100;
+
+/// Fetches for all writes at the same moment: a wave of writes must not become one of reads.
+pub const REFRESH_AT_ONCE_MAX: usize = 16;
+
+/// Those that wait for their turn.
+pub const REFRESH_WAITING_MAX: usize = 4_096;
+
+/// Fields of the proxy's own requests to one origin.
+pub const JOB_FIELDS_MAX: usize = 16;
+
 /// Calls with an idempotency key whose answers are remembered.
 pub const CALLS_REMEMBERED_MAX: usize = 1_000;
 

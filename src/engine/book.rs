@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::base::limits;
 use crate::base::units::Span;
 use crate::engine::pace::Pace;
@@ -33,6 +35,8 @@ pub struct Upstream {
     pub repeats: bool,
     /// How long it may take for a whole answer that others wait for.
     pub timeout: Span,
+    /// Fields that our own requests carry.
+    pub job_fields: HeaderMap,
     /// How long it takes, as far as is known.
     pub pace: Pace,
 }
@@ -106,12 +110,19 @@ impl Upstream {
             total: None,
         };
         let keep = Keep::default();
+        let mut job_fields = HeaderMap::new();
+        for field in &origin.job_fields {
+            if let Some(value) = &field.value {
+                job_fields.append(field.name.clone(), value.clone());
+            }
+        }
         Ok(Arc::new(Self {
             name: Arc::from(&*origin.name),
             spec: Spec { target, limits, keep, slots },
             fixed_host: origin.fixed_host.as_deref().map(Into::into),
             repeats: origin.retries > 0,
             timeout: origin.timeout,
+            job_fields,
             pace: Pace::default(),
         }))
     }

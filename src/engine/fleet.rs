@@ -321,6 +321,8 @@ pub struct Carried {
     pub counts: Counts,
     /// How far it has got.
     pub receipt: Receipt,
+    /// Its number among this node's own, where there is a fleet.
+    pub count: Option<u64>,
 }
 
 /// For how much an order is waited.
@@ -365,7 +367,7 @@ pub async fn order_all(
         None => Counts::of(&gone, &[], Some(&Gone::default())),
         Some(_) => Counts::of(&gone, &receipt.others, receipt.l2.as_ref()),
     };
-    Carried { tick, raises, counts, receipt }
+    Carried { tick, raises, counts, receipt, count }
 }
 
 impl Effects for Engine {

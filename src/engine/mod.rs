@@ -26,6 +26,7 @@ mod pace;
 mod pass;
 mod posted;
 pub mod purge;
+pub mod refresh;
 pub mod reply;
 mod respond;
 #[cfg(test)]
@@ -63,6 +64,7 @@ use crate::telemetry::event::Event;
 use admit::{Plan, Routed};
 use flight::Flights;
 use options::Options;
+use refresh::Refreshing;
 use senders::Senders;
 use settle::Settling;
 
@@ -92,6 +94,8 @@ pub struct Engine {
     pub shares_identities: bool,
     /// Writes whose outcome nobody knows, until they have settled.
     pub settling: Settling,
+    /// What writes have fetched anew.
+    pub refreshing: Refreshing,
     /// Fetches under way.
     pub flights: Flights,
     /// Bytes of answers that are on their way and in no level.
@@ -150,6 +154,7 @@ impl Engine {
             l1: L1::new(&kinds(&Book::empty().rules), l1_size, l1_policy),
             fences: Fences::default(),
             settling: Settling::default(),
+            refreshing: Refreshing::default(),
             flights: Flights::under(Arc::clone(&trust)),
             fleet,
             trust,

@@ -8,6 +8,7 @@ mod keeping;
 mod law;
 mod origin;
 mod route;
+mod writing;
 
 pub(super) use route::Made;
 

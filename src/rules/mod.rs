@@ -33,6 +33,7 @@ mod parse;
 mod pattern;
 mod percent;
 mod plan;
+mod purging;
 mod query;
 mod read;
 mod render;
@@ -57,7 +58,8 @@ pub use host::HostPattern;
 pub use json::{Json, JsonError};
 pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags};
 pub use rulebook::{
-    EventsRule, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share,
+    Confirm, EventsRule, JobField, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role,
+    Route, Rulebook, Share,
 };
 pub use veil::Veil;
 

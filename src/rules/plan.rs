@@ -12,8 +12,9 @@ use super::extract::{Asked, Captures, Given, QueryShape, RequestBody, ValueOf};
 use super::json::Json;
 use super::percent;
 use super::query;
-use super::rulebook::{Mode, Route, Unnamed};
+use super::rulebook::{Mode, OnWrite, Route, Unnamed};
 pub use super::selector::PlannedSelector;
+use super::selector::SelectorTemplate;
 use super::template::{Nothing, Piece, Template};
 use super::veil::Veil;
 use crate::base::limits::KEY_BYTES_MAX;
@@ -259,13 +260,32 @@ impl Route {
         veil: Veil<'_>,
         answer: Option<&Json>,
     ) -> Vec<PlannedSelector> {
-        let mut all: Vec<PlannedSelector> = Vec::new();
-        if self.on_write.purge.is_empty() {
-            return all;
-        }
+        let OnWrite { purge, refresh, .. } = &self.on_write;
         let given = Given { body, answer, ..self.given(asked, captures, veil) };
-        for template in &self.on_write.purge {
-            let planned = template.plan(&given, self.on_write.skip_missing);
+        self.selectors(purge.iter().chain(refresh), &given)
+    }
+
+    /// What of this is fetched anew.
+    pub fn refresh_selectors(
+        &self,
+        asked: &Asked<'_>,
+        captures: &Captures,
+        body: Option<&RequestBody>,
+        veil: Veil<'_>,
+        answer: Option<&Json>,
+    ) -> Vec<PlannedSelector> {
+        let given = Given { body, answer, ..self.given(asked, captures, veil) };
+        self.selectors(self.on_write.refresh.iter(), &given)
+    }
+
+    fn selectors<'a>(
+        &self,
+        templates: impl Iterator<Item = &'a SelectorTemplate>,
+        given: &Given<'_>,
+    ) -> Vec<PlannedSelector> {
+        let mut all: Vec<PlannedSelector> = Vec::new();
+        for template in templates {
+            let planned = template.plan(given, self.on_write.skip_missing);
             all.extend(planned.filter(|one| !all.contains(one)));
         }
         all

@@ -10,12 +10,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 12;
+pub const KINDS: usize = 13;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] = [
     "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
-    "IGNORED",
+    "IGNORED", "REFRESH",
 ];
 
 /// Something that happened.
@@ -107,6 +107,15 @@ pub enum Event<'a> {
         /// What came of it.
         outcome: &'a str,
     },
+    /// What a write wanted fetched anew has been, as far as it could be.
+    Refresh {
+        /// Answers that were.
+        count: u64,
+        /// Those that were not: no credential is at hand, they are too many, or are not kept.
+        left_out: u64,
+        /// The rule of the write.
+        rule: Option<&'a str>,
+    },
     /// A field of an answer, or a part of it, could not be used.
     Ignored {
         /// The field's name.
@@ -141,6 +150,7 @@ impl Event<'_> {
             Self::Redis { .. } => 9,
             Self::Audit { .. } => 10,
             Self::Ignored { .. } => 11,
+            Self::Refresh { .. } => 12,
         }
     }
 
@@ -180,6 +190,11 @@ impl Event<'_> {
                 text(out, "type", kind);
                 text(out, "key", key);
                 text(out, "cause", cause);
+            }
+            Self::Refresh { count, left_out, rule } => {
+                pair(out, "count", count);
+                pair(out, "left_out", left_out);
+                optional(out, "rule", rule);
             }
             Self::Ignored { field, target, why } => {
                 text(out, "field", field);

@@ -48,6 +48,7 @@ mod b_sharing;
 mod b_tags;
 mod b_transfer;
 mod b_unmodified;
+mod b_write_modes;
 mod b_writes;
 mod c_central_cache;
 mod e_electro_isla;

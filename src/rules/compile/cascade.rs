@@ -3,7 +3,8 @@
 use super::super::cascade::{About, Cascade, Cascades, Then, ThenKind, ThenPiece, When};
 use super::super::charset::can_be_equal;
 use super::super::diagnostic::{Code, Findings, Spot};
-use super::super::document::{CascadeTable, RulesDocument};
+use super::super::document::RulesDocument;
+use super::super::purging::CascadeTable;
 use super::super::read::{At, Text};
 use super::super::rulebook::Kind;
 use super::{Made, unknown_name};
