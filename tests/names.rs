@@ -276,11 +276,19 @@ fn limits_are_what_the_program_holds_to() {
         ("body that rules read as JSON", kib(l::JSON_BYTES_MAX as usize)),
         ("nesting of such JSON", l::JSON_DEPTH_MAX.to_string()),
         ("key, tag or selector", kib(l::KEY_BYTES_MAX)),
-        ("tags of one entry", l::TAGS_PER_ENTRY_MAX.to_string()),
+        ("tags of one entry, groups among them", l::TAGS_PER_ENTRY_MAX.to_string()),
+        ("groups that one answer to a write names", l::GROUPS_PER_WRITE_MAX.to_string()),
+        ("things that one PURGE names", l::CALL_SELECTORS_MAX.to_string()),
+        ("selectors that cascades add to one purge", l::CASCADE_SELECTORS_MAX.to_string()),
+        ("answers that one write has fetched anew", l::REFRESH_PER_WRITE_MAX.to_string()),
+        ("such fetches of all writes at once", l::REFRESH_AT_ONCE_MAX.to_string()),
         ("requests waiting for an origin with `max_concurrent`", l::ORIGIN_QUEUE_MAX.to_string()),
         ("silence in a tunnel (WebSocket)", span(l::TUNNEL_IDLE)),
         ("an unshareable key is remembered for", span(l::UNSHAREABLE_FOR)),
-        ("purges that wait because a write's outcome is unknown", l::UNSETTLED_MAX.to_string()),
+        (
+            "purges that wait: a write's outcome is unknown, or `settle`",
+            l::UNSETTLED_MAX.to_string(),
+        ),
     ];
     let told: Vec<_> = table("| bound | value |")
         .into_iter()

@@ -63,6 +63,10 @@ impl Effects for Heard {
         Gone::default()
     }
 
+    fn with_followers(&self, order: Order) -> Order {
+        order
+    }
+
     fn distrust(&self) {}
 
     fn let_go(&self, _: &str) {}

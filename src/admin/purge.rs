@@ -180,6 +180,8 @@ fn idempotency_key(head: &HeaderMap, caller: &Caller) -> Result<Option<String>, 
 
 /// What the order would take here.
 fn tried(admin: &Admin, order: &Order) -> Value {
+    let then = purge::follows(&admin.engine, order);
+    let order = &purge::together(order, then.as_ref());
     let counted = admin.engine.l1.count(order, limits::SAMPLE_MAX);
     let entries = counted.entries;
     json!({

@@ -169,6 +169,11 @@ pub fn strip_named_by_connection(fields: &mut HeaderMap) {
     }
 }
 
+/// Whether a field is meant for one hop only, whatever a message says of it.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
 /// Removes what is meant for this hop only, in a request or an answer.
 pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
     strip_named_by_connection(fields);

@@ -70,6 +70,10 @@ pub const ORDERS_REMEMBERED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// they bound the time of a store: about 50 microseconds.
 pub const WIDE_ORDERS_REMEMBERED_MAX: usize = 1_024;
 
+/// Groups that the answer to one write may name; more are all of its origin. RFC 9875, 2 asks for
+/// 32.
+pub const GROUPS_PER_WRITE_MAX: usize = 256;
+
 /// A background task that nobody waits for any more is told about after this long while draining.
 pub const DRAIN_POLL: Span = Span::from_millis(50);
 
@@ -156,6 +160,21 @@ pub const FATE_WAITERS_MAX: usize = 1_024;
 /// Selectors in one order. A write names a dozen; a PURGE by fields stays below its head's size.
 pub const SELECTORS_PER_ORDER_MAX: usize = 4_096;
 
+/// Cascades of all files of rules.
+pub const CASCADES_MAX: usize = 256;
+
+/// Characters of one selector in a cascade.
+pub const CASCADE_TEXT_BYTES_MAX: usize = 512;
+
+/// Parts that one cascade repeats.
+pub const CASCADE_PARTS_MAX: usize = 16;
+
+/// Cascades that may follow one another.
+pub const CASCADE_DEPTH_MAX: usize = 8;
+
+/// Selectors that may follow from one order; more become one order on everything.
+pub const CASCADE_SELECTORS_MAX: usize = 1_000;
+
 /// Changes through the admin API that are kept at hand.
 pub const AUDIT_KEPT_MAX: usize = 1_000;
 
@@ -225,6 +244,21 @@ pub const PUT_TRIES_MAX: usize = 5;
 
 /// The longest a call may wait for the confirmations of other nodes.
 pub const CONFIRM_WAIT_MAX: Span = Span::from_secs(30);
+
+/// How long a writer waits for what its write has fetched anew.
+pub const REFRESH_WAIT: Span = Span::from_secs(1);
+
+/// Answers that one write has fetched anew; what goes beyond is fetched when somebody asks.
+pub const REFRESH_PER_WRITE_MAX: usize = 100;
+
+/// Fetches for all writes at the same moment: a wave of writes must not become one of reads.
+pub const REFRESH_AT_ONCE_MAX: usize = 16;
+
+/// Those that wait for their turn.
+pub const REFRESH_WAITING_MAX: usize = 4_096;
+
+/// Fields of the proxy's own requests to one origin.
+pub const JOB_FIELDS_MAX: usize = 16;
 
 /// Calls with an idempotency key whose answers are remembered.
 pub const CALLS_REMEMBERED_MAX: usize = 1_000;

@@ -17,10 +17,17 @@ pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 pub const PURGE: &str = "PURGE";
 /// Selectors of a PURGE, one a line.
 pub const X_PURGE_SELECTOR: HeaderName = HeaderName::from_static("x-purge-selector");
-/// Tags of a PURGE, separated by spaces.
+/// Tags of an answer or a PURGE, separated by spaces.
 pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
-/// Tags of a PURGE, separated by commas.
+/// The same under the name that Varnish gave it.
+pub const XKEY: HeaderName = HeaderName::from_static("xkey");
+/// Tags of an answer or a PURGE, separated by commas.
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+/// The groups that an answer belongs to (RFC 9875, 2).
+pub const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+/// The groups that a write has changed (RFC 9875, 3).
+pub const CACHE_GROUP_INVALIDATION: HeaderName =
+    HeaderName::from_static("cache-group-invalidation");
 /// Under which a call may be repeated (draft-ietf-httpapi-idempotency-key-header).
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The address a request came from, nearest last.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::base::ids::OriginId;
 use crate::base::limits;
 use crate::base::units::Span;
@@ -40,6 +42,8 @@ pub struct Upstream {
     pub repeats: bool,
     /// How long it may take for a whole answer that others wait for.
     pub timeout: Span,
+    /// Fields that our own requests carry.
+    pub job_fields: HeaderMap,
     /// How long it takes, as far as is known.
     pub pace: Pace,
     /// What is counted of it.
@@ -152,6 +156,12 @@ impl Upstream {
             total: None,
         };
         let keep = Keep::default();
+        let mut job_fields = HeaderMap::new();
+        for field in &origin.job_fields {
+            if let Some(value) = &field.value {
+                job_fields.append(field.name.clone(), value.clone());
+            }
+        }
         Ok(Arc::new(Self {
             id: OriginId(u16::try_from(at).unwrap_or(u16::MAX)),
             name: Arc::from(&*origin.name),
@@ -159,6 +169,7 @@ impl Upstream {
             fixed_host: origin.fixed_host.as_deref().map(Into::into),
             repeats: origin.retries > 0,
             timeout: origin.timeout,
+            job_fields,
             pace: Pace::default(),
             meter: Arc::default(),
         }))

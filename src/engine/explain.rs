@@ -18,6 +18,7 @@ use crate::engine::purge;
 use crate::engine::serve::imagine;
 use crate::engine::transit::{Caller, Transit};
 use crate::entry::Body;
+use crate::entry::order::Order;
 use crate::policy::{Credentials, Ttl, TtlMode, Why};
 use crate::rules::RequestBody;
 
@@ -122,6 +123,7 @@ pub fn explain(
             Ok(named) => {
                 "purge".clone_into(&mut told.outcome);
                 told.purges = named.selectors.iter().map(ToString::to_string).collect();
+                follows(engine, &Order::of(named.selectors), &mut told);
             }
             Err(fault) => refused(&fault, &mut told),
         },
@@ -129,6 +131,12 @@ pub fn explain(
         Admission::Refuse(fault) => refused(&fault, &mut told),
     }
     Ok(told)
+}
+
+/// What goes as well, by the cascades.
+fn follows(engine: &Engine, order: &Order, told: &mut Told) {
+    let then = purge::follows(engine, order).unwrap_or_default();
+    told.purges.extend(then.selectors.iter().map(|one| format!("{one}  (by a cascade)")));
 }
 
 fn refused(fault: &Fault, told: &mut Told) {
@@ -213,6 +221,7 @@ fn writes(engine: &Engine, transit: &Transit, write: &Routed, body: &[u8], told:
     let asked = transit.asked();
     let own = purge::target_selectors(&transit.book, &asked);
     told.purges = own.iter().map(ToString::to_string).collect();
+    let mut all = own;
     if let Some(route) = &write.route {
         let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
         let identity = admit::identity(engine, transit, Some(route));
@@ -230,8 +239,10 @@ fn writes(engine: &Engine, transit: &Transit, write: &Routed, body: &[u8], told:
             if !told.purges.contains(&selector) {
                 told.purges.push(selector);
             }
+            all.push(planned.selector);
         }
     }
+    follows(engine, &Order::of(purge::on_this_site(&transit.book, &asked, all)), told);
     told.because = Some("when the origin answers with success, these go first".to_owned());
 }
 

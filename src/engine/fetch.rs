@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
@@ -16,101 +15,18 @@ use crate::base::names;
 use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
+use crate::engine::errand::Errand;
 use crate::engine::fleet::{self, Seen};
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat};
+use crate::engine::labels;
 use crate::engine::lookup::{self, Look};
-use crate::engine::miss;
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
-use crate::engine::transit::{Account, Answer, Gist, Outcome, Transit};
+use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Engine, Worker, fill};
-use crate::entry::{Entry, Head, Labels};
+use crate::entry::{Body, Entry};
 use crate::origin::{InBody, OriginFault};
 use crate::policy::{self, Exchange, Renewal, Selecting};
-use crate::rules::header_tags;
-
-/// What a fetch needs to know, free of the client that caused it.
-#[derive(Debug)]
-pub(super) struct Errand {
-    pub(super) plan: Plan,
-    pub(super) head: Parts,
-    pub(super) plain_head: Option<Parts>,
-    pub(super) target: String,
-    pub(super) gist: Gist,
-    pub(super) stale: Option<Arc<Entry>>,
-    pub(super) labels: Labels,
-    /// It asks for its client alone, with the client's own conditions.
-    own_conditions: bool,
-    /// What stood here may be current; only that no order names it is not known.
-    pub(super) gap: bool,
-}
-
-impl Errand {
-    /// For an answer that has come already, to a write.
-    pub(super) fn posted(plan: Plan, labels: Labels, gist: Gist) -> Self {
-        let (head, ()) = Request::new(()).into_parts();
-        let target = gist.absolute();
-        Self {
-            plan,
-            head,
-            plain_head: None,
-            target,
-            gist,
-            stale: None,
-            labels,
-            own_conditions: false,
-            gap: false,
-        }
-    }
-
-    /// Whether a 304 to a request without a condition would be taken for more than it is: as news
-    /// of the client's copy, whose condition stayed here, or of ours. To a client that asked as
-    /// plainly as we did it is the origin's own word, and passes.
-    fn misleads(&self) -> bool {
-        self.stale.is_some() || policy::validate::asks_if_changed(&self.gist.fields)
-    }
-
-    /// What `plan` needs from the origin. With a stale entry the fetch asks conditionally; with the
-    /// client's own conditions it asks for this client alone.
-    pub(super) fn new(
-        worker: &Worker,
-        transit: &Transit,
-        plan: &Plan,
-        stale: Option<Arc<Entry>>,
-        own_conditions: bool,
-    ) -> Self {
-        let stored = stale.as_ref().map(|entry| entry.head.to_header_map());
-        let head = miss::head_for_cache(worker, transit, plan, stored.as_ref(), own_conditions);
-        let plain_head = stored.map(|_| miss::head_for_cache(worker, transit, plan, None, false));
-        Self {
-            plan: plan.clone(),
-            head,
-            plain_head,
-            target: transit.absolute(),
-            gist: transit.gist(),
-            stale,
-            labels: plan.labels(transit),
-            own_conditions,
-            gap: false,
-        }
-    }
-
-    /// Whether others may wait for what it brings.
-    pub(super) const fn may_lead_others(&self) -> bool {
-        !self.own_conditions
-    }
-
-    /// Whether its question is the client's own, conditions and all.
-    pub(super) const fn asks_as_client(&self) -> bool {
-        self.own_conditions
-    }
-
-    /// Whether what was found elsewhere is newer than what stood here.
-    pub(super) fn is_news(&self, found: &Entry) -> bool {
-        let newer = |stale: &Arc<Entry>| found.stamp.stored_at > stale.stamp.stored_at;
-        self.gap || self.stale.as_ref().is_none_or(newer)
-    }
-}
 
 /// Starts the fetch.
 pub(super) fn lead(worker: &Worker, flight: Arc<Flight>, errand: Errand) {
@@ -275,7 +191,9 @@ fn renew(
     let merged = policy::merge(&stored, answer, &engine.options.manner);
     let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
     let exchange = exchange(flight, errand, stale.head.status(), &merged, times);
-    let judged = policy::storable(&exchange, law, manner);
+    let labels = labels::renewed(&errand.plan, &errand.gist.authority, stale, answer);
+    let judged = policy::storable(&exchange, law, manner)
+        .and_then(|keep| if labels.is_some() { Ok(keep) } else { Err(Reason::TooManyTags) });
     let (stamp, selecting, fields) = match &judged {
         Ok(keep) => {
             let fields = policy::stored_fields(&exchange, keep, law, manner);
@@ -284,12 +202,13 @@ fn renew(
         Err(_) => (stale.stamp, stale.selecting.clone(), merged.clone()),
     };
     let entry = Entry::new(
-        Head::new(stale.head.status(), &fields),
+        labels::head(engine, stale.head.status(), &fields),
         stale.body.clone(),
         stamp,
         selecting,
-        stale.labels.clone(),
+        labels.unwrap_or_else(|| stale.labels.clone()),
     );
+    labels::tell_ignored(engine, &errand.target, answer);
     match judged {
         Ok(keep) => {
             let (landed, entry) = fleet::keep(engine, flight, &errand.plan, entry, keep);
@@ -328,7 +247,7 @@ async fn judge(
         if keep.vary.iter().any(|name| WRITTEN_HERE.contains(name)) {
             return Err(Reason::VaryStar);
         }
-        if header_tags(answer.headers()).is_none() {
+        if labels::of(engine, errand, &Body::empty(), answer.headers()).is_none() {
             return Err(Reason::TooManyTags);
         }
         let limit = law.max_object.unwrap_or(engine.options.max_object);

@@ -10,18 +10,18 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::base::reason::Reason;
-use crate::base::{limits, tasks};
-use crate::engine::fetch::{Ending, Errand, Times, declared_len, mark};
+use crate::base::tasks;
+use crate::engine::errand::Errand;
+use crate::engine::fetch::{Ending, Times, declared_len, mark};
 use crate::engine::fleet;
 use crate::engine::flight::{Flight, Landing, SharedHead};
-use crate::engine::json;
+use crate::engine::labels;
 use crate::engine::senders::{Room, SMALL_BYTES};
 use crate::engine::stream::Broken;
 use crate::engine::{Engine, Worker};
-use crate::entry::{Body, Entry, Head, Labels};
+use crate::entry::{Body, Entry};
 use crate::origin::InBody;
 use crate::policy::{Keep, Selecting};
-use crate::rules::{RequestBody, Role, header_tags};
 use crate::store::fence::Facts;
 
 /// Stores the answer of a write that stands for later reads, and streams it on meanwhile.
@@ -114,10 +114,10 @@ pub(super) async fn fill(
     }
     let body = Body::in_transit(flight.stream.take(), &engine.transit);
     flight.stream.put_back(&body);
-    let refusal = match tags(engine, errand, &body, &fields) {
-        Some(tags) => {
-            let labels = Labels { tags, ..errand.labels.clone() };
-            let head = Head::shaped(head.status, &fields, engine.l1.shapes());
+    labels::tell_ignored(engine, &errand.target, &fields);
+    let refusal = match labels::of(engine, errand, &body, &fields) {
+        Some(labels) => {
+            let head = labels::head(engine, head.status, &fields);
             let entry = Entry::new(head, body, keep.stamp, selecting, labels);
             fleet::keep(engine, flight, &errand.plan, entry, keep).0.refusal()
         }
@@ -151,10 +151,10 @@ pub(super) fn fits(
     fields: &HeaderMap,
     len: u64,
 ) -> bool {
-    let tags = tags(engine, errand, &Body::empty(), fields).unwrap_or_default();
-    let labels = Labels { tags, ..errand.labels.clone() };
+    let labels = labels::of(engine, errand, &Body::empty(), fields);
+    let labels = labels.unwrap_or_else(|| errand.labels.clone());
     let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
-    let head = Head::shaped(status, fields, engine.l1.shapes());
+    let head = labels::head(engine, status, fields);
     let entry = Entry::new(head, Body::empty(), keep.stamp, selecting, labels);
     engine.l1.has_room(&errand.plan.key, &entry, len)
 }
@@ -175,10 +175,9 @@ fn foretold(
     if engine.settling.is_settled() && !overtaken {
         return (keep, None);
     }
-    let Some(tags) = tags(engine, errand, &Body::empty(), fields) else {
+    let Some(labels) = labels::of(engine, errand, &Body::empty(), fields) else {
         return (keep, Some(Reason::TooManyTags));
     };
-    let labels = Labels { tags, ..errand.labels.clone() };
     let admitted = flight.birth.admits(&Facts::of(&errand.plan.key, &labels));
     let refusal = (!admitted).then_some(Reason::PurgedDuringFetch);
     (engine.kept(&errand.plan, &labels, keep), refusal)
@@ -269,29 +268,4 @@ fn only_stream(engine: &Engine, flight: &Arc<Flight>, errand: &Errand, body: &mu
     body.free_reserve();
     body.lift_total();
     flight.stream.only_stream();
-}
-
-/// The entry's tags: those of the rule, and those that the answer carries itself. Nothing when
-/// there are more than an entry may have: a purge by one that was left off would miss it.
-fn tags(
-    engine: &Engine,
-    errand: &Errand,
-    body: &Body,
-    fields: &HeaderMap,
-) -> Option<Box<[Arc<str>]>> {
-    let plan = &errand.plan;
-    let mut tags = header_tags(fields)?;
-    if let Some(route) = &plan.routed.route {
-        let answer = route
-            .needs_response_json(Role::Read)
-            .then(|| json::read(fields, &body.to_bytes(), route.json_max))
-            .flatten();
-        let request = RequestBody::new(plan.body.clone());
-        let veil = engine.veil(plan.identity.as_deref());
-        let (asked, captures) = (errand.gist.asked(), &plan.routed.captures);
-        let named = route.tags(&asked, captures, Some(&request), veil, answer.as_ref());
-        tags.extend(named.tags.into_iter().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
-    }
-    let few = tags.len() <= limits::TAGS_PER_ENTRY_MAX;
-    few.then(|| tags.into_iter().map(Arc::from).collect())
 }

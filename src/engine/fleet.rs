@@ -13,9 +13,9 @@ use crate::base::ids::Tick;
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::admit::Plan;
-use crate::engine::fetch::Errand;
+use crate::engine::errand::Errand;
 use crate::engine::flight::{Flight, Landing};
-use crate::engine::{Engine, Worker, news, outbound, purge};
+use crate::engine::{Engine, Worker, labels, news, outbound, purge};
 use crate::entry::Entry;
 use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
@@ -213,6 +213,7 @@ async fn find(
     // longer by that much.
     let latest = engine.clock.now().plus(limits::CLOCKS_APART);
     found.entries.retain(|entry| entry.stamp.stored_at <= latest);
+    found.entries = found.entries.into_iter().map(|one| labels::stripped(engine, one)).collect();
     Some(found)
 }
 
@@ -322,10 +323,14 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
 pub struct Carried {
     /// Its last tick.
     pub tick: Tick,
+    /// How often it raised the tick.
+    pub raises: u64,
     /// What went, here and elsewhere.
     pub counts: Counts,
     /// How far it has got.
     pub receipt: Receipt,
+    /// Its number among this node's own, where there is a fleet.
+    pub count: Option<u64>,
 }
 
 /// For how much an order is waited.
@@ -349,9 +354,18 @@ pub async fn order_all(
     widened: bool,
     patience: Patience,
 ) -> Carried {
+    let then = purge::follows(engine, order);
+    let whole = purge::together(order, then.as_ref());
     // The node refuses frames that the order names before it acts on anything.
-    let count = engine.fleet.as_ref().map(|fleet| fleet.give(order));
-    let (tick, gone) = purge::carry_out(engine, order, by, rule, widened);
+    let count = engine.fleet.as_ref().map(|fleet| fleet.give(&whole));
+    let (mut tick, mut gone) = purge::carry_out(engine, order, by, rule, widened);
+    let mut raises = purge::RAISES;
+    if let Some(then) = &then {
+        let followed;
+        (tick, followed) = purge::carry_out(engine, then, "cascade", rule, widened);
+        gone.join(followed);
+        raises += purge::RAISES;
+    }
     let began = Instant::now();
     let receipt = match (&engine.fleet, count, patience) {
         (Some(fleet), Some(count), Patience::Shared) => fleet.settled(count, None).await,
@@ -367,12 +381,16 @@ pub async fn order_all(
         None => Counts::of(&gone, &[], Some(&Gone::default())),
         Some(_) => Counts::of(&gone, &receipt.others, receipt.l2.as_ref()),
     };
-    Carried { tick, counts, receipt }
+    Carried { tick, raises, counts, receipt, count }
 }
 
 impl Effects for Engine {
     fn carry_out(&self, order: &Order, by: &'static str) -> Gone {
         purge::carry_out(self, order, by, None, false).1
+    }
+
+    fn with_followers(&self, order: Order) -> Order {
+        purge::together(&order, purge::follows(self, &order).as_ref()).into_owned()
     }
 
     fn distrust(&self) {

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::base::fault::Fault;
 use crate::engine::admit::Plan;
-use crate::engine::fetch::{self, Errand};
+use crate::engine::errand::Errand;
+use crate::engine::fetch;
 use crate::engine::fleet;
 use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
 use crate::engine::inject;

@@ -7,6 +7,7 @@ mod at_hand;
 mod book;
 pub mod bypass;
 pub mod entries;
+mod errand;
 pub mod explain;
 pub mod fate;
 mod fetch;
@@ -16,6 +17,7 @@ pub mod flight;
 pub mod hot;
 mod inject;
 mod json;
+mod labels;
 mod landed;
 mod lookup;
 mod marks;
@@ -28,6 +30,7 @@ mod pace;
 mod pass;
 mod posted;
 pub mod purge;
+pub mod refresh;
 pub mod reply;
 mod respond;
 #[cfg(test)]
@@ -68,6 +71,7 @@ use bypass::Bypass;
 use flight::Flights;
 use hot::Hot;
 use options::Options;
+use refresh::Refreshing;
 use senders::Senders;
 use settle::Settling;
 
@@ -97,6 +101,8 @@ pub struct Engine {
     pub shares_identities: bool,
     /// Writes whose outcome nobody knows, until they have settled.
     pub settling: Settling,
+    /// What writes have fetched anew.
+    pub refreshing: Refreshing,
     /// Fetches under way.
     pub flights: Flights,
     /// Bytes of answers that are on their way and in no level.
@@ -159,6 +165,7 @@ impl Engine {
             l1: L1::new(&kinds(&Book::empty().rules), l1_size, l1_policy),
             fences: Fences::default(),
             settling: Settling::default(),
+            refreshing: Refreshing::default(),
             flights: Flights::under(Arc::clone(&trust)),
             fleet,
             trust,

@@ -56,6 +56,8 @@ pub struct Options {
     pub forwarding: Forwarding,
     /// Whether `X-Cache` is added.
     pub x_cache: bool,
+    /// Whether the fields that carry tags stay here, so that no client sees them.
+    pub strip_tags: bool,
     /// Networks whose forwarding fields count.
     pub trust_peers: Vec<IpNet>,
     /// Networks whose `no-cache` and kin count.

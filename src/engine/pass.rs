@@ -12,13 +12,14 @@ use crate::engine::Worker;
 use crate::engine::admit::{Plan, Routed};
 use crate::engine::fleet;
 use crate::engine::inject;
+use crate::engine::labels;
 use crate::engine::landed;
 use crate::engine::lookup::{self, Look};
 use crate::engine::outbound::{self, Spelling};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit, Waited};
-use crate::entry::{Entry, Head};
+use crate::entry::Entry;
 use crate::origin::{self, BoxError, InBody, Inbound};
 use crate::policy::{self, Fwd, HeadEffect, Selecting};
 
@@ -206,17 +207,20 @@ fn after_head(
                 directives: plan.wishes,
             };
             let (law, manner) = (plan.law(engine), &engine.options.manner);
-            let Ok(keep) = policy::storable(&exchange, law, manner) else {
+            let labels = labels::renewed(plan, &transit.authority, &entry, &answer.headers);
+            let judged = policy::storable(&exchange, law, manner).ok().zip(labels);
+            let Some((keep, labels)) = judged else {
                 fleet::outdate(engine, plan, &entry);
                 return;
             };
+            labels::tell_ignored(engine, &transit.absolute(), &answer.headers);
             let fields = policy::stored_fields(&exchange, &keep, law, manner);
             let renewed = Entry::new(
-                Head::new(entry.head.status(), &fields),
+                labels::head(engine, entry.head.status(), &fields),
                 entry.body.clone(),
                 keep.stamp,
                 Selecting::of(&keep.vary, &transit.parts.headers),
-                entry.labels.clone(),
+                labels,
             );
             engine.land(plan, birth, renewed, keep);
         }

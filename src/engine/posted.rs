@@ -1,18 +1,21 @@
-//! A POST answer that stands for later GETs (RFC 9110, 9.3.3): only with explicit freshness and a
-//! `Content-Location` equal to the target, only where the profile wants it. The write's own order
+//! An answer to a write that stands for later GETs: its `Content-Location` names the target, so it
+//! is the target's new state. Of POST (RFC 9110, 9.3.3) only with explicit freshness and where the
+//! profile wants it, of any write where its rule wants it (`on_write.store`). The write's own order
 //! has just purged the target, so the answer is stored under a birth of its own, and only if no
 //! other order came since the write was sent.
 
 use std::sync::Arc;
 
-use http::{Method, Response};
+use http::{Method, Response, StatusCode, header};
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
-use crate::engine::admit::{self, Admission, Plan};
+use crate::base::names;
+use crate::engine::admit::{self, Admission, Plan, Routed};
+use crate::engine::errand::Errand;
 use crate::engine::fetch;
+use crate::engine::fleet::Carried;
 use crate::engine::flight::{Flight, FlightKey};
-use crate::engine::purge;
 use crate::engine::reply::Reply;
 use crate::engine::transit::{Gist, Transit};
 use crate::engine::{Engine, Worker, fill};
@@ -29,12 +32,19 @@ pub(super) struct Posted {
     gist: Gist,
     before: Birth,
     asked_at: Timestamp,
+    /// The rule of the write wants it, and that of the target says how long.
+    by_rule: bool,
+    /// The profile wants it.
+    by_profile: bool,
 }
 
 impl Posted {
-    /// For a POST whose answer could stand for a GET of the same target.
-    pub(super) fn of(engine: &Engine, transit: &Transit) -> Option<Self> {
-        if !engine.options.manner.post_answers || transit.parts.method != Method::POST {
+    /// For a write whose answer could stand for a GET of the same target.
+    pub(super) fn of(engine: &Engine, transit: &Transit, routed: &Routed) -> Option<Self> {
+        let by_rule = routed.route.as_ref().is_some_and(|route| route.on_write.store);
+        let is_post = transit.parts.method == Method::POST;
+        let by_profile = engine.options.manner.post_answers && is_post;
+        if !by_rule && !by_profile {
             return None;
         }
         let twin = transit.as_get();
@@ -46,6 +56,8 @@ impl Posted {
             plan,
             before,
             asked_at: engine.clock.now(),
+            by_rule,
+            by_profile,
         })
     }
 
@@ -57,8 +69,8 @@ impl Posted {
 
     /// The birth under which the answer may be stored: after the write's own order `own`, if that
     /// is the first one since the write was sent that could name the answer.
-    pub(super) fn birth(engine: &Engine, calm: Option<Tick>, own: Tick) -> Option<Birth> {
-        only_after(&engine.fences, calm?, own, purge::RAISES)
+    pub(super) fn birth(engine: &Engine, calm: Option<Tick>, own: &Carried) -> Option<Birth> {
+        only_after(&engine.fences, calm?, own.tick, own.raises)
     }
 
     /// Streams the answer into the store and to the writer. Gives it back where it may not be kept.
@@ -66,12 +78,18 @@ impl Posted {
         self,
         worker: &Worker,
         birth: Birth,
-        answer: Response<InBody>,
+        mut answer: Response<InBody>,
     ) -> Result<Reply, Box<Response<InBody>>> {
         let engine = &worker.engine;
         let target = self.gist.absolute();
+        let by_rule = self.by_rule && is_state(&target, &answer);
+        if by_rule {
+            as_read(&mut answer);
+        } else if !self.by_profile {
+            return Err(Box::new(answer));
+        }
         let exchange = Exchange {
-            method: &Method::POST,
+            method: if by_rule { &Method::GET } else { &Method::POST },
             target: &target,
             request: &self.gist.fields,
             credentials: self.plan.credentials,
@@ -96,9 +114,23 @@ impl Posted {
         // their way already.
         drop(engine.flights.seat(Arc::clone(&flight)));
         let len = fetch::declared_len(answer.headers());
-        let errand = fetch::Errand::posted(self.plan, self.labels, self.gist);
+        let errand = Errand::posted(self.plan, self.labels, self.gist);
         fill::posted(worker, Arc::clone(&flight), errand, answer, keep, fields);
         Ok(Reply::Shared { reader, len })
+    }
+}
+
+/// Whether the answer to a write is the whole new state of its target.
+fn is_state(target: &str, answer: &Response<InBody>) -> bool {
+    matches!(answer.status(), StatusCode::OK | StatusCode::CREATED)
+        && policy::represents(target, answer.headers())
+}
+
+/// The answer as a read would get it: nothing was made by that, and nothing has changed.
+fn as_read(answer: &mut Response<InBody>) {
+    *answer.status_mut() = StatusCode::OK;
+    for name in [header::LOCATION, names::CACHE_GROUP_INVALIDATION] {
+        answer.headers_mut().remove(name);
     }
 }
 

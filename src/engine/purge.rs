@@ -1,18 +1,20 @@
 //! Invalidation: an order raises the fences first, so that no fetch begun earlier can store or be
 //! joined, then drops what the index finds, and only then is it acknowledged.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
-use crate::base::{fields, limits, names};
+use crate::base::{limits, names};
 use crate::engine::fleet::{self, Carried, Patience};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
 use crate::engine::{Book, Engine};
-use crate::entry::order::{Order, Selector};
-use crate::rules::Asked;
+use crate::entry::order::{Order, Selector, SelectorError};
+use crate::rules::{Asked, TAG_FIELDS, field_tags};
 use crate::store::gone::Gone;
 use crate::store::redis::fleet::Level;
 use crate::telemetry::event::Event;
@@ -60,6 +62,27 @@ pub(super) fn scope(order: &Order) -> &'static str {
     };
     let words: Vec<_> = order.selectors.iter().map(word).collect();
     SCOPES.into_iter().rev().find(|scope| words.contains(scope)).unwrap_or("key")
+}
+
+/// What follows from an order by the cascades of the rules, and is not in it.
+pub fn follows(engine: &Engine, order: &Order) -> Option<Order> {
+    let then = engine.book.load().rules.cascades.follow(order)?;
+    // No order is longer than what other nodes read.
+    let fits = order.selectors.len() + then.selectors.len() <= limits::SELECTORS_PER_ORDER_MAX;
+    Some(if fits { then } else { Order::of([Selector::All]) })
+}
+
+/// One order of both: all nodes carry out the whole of it.
+pub fn together<'a>(order: &'a Order, then: Option<&Order>) -> Cow<'a, Order> {
+    match then {
+        None => Cow::Borrowed(order),
+        Some(then) if then.selectors.contains(&Selector::All) => Cow::Owned(then.clone()),
+        Some(then) => {
+            let mut whole = order.clone();
+            whole.selectors.extend(then.selectors.iter().cloned());
+            Cow::Owned(whole)
+        }
+    }
 }
 
 /// What takes everything that a GET of this target finds, whoever asked: the URI that entries
@@ -226,18 +249,13 @@ fn selectors(head: &HeaderMap) -> Result<Vec<Selector>, String> {
         let text = line.to_str().map_err(|_| "X-Purge-Selector is not plain text".to_owned())?;
         all.push(Selector::parse(text.trim()).map_err(|problem| problem.to_string())?);
     }
-    let mut tag = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-        Ok(text) if !text.is_empty() => {
-            all.push(Selector::Tag(text.to_owned()));
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-        Err(_) => Err("a tag is not plain text".to_owned()),
-    };
-    for line in head.get_all(names::SURROGATE_KEY) {
-        line.as_bytes().split(|b| *b == b' ').try_for_each(&mut tag)?;
+    for tag in TAG_FIELDS.iter().flat_map(|name| field_tags(head, name)) {
+        let tag = tag.ok_or_else(|| SelectorError::TooLong.to_string())?;
+        all.push(Selector::Tag(tag));
     }
-    fields::members(head, &names::CACHE_TAG).try_for_each(&mut tag)?;
+    if all.len() > limits::CALL_SELECTORS_MAX {
+        return Err(format!("a PURGE names at most {} things", limits::CALL_SELECTORS_MAX));
+    }
     Ok(all)
 }
 

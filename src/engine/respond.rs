@@ -17,6 +17,7 @@ use crate::base::fault::{Culprit, Fault};
 use crate::base::names;
 use crate::base::reason::Reason;
 use crate::engine::Engine;
+use crate::engine::labels;
 use crate::engine::metering;
 use crate::engine::options::{KeyShown, Told};
 use crate::engine::reply::Reply;
@@ -63,6 +64,7 @@ fn dress(
     status: StatusCode,
     fields: &mut HeaderMap,
 ) {
+    labels::strip(engine, fields);
     if let Some(age) = account.age {
         fields.insert(header::AGE, number(age));
     }

@@ -71,6 +71,7 @@ pub(super) fn options() -> Options {
         via: true,
         forwarding: Forwarding { x_forwarded: true, forwarded: false },
         x_cache: false,
+        strip_tags: true,
         trust_peers: Vec::new(),
         trust_clients: Vec::new(),
         purge_networks: Vec::new(),

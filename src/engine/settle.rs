@@ -14,6 +14,7 @@ use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::Engine;
 use crate::engine::fleet::{self, Patience};
+use crate::engine::purge;
 use crate::entry::order::{Order, Selector};
 use crate::store::fence::{Birth, Facts, Fences};
 
@@ -87,7 +88,7 @@ impl Settling {
     }
 
     /// Adds purges. Whether somebody must begin to tend them.
-    fn add(&self, all: [Due; 2]) -> bool {
+    fn add(&self, all: impl IntoIterator<Item = Due>) -> bool {
         let mut queue = self.queue();
         for due in all {
             queue.push(due);
@@ -147,7 +148,7 @@ pub(super) async fn unknown(
     let settling = &engine.settling;
     // A fetch that begins after this order's fences are raised must find the doubt.
     let doubt = settling.doubts.begin();
-    settling.doubts.raise(&order);
+    settling.doubts.raise(&purge::together(&order, purge::follows(engine, &order).as_ref()));
     fleet::order_all(engine, &order, "write", rule.as_deref(), widened, Patience::Shared).await;
     let now = Instant::now();
     let order = Arc::new(order);
@@ -161,6 +162,22 @@ pub(super) async fn unknown(
     };
     if settling.add([due(limits::SETTLE_FIRST, None), due(last, Some(doubt))]) {
         // At the end of the process L1 ends too: nobody needs to wait for these.
+        tasks::tend(tend(Arc::clone(engine)));
+    }
+}
+
+/// Purges once more what a write has changed, `after` it: what was fetched in between may be from a
+/// copy of the data that lagged behind.
+pub(super) fn once_more(
+    engine: &Arc<Engine>,
+    order: Order,
+    rule: Option<Arc<str>>,
+    widened: bool,
+    after: Span,
+) {
+    let at = Instant::now() + after.to_duration();
+    let due = Due { at, order: Arc::new(order), rule, widened, doubt: None };
+    if engine.settling.add([due]) {
         tasks::tend(tend(Arc::clone(engine)));
     }
 }

@@ -11,27 +11,28 @@ use hyper::ext::ReasonPhrase;
 use tokio::sync::oneshot;
 
 use crate::base::fault::Fault;
-use crate::base::ids::Tick;
 use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{self, Routed};
-use crate::engine::fleet::{self, Patience};
+use crate::engine::fleet::{self, Carried, Patience};
 use crate::engine::json;
+use crate::engine::labels;
 use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass::OutBody;
 use crate::engine::posted::Posted;
 use crate::engine::purge;
+use crate::engine::refresh::{self, Wanted, Writer};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::settle;
 use crate::engine::targets;
 use crate::engine::tee::{Copied, Tee};
-use crate::engine::transit::{Account, Answer, Gist, Transit};
+use crate::engine::transit::{Account, Answer, Caller, Gist, Transit};
 use crate::entry::order::Order;
 use crate::origin::{Inbound, OriginFault, Sent, Whole};
-use crate::rules::{Json, Role};
-use crate::store::redis::fleet::{Intent, Level};
+use crate::rules::{Confirm, Json, Role, Route};
+use crate::store::redis::fleet::{Effects, Intent, Level};
 
 /// Forwards a write and purges what it changed.
 pub(super) async fn write(
@@ -42,7 +43,7 @@ pub(super) async fn write(
 ) -> Answer {
     let engine = &worker.engine;
     let account = routed.account(Reason::Method);
-    let posted = Posted::of(engine, transit);
+    let posted = Posted::of(engine, transit, routed);
     let spelling = if posted.is_some() { Spelling::Key } else { Spelling::Client };
     let head = outbound::head(engine, transit, routed, None, spelling);
     let route = routed.route.clone();
@@ -59,7 +60,9 @@ pub(super) async fn write(
         json_max,
         posted,
         identity: admit::identity(engine, transit, routed.route.as_deref()),
+        caller: transit.caller,
         intent: None,
+        wanted: None,
     };
     let (tell, told) = oneshot::channel();
     tasks::spawn(async move {
@@ -81,6 +84,16 @@ pub(super) async fn write(
     }
 }
 
+/// How long the writer waits for its purge.
+fn patience(route: Option<&Route>) -> Patience {
+    let Some(route) = route else { return Patience::Nodes(limits::CONFIRM_WAIT.to_duration()) };
+    match route.on_write.confirm {
+        Confirm::Local => Patience::None,
+        Confirm::Shared => Patience::Shared,
+        Confirm::Nodes => Patience::Nodes(route.on_write.wait.to_duration()),
+    }
+}
+
 struct Task {
     worker: Worker,
     routed: Routed,
@@ -89,7 +102,10 @@ struct Task {
     json_max: u64,
     posted: Option<Posted>,
     identity: Option<String>,
+    caller: Caller,
     intent: Option<Intent>,
+    /// What is fetched anew when the purge is done.
+    wanted: Option<Wanted>,
 }
 
 struct Written {
@@ -124,7 +140,8 @@ impl Task {
         let engine = &self.worker.engine;
         let patience = self.routed.timeout().plus(limits::INTENT_PATIENCE);
         let fleet = engine.fleet.as_ref()?;
-        fleet.intend(&self.order(None, None).0, patience, engine.as_ref()).await
+        let order = engine.with_followers(self.order(None, None).0);
+        fleet.intend(&order, patience, engine.as_ref()).await
     }
 
     /// What it changed is ordered, or it changed nothing.
@@ -159,7 +176,7 @@ impl Task {
                 let own;
                 (own, note) = self.purge(Some(&fields), None).await;
                 let engine = &self.worker.engine;
-                let birth = Posted::birth(engine, calm, own);
+                let birth = Posted::birth(engine, calm, &own);
                 reply = match posted.zip(birth) {
                     Some((posted, birth)) => {
                         let mut answer = Response::new(body);
@@ -181,6 +198,7 @@ impl Task {
             }
             reply = Reply::Origin(Box::new(body));
         }
+        note += &self.refresh().await;
         crate::base::fields::strip_hop_by_hop(&mut fields);
         Written { status, fields, reply, note, micros, phrase }
     }
@@ -197,32 +215,78 @@ impl Task {
         (json, Reply::from(read))
     }
 
-    /// Purges what the write names; gives back the order's last tick, and a word on what went.
+    /// Purges what the write names; gives back what came of it, and a word on what went.
     async fn purge(
         &mut self,
         answer: Option<&HeaderMap>,
         response: Option<&Json>,
-    ) -> (Tick, String) {
+    ) -> (Carried, String) {
         let engine = &self.worker.engine;
         let (order, widened) = self.order(answer, response);
-        let rule = self.routed.route.as_deref().map(|route| &*route.name);
-        let patience = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
+        if let Some(fields) = answer {
+            labels::tell_ignored(engine, &self.parts.absolute(), fields);
+        }
+        // Before the purge takes it.
+        self.wanted = self.refreshed(response).map(|order| refresh::wanted(engine, &order));
+        let route = self.routed.route.as_deref();
+        let (rule, patience) = (route.map(|route| &*route.name), patience(route));
         let carried = fleet::order_all(engine, &order, "write", rule, widened, patience).await;
         let level = carried.receipt.level;
+        if let Some(after) = route.and_then(|route| route.on_write.settle) {
+            settle::once_more(engine, order, rule.map(Arc::from), widened, after);
+        }
         let note = match engine.fleet {
             Some(_) => format!("purged {}; {}", carried.counts.entries, level.as_str()),
             None => format!("purged {}", carried.counts.entries),
         };
-        if level > Level::Local {
-            self.fulfil();
+        match (&engine.fleet, carried.count) {
+            (Some(fleet), Some(count)) if patience == Patience::None => {
+                let (fleet, intent) = (Arc::clone(fleet), self.intent.take());
+                tasks::spawn(async move {
+                    // The writer waits for nothing; the note waits for the order's number.
+                    let receipt = fleet.settled(count, None).await;
+                    if let Some(intent) = intent.filter(|_| receipt.level > Level::Local) {
+                        fleet.fulfil(intent);
+                    }
+                });
+            }
+            _ if level > Level::Local => self.fulfil(),
+            _ => {}
         }
-        (carried.tick, note)
+        (carried, note)
+    }
+
+    /// What of it is to be fetched anew.
+    fn refreshed(&self, response: Option<&Json>) -> Option<Order> {
+        let route = self.routed.route.as_deref().filter(|route| route.on_write.refreshes())?;
+        let (asked, body) = (self.parts.asked(), self.copy.body(&self.parts.fields));
+        let veil = self.worker.engine.veil(self.identity.as_deref());
+        let captures = &self.routed.captures;
+        let planned = route.refresh_selectors(&asked, captures, body.as_ref(), veil, response);
+        let named = planned.into_iter().map(|one| one.selector).collect();
+        Some(Order::of(purge::on_this_site(&self.parts.book, &asked, named)))
+    }
+
+    /// Fetches anew what the purge has taken; a word on what came of it.
+    async fn refresh(&mut self) -> String {
+        let Some(wanted) = self.wanted.take() else { return String::new() };
+        let route = self.routed.route.as_deref();
+        let wait = route.map_or(limits::REFRESH_WAIT, |route| route.on_write.refresh_wait);
+        let rule = route.map(|route| Arc::clone(&route.name));
+        let writer = Writer { caller: self.caller, gist: self.parts.clone(), rule };
+        match refresh::run(&self.worker, writer, wanted, wait).await {
+            Some(count) => format!("; refreshed {count}"),
+            None => "; refreshing".to_owned(),
+        }
     }
 
     /// What the write names, and whether a missing part made that wider.
     fn order(&self, answer: Option<&HeaderMap>, response: Option<&Json>) -> (Order, bool) {
         let asked = self.parts.asked();
         let mut selectors = targets::of(&self.parts, answer);
+        if let Some(fields) = answer {
+            selectors.extend(labels::invalidated(&self.routed, &self.parts, fields));
+        }
         let mut widened = false;
         let route = self.routed.route.as_deref();
         if let Some(route) = route {

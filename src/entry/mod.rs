@@ -136,6 +136,12 @@ impl Entry {
         }
     }
 
+    /// The same entry with another head.
+    #[must_use]
+    pub fn with_head(self, head: Head) -> Self {
+        Self { head, ..self }
+    }
+
     /// Whether this is `other` with a coded form beside its body: the same bytes, not equal ones.
     pub fn is_coded_of(&self, other: &Self) -> bool {
         let first = |entry: &Self| entry.body.segments().first().map(|part| part.as_ptr_range());

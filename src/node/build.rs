@@ -26,6 +26,7 @@ pub fn options(settings: &Settings) -> Options {
         via: settings.via,
         forwarding: settings.forwarded,
         x_cache: settings.x_cache,
+        strip_tags: settings.strip_tags,
         trust_peers: settings.trust_peers.clone(),
         trust_clients: settings.trust_clients.clone(),
         purge_networks: settings.purge_networks.clone(),

@@ -91,6 +91,7 @@ section! {
         via: String = "on".into(),
         targeted: Option<Vec<String>> = None,
         forwarded: String = "x-forwarded".into(),
+        tags: String = "strip".into(),
     }
 }
 section! {

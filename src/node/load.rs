@@ -3,8 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use http::HeaderValue;
+
+use crate::base::limits::SECRET_FILE_BYTES_MAX;
 use crate::engine::Book;
-use crate::rules::{self, Diagnostic, LoadContext, Rulebook, Severity, Source};
+use crate::node::file::secret_of;
+use crate::rules::{self, Diagnostic, JobField, LoadContext, Rulebook, Severity, Source};
 
 /// Why rules were not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -87,8 +91,24 @@ pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, LoadError> {
 
 /// Compiles the rules of these texts.
 pub fn compile(sources: &[Source], context: &LoadContext) -> Result<Loaded, LoadError> {
-    let loaded = rules::load(sources, context).map_err(LoadError::Rules)?;
+    let mut loaded = rules::load(sources, context).map_err(LoadError::Rules)?;
+    for origin in &mut loaded.book.origins {
+        origin.job_fields.iter_mut().try_for_each(read_field)?;
+    }
     Ok(Loaded { rules: loaded.book, warnings: loaded.warnings, sources: sources.to_vec() })
+}
+
+/// Reads the file that holds a field's value, from the folder of the rules that name it.
+fn read_field(field: &mut JobField) -> Result<(), LoadError> {
+    let Some(file) = &field.file else { return Ok(()) };
+    let path = Path::new(&field.said_in).parent().unwrap_or(Path::new("")).join(file);
+    let wrong = |cause: String| LoadError::Read { path: path.display().to_string(), cause };
+    let text = secret_of(&path, SECRET_FILE_BYTES_MAX).map_err(|cause| wrong(cause.to_string()))?;
+    let mut value = HeaderValue::from_str(text.trim())
+        .map_err(|_| wrong("this is not the value of a field".to_owned()))?;
+    value.set_sensitive(true);
+    field.value = Some(value);
+    Ok(())
 }
 
 /// The book of a path; without one, the book that has no rules.

@@ -96,6 +96,8 @@ pub struct Settings {
     pub forwarded: Forwarding,
     /// Whether `X-Cache` is added.
     pub x_cache: bool,
+    /// Whether the fields that carry tags are kept from clients.
+    pub strip_tags: bool,
     /// Networks whose forwarding fields count.
     pub trust_peers: Vec<IpNet>,
     /// Networks whose `no-cache` and kin count.

@@ -7,7 +7,7 @@ mod head;
 #[cfg(test)]
 mod tests;
 
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, StatusCode};
 
 use super::directives::{Extent, ResponseDirectives};
@@ -190,12 +190,18 @@ fn check_post(x: &Exchange<'_>, origin: Option<Lifetime>) -> Result<(), Reason> 
     if x.method != Method::POST {
         return Ok(());
     }
-    let mut locations = x.response.get_all(header::CONTENT_LOCATION).into_iter();
-    let location = locations.next().filter(|_| locations.next().is_none());
-    let is_target = location.is_some_and(|at| reference::names_target(x.target, at.as_bytes()));
+    let is_target = represents(x.target, x.response);
     let is_fresh =
         origin.is_some_and(|lifetime| lifetime.is_explicit() && lifetime.span > Span::ZERO);
     if is_target && is_fresh { Ok(()) } else { Err(Reason::Method) }
+}
+
+/// Whether the answer to a write says of itself that it is what a GET of `target` would get now:
+/// its one `Content-Location` names the target (RFC 9110, 8.7 and 9.3.4).
+pub fn represents(target: &str, response: &HeaderMap) -> bool {
+    let mut locations = response.get_all(header::CONTENT_LOCATION).into_iter();
+    let location = locations.next().filter(|_| locations.next().is_none());
+    location.is_some_and(|at| reference::names_target(target, at.as_bytes()))
 }
 
 /// An exchange that nothing forbids to keep.

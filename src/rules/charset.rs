@@ -25,6 +25,9 @@ impl CharSet {
     /// Everything that a key can hold.
     pub(super) const ALL: Self = Self(u128::MAX);
 
+    /// A part between colons.
+    pub(super) const PART: Self = Self(!Self::of(b":").0);
+
     /// The set of these.
     pub(super) const fn of(bytes: &[u8]) -> Self {
         let mut bits = 0;

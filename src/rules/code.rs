@@ -165,6 +165,11 @@ codes! {
          value of the key does, with the same filters, and may go on from there: key = \"{id}\", \
          shard = \"{id|before(-)}\". On a route without a key the target decides: its parts and \
          parameters.";
+    /// A cascade that would go on for ever, or whose selectors cannot be made.
+    Cascade: "C030", "a cascade that cannot be followed",
+        "A [[cascade]] has `when`, a key:, tag:, type: or rule: selector in which each * is one part \
+         without a colon, and `then`, selectors that repeat the parts as {1}, {2}. What follows \
+         may make others follow, but never itself, and the longest such chain has 8 of them.";
 }
 
 #[cfg(test)]

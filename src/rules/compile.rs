@@ -3,10 +3,12 @@
 //! from its file's `[defaults]`, then from the built-in values; `"none"` takes a value back.
 //! Compiling goes on after an error wherever it can, so that one run tells everything.
 
+mod cascade;
 mod keeping;
 mod law;
 mod origin;
 mod route;
+mod writing;
 
 pub(super) use route::Made;
 
@@ -106,6 +108,7 @@ fn compile<'d>(
     let default_origin = origin::default_origin(documents, &scope, found);
     let routes = route::routes(documents, &scope, found);
     check::check(&routes, &kinds, default_origin.is_some(), found);
+    let cascades = cascade::cascades(documents, &routes, &kinds, found);
     let routes: Vec<_> = routes.into_iter().map(|made| Arc::new(made.route)).collect();
     let tests = documents
         .iter()
@@ -121,6 +124,7 @@ fn compile<'d>(
         default_origin,
         credentials: scope.credentials,
         events: keeping::events(documents, ctx, found),
+        cascades,
         tests,
     };
     check::check_tests(&book, found);

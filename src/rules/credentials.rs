@@ -56,7 +56,7 @@ impl CredentialNames {
     }
 
     /// The fields that carry one here: `cookie` stands for all cookies that count.
-    pub(super) fn fields_seen<'a>(
+    pub fn fields_seen<'a>(
         &'a self,
         fields: &'a HeaderMap,
     ) -> impl Iterator<Item = &'a HeaderName> {

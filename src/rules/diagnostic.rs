@@ -147,6 +147,11 @@ impl Findings {
         self.sources.get(usize::from(file)).map_or("", |source| &source.text)
     }
 
+    /// The name of one source.
+    pub(crate) fn name(&self, file: u16) -> &str {
+        self.sources.get(usize::from(file)).map_or("", |source| &source.name)
+    }
+
     /// A spot as a place that stands on its own.
     pub(crate) fn place(&self, spot: Spot) -> Option<Place> {
         let source = self.sources.get(usize::from(spot.file))?.clone();

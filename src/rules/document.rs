@@ -2,10 +2,11 @@
 //! The descriptions here are those of the published JSON Schema, so they speak to operators. What a
 //! later version brings stands in the `later` lists and is refused by name.
 
+use super::purging::{CascadeTable, DefaultOnWrite, OnWriteTable};
 use super::read::{At, Free, Maybe, Named, OneOrMany, Text, document};
-use super::values::{Compression, Duration, OriginName, Size, StatusPattern, Statuses, TtlText};
+use super::values::{Compression, Duration, JobField, OriginName, Size, Statuses, TtlText};
 use super::words::{
-    MissingWord, ModeWord, OutcomeWord, OverrideWord, ReadWord, ShareWord, TtlModeWord, UnnamedWord,
+    ModeWord, OutcomeWord, OverrideWord, ReadWord, ShareWord, TtlModeWord, UnnamedWord,
 };
 
 document! {
@@ -26,11 +27,13 @@ document! {
         credentials: CredentialsTable,
         /// The channel on which any program may say what to purge.
         events: EventsTable,
+        /// What goes as well when a purge names something.
+        cascade: Vec<At<CascadeTable>>,
         /// Routes in the order in which they are tried; the first that fits is taken.
         route: Vec<At<RouteTable>>,
         /// Tests that `cistern test` and every reload run.
         test: Vec<At<TestTable>>,
-    } later ["tenant", "jwt", "cascade"]
+    } later ["tenant", "jwt"]
 }
 
 document! {
@@ -55,7 +58,9 @@ document! {
         retries: At<u64>,
         /// How many requests the origin gets at once.
         max_concurrent: At<u64>,
-    } later ["urls", "queue", "health", "tls", "job_headers"]
+        /// Fields that the proxy's own requests carry, such as those of `on_write.refresh`.
+        job_headers: Named<At<JobField>>,
+    } later ["urls", "queue", "health", "tls"]
 }
 
 document! {
@@ -245,28 +250,6 @@ document! {
 }
 
 document! {
-    /// What a successful write does to the cache, beside dropping its own target.
-    OnWriteTable {
-        /// The statuses that count as success. Default `["2xx", "3xx"]`.
-        when: OneOrMany<At<StatusPattern>>,
-        /// Templates of selectors: what goes.
-        purge: OneOrMany<Text>,
-        /// What happens to a selector of which a part is missing. Default `widen`.
-        missing: At<MissingWord>,
-    } later ["refresh", "store", "soft", "confirm", "wait", "refresh_wait", "settle"]
-}
-
-document! {
-    /// What the writes of this file's routes have in common.
-    DefaultOnWrite {
-        /// The statuses that count as success. Default `["2xx", "3xx"]`.
-        when: OneOrMany<At<StatusPattern>>,
-        /// What happens to a selector of which a part is missing. Default `widen`.
-        missing: At<MissingWord>,
-    } later ["soft", "confirm", "wait", "refresh_wait", "settle"]
-}
-
-document! {
     /// What counts as a credential of the caller.
     CredentialsTable {
         /// Fields that identify the caller.
@@ -294,6 +277,15 @@ document! {
         min: At<Size>,
         /// Whether clients that accept zstd get it as it is kept. Default true.
         serve: At<bool>,
+    } later []
+}
+
+document! {
+    /// A field's value that stands in a file.
+    JobFileTable {
+        /// The file, relative to that of the rules.
+        #[schemars(required)]
+        file: Text,
     } later []
 }
 
@@ -341,7 +333,7 @@ document! {
 }
 
 /// The tables that people look for fields in, as they write them, with their fields.
-pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 12] {
+pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 14] {
     [
         ("the top of the file", RulesDocument::FIELDS.here),
         ("[defaults]", Defaults::FIELDS.here),
@@ -354,7 +346,9 @@ pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 12] {
         ("`on_write`", OnWriteTable::FIELDS.here),
         ("`response`", ResponseTable::FIELDS.here),
         ("[events]", EventsTable::FIELDS.here),
+        ("[[cascade]]", CascadeTable::FIELDS.here),
         ("`compress`", CompressTable::FIELDS.here),
+        ("`job_headers`", JobFileTable::FIELDS.here),
     ]
 }
 

@@ -9,6 +9,8 @@
 //! effect.
 
 mod canonical;
+mod carried;
+mod cascade;
 mod charset;
 mod check;
 pub mod code;
@@ -31,6 +33,7 @@ mod parse;
 mod pattern;
 mod percent;
 mod plan;
+mod purging;
 mod query;
 mod read;
 mod render;
@@ -46,14 +49,17 @@ mod values;
 mod veil;
 mod words;
 
+pub use carried::{TAG_FIELDS, all_groups, field_tags, group_tag, header_tags};
+pub use cascade::Cascades;
 pub use credentials::CredentialNames;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
 pub use extract::{Asked, Captures, RequestBody};
 pub use host::HostPattern;
 pub use json::{Json, JsonError};
-pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags, header_tags};
+pub use plan::{PartNote, PlannedSelector, ReadPlan, Tags};
 pub use rulebook::{
-    EventsRule, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role, Route, Rulebook, Share,
+    Confirm, EventsRule, JobField, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role,
+    Route, Rulebook, Share,
 };
 pub use veil::Veil;
 

@@ -118,6 +118,13 @@ pub(super) fn push_escaped(byte: u8, out: &mut String) {
     out.push(digit(byte));
 }
 
+/// Writes bytes escaped as values are: two different ones never look alike.
+pub(super) fn escape(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        if is_kept(*byte) { out.push(char::from(*byte)) } else { push_escaped(*byte, out) }
+    }
+}
+
 /// What values keep when they are escaped (RFC 3986, 2.3: unreserved).
 pub(super) const fn is_kept(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')

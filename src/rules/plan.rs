@@ -5,18 +5,19 @@
 use bytes::Bytes;
 use http::header::{COOKIE, HeaderMap, HeaderName};
 
+use super::carried::add_tag;
 use super::credentials::cookies;
 use super::expr::{Expr, Resolved};
 use super::extract::{Asked, Captures, Given, QueryShape, RequestBody, ValueOf};
 use super::json::Json;
 use super::percent;
 use super::query;
-use super::rulebook::{Mode, Route, Unnamed};
+use super::rulebook::{Mode, OnWrite, Route, Unnamed};
 pub use super::selector::PlannedSelector;
+use super::selector::SelectorTemplate;
 use super::template::{Nothing, Piece, Template};
 use super::veil::Veil;
-use crate::base::limits::{KEY_BYTES_MAX, TAGS_PER_ENTRY_MAX};
-use crate::base::names::{CACHE_TAG, SURROGATE_KEY};
+use crate::base::limits::KEY_BYTES_MAX;
 use crate::base::reason::Reason;
 use crate::entry::order::{Glob, Selector};
 
@@ -259,62 +260,36 @@ impl Route {
         veil: Veil<'_>,
         answer: Option<&Json>,
     ) -> Vec<PlannedSelector> {
-        let mut all: Vec<PlannedSelector> = Vec::new();
-        if self.on_write.purge.is_empty() {
-            return all;
-        }
+        let OnWrite { purge, refresh, .. } = &self.on_write;
         let given = Given { body, answer, ..self.given(asked, captures, veil) };
-        for template in &self.on_write.purge {
-            let planned = template.plan(&given, self.on_write.skip_missing);
+        self.selectors(purge.iter().chain(refresh), &given)
+    }
+
+    /// What of this is fetched anew.
+    pub fn refresh_selectors(
+        &self,
+        asked: &Asked<'_>,
+        captures: &Captures,
+        body: Option<&RequestBody>,
+        veil: Veil<'_>,
+        answer: Option<&Json>,
+    ) -> Vec<PlannedSelector> {
+        let given = Given { body, answer, ..self.given(asked, captures, veil) };
+        self.selectors(self.on_write.refresh.iter(), &given)
+    }
+
+    fn selectors<'a>(
+        &self,
+        templates: impl Iterator<Item = &'a SelectorTemplate>,
+        given: &Given<'_>,
+    ) -> Vec<PlannedSelector> {
+        let mut all: Vec<PlannedSelector> = Vec::new();
+        for template in templates {
+            let planned = template.plan(given, self.on_write.skip_missing);
             all.extend(planned.filter(|one| !all.contains(one)));
         }
         all
     }
-}
-
-/// Adds a tag once. No selector is longer than the longest key, so a longer tag names nothing.
-fn add_tag(tag: String, all: &mut Vec<String>) {
-    if tag.len() <= KEY_BYTES_MAX && !all.contains(&tag) {
-        all.push(tag);
-    }
-}
-
-/// The tags that an answer itself carries: `Surrogate-Key` and `xkey` separate them by spaces,
-/// `Cache-Tag` by commas. Bytes that a tag cannot hold are escaped, so that a selector can name it.
-/// `None` when there are more than an entry can have: it is then not to be stored, because a purge
-/// by one that was dropped would miss it.
-pub fn header_tags(fields: &HeaderMap) -> Option<Vec<String>> {
-    let mut all = Vec::new();
-    let spaced = [SURROGATE_KEY, HeaderName::from_static("xkey")];
-    for name in &spaced {
-        for line in fields.get_all(name) {
-            for tag in line.as_bytes().split(u8::is_ascii_whitespace) {
-                add_header_tag(tag, &mut all)?;
-            }
-        }
-    }
-    for line in fields.get_all(CACHE_TAG) {
-        for tag in line.as_bytes().split(|b| *b == b',') {
-            add_header_tag(tag.trim_ascii(), &mut all)?;
-        }
-    }
-    Some(all)
-}
-
-fn add_header_tag(raw: &[u8], all: &mut Vec<String>) -> Option<()> {
-    if raw.is_empty() {
-        return Some(());
-    }
-    let mut tag = String::with_capacity(raw.len());
-    for byte in raw {
-        if byte.is_ascii_graphic() && *byte != b'*' {
-            tag.push(char::from(*byte));
-        } else {
-            percent::push_escaped(*byte, &mut tag);
-        }
-    }
-    add_tag(tag, all);
-    (all.len() <= TAGS_PER_ENTRY_MAX).then_some(())
 }
 
 /// Takes a body for templates; see [`RequestBody::new`].

@@ -182,7 +182,7 @@ pub(super) fn field<T: FromNode>(member: &Member, found: &mut Findings) -> Optio
 fn table_name(path: &[String]) -> String {
     match path {
         [] => "the top of the file".to_owned(),
-        [name, rest @ ..] if name == "route" || name == "test" => match rest {
+        [name, rest @ ..] if matches!(&**name, "route" | "test" | "cascade") => match rest {
             [] => format!("[[{name}]]"),
             _ => format!("`{}` of [[{name}]]", rest.join(".")),
         },

@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+use super::cascade::Cascades;
 use super::condition::Condition;
 use super::credentials::CredentialNames;
 use super::extract::{Asked, Captures, ValueOf};
@@ -17,7 +18,7 @@ use super::template::Template;
 use super::testblock::TestCase;
 use super::values::StatusPattern;
 pub(super) use super::words::UnnamedWord as Unnamed;
-pub use super::words::{ModeWord as Mode, ShareWord as Share};
+pub use super::words::{ConfirmWord as Confirm, ModeWord as Mode, ShareWord as Share};
 use crate::base::ids::{KindId, RouteId};
 use crate::base::limits::{COMPRESS_BYTES_MIN, COMPRESS_LEVEL};
 use crate::base::units::Span;
@@ -39,6 +40,8 @@ pub struct Rulebook {
     pub credentials: Arc<CredentialNames>,
     /// The channel on which any program may say what to purge.
     pub events: Option<EventsRule>,
+    /// What goes as well when an order names something.
+    pub cascades: Cascades,
     /// The `[[test]]` blocks.
     pub tests: Vec<TestCase>,
     pub(super) table: Table,
@@ -56,6 +59,7 @@ impl Rulebook {
             default_origin: None,
             credentials: Arc::default(),
             events: None,
+            cascades: Cascades::default(),
             tests: Vec::new(),
             table: Table::default(),
             manner: Manner::default(),
@@ -165,6 +169,27 @@ pub struct OriginSpec {
     pub retries: u32,
     /// How many requests it gets at once.
     pub max_concurrent: Option<u32>,
+    /// Fields that the proxy's own requests carry.
+    pub job_fields: Vec<JobField>,
+}
+
+/// A field of the proxy's own requests. It may be a credential, so nothing prints its value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JobField {
+    /// Its name.
+    pub name: HeaderName,
+    /// Its value; once the rules are loaded there is one.
+    pub value: Option<HeaderValue>,
+    /// The file that holds the value, as written.
+    pub file: Option<String>,
+    /// The file of rules that says so.
+    pub said_in: String,
+}
+
+impl std::fmt::Debug for JobField {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JobField").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// The address of an origin.
@@ -274,14 +299,31 @@ impl KeyIdentity {
 }
 
 /// What a write does to the cache, beside dropping its own target.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct OnWrite {
+    /// Whether the answer is kept where it is the new state of its target.
+    pub store: bool,
+    /// How far its purge must have got before the writer is answered.
+    pub confirm: Confirm,
+    /// The longest wait for the confirmations of other nodes.
+    pub wait: Span,
+    /// The longest wait for what is fetched anew.
+    pub refresh_wait: Span,
+    /// How long after it the same purge runs once more.
+    pub settle: Option<Span>,
     pub(super) when: Vec<StatusPattern>,
     pub(super) purge: Vec<SelectorTemplate>,
+    /// What goes and is fetched anew.
+    pub(super) refresh: Vec<SelectorTemplate>,
     pub(super) skip_missing: bool,
 }
 
 impl OnWrite {
+    /// Whether anything is fetched anew.
+    pub fn refreshes(&self) -> bool {
+        !self.refresh.is_empty()
+    }
+
     /// Whether an answer with this status means that the write was done.
     pub fn is_success(&self, status: StatusCode) -> bool {
         self.when.iter().any(|pattern| pattern.fits(status.as_u16()))
@@ -327,7 +369,8 @@ impl Route {
     }
 
     fn write_sources(&self) -> impl Iterator<Item = &ValueOf> {
-        self.on_write.purge.iter().flat_map(|selector| selector.template.sources())
+        let OnWrite { purge, refresh, .. } = &self.on_write;
+        purge.iter().chain(refresh).flat_map(|selector| selector.template.sources())
     }
 
     /// Whether the key is a template; else it is the target itself.

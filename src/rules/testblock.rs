@@ -8,10 +8,10 @@ mod read;
 
 use http::{HeaderMap, Method, StatusCode};
 
+use super::carried::header_tags;
 use super::diagnostic::{Code, Diagnostic, Place, Severity, Spot};
 use super::extract::{Asked, Captures, RequestBody};
 use super::json::Json;
-use super::plan::header_tags;
 use super::rulebook::{OnWrite, Role, Route, Rulebook, Share};
 use super::words::OutcomeWord;
 use crate::base::clock::Timestamp;

@@ -51,6 +51,15 @@ pub(super) enum Compression {
     As(super::document::CompressTable),
 }
 
+/// A field's value, or the file that holds it.
+#[derive(Clone, Debug)]
+pub(super) enum JobField {
+    /// As said.
+    Text(String),
+    /// The file.
+    File(super::document::JobFileTable),
+}
+
 /// The name of one origin.
 #[derive(Clone, Debug)]
 pub(super) struct OriginName(pub(super) String);
@@ -152,6 +161,16 @@ impl FromNode for Compression {
     }
 }
 
+impl FromNode for JobField {
+    fn from_node(node: &Node, found: &mut Findings) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => Some(Self::Text(text.clone())),
+            Value::Table(_) => FromNode::from_node(node, found).map(Self::File),
+            _ => wrong(node, "text or a table such as { file = \"job.token\" }", found),
+        }
+    }
+}
+
 impl FromNode for OriginName {
     fn from_node(node: &Node, found: &mut Findings) -> Option<Self> {
         if let Value::List(_) = node.value {
@@ -191,6 +210,10 @@ inline_schema! {
     Compression, "Compression" => |generator| {
         let table = generator.subschema_for::<super::document::CompressTable>();
         json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
+    };
+    JobField, "JobField" => |generator| {
+        let table = generator.subschema_for::<super::document::JobFileTable>();
+        json_schema!({ "anyOf": [{ "type": "string" }, table] })
     };
     OriginName, "OriginName" => |_generator| json_schema!({ "type": "string" });
 }

@@ -79,6 +79,18 @@ words! {
 }
 
 words! {
+    /// How far a purge must have got before the writer is answered.
+    pub ConfirmWord {
+        /// No read through this node gets older data.
+        Local = "local",
+        /// Nor does the shared level give it.
+        Shared = "shared",
+        /// And every other node has confirmed it.
+        Nodes = "nodes",
+    } later []
+}
+
+words! {
     /// What becomes of a request when the cache is empty.
     pub(super) OutcomeWord {
         /// It is looked up and not found.

@@ -10,12 +10,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 13;
+pub const KINDS: usize = 15;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] = [
     "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
-    "BYPASS", "ALERT",
+    "BYPASS", "ALERT", "IGNORED", "REFRESH",
 ];
 
 /// Something that happened.
@@ -129,6 +129,24 @@ pub enum Event<'a> {
         /// What to call to look closer.
         command: &'a str,
     },
+    /// What a write wanted fetched anew has been, as far as it could be.
+    Refresh {
+        /// Answers that were.
+        count: u64,
+        /// Those that were not: no credential is at hand, they are too many, or are not kept.
+        left_out: u64,
+        /// The rule of the write.
+        rule: Option<&'a str>,
+    },
+    /// A field of an answer, or a part of it, could not be used.
+    Ignored {
+        /// The field's name.
+        field: &'a str,
+        /// The target that was asked for.
+        target: &'a str,
+        /// What is wrong with it.
+        why: &'a str,
+    },
     /// Something happened to the shared level.
     Redis {
         /// In one word: `down`, `up`, `joined`, `gap` and their kin.
@@ -155,6 +173,8 @@ impl Event<'_> {
             Self::Audit { .. } => 10,
             Self::Bypass { .. } => 11,
             Self::Alert { .. } => 12,
+            Self::Ignored { .. } => 13,
+            Self::Refresh { .. } => 14,
         }
     }
 
@@ -194,6 +214,16 @@ impl Event<'_> {
                 text(out, "type", kind);
                 text(out, "key", key);
                 text(out, "cause", cause);
+            }
+            Self::Refresh { count, left_out, rule } => {
+                pair(out, "count", count);
+                pair(out, "left_out", left_out);
+                optional(out, "rule", rule);
+            }
+            Self::Ignored { field, target, why } => {
+                text(out, "field", field);
+                text(out, "target", target);
+                text(out, "why", why);
             }
             Self::Reload { ok, detail } => {
                 out.extend_from_slice(if ok { b" ok" } else { b" failed" });

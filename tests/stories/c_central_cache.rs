@@ -77,6 +77,30 @@ fn a_text_is_embedded_once_for_all() {
     fleet.nodes[1].send(&embed("hola")).with_status(200).served_by_origin();
 }
 
+/// A document that changes takes the embeddings of its parts along, on every instance.
+#[test]
+fn what_was_computed_from_a_document_goes_with_it() {
+    let (redis, ai, fleet) = two();
+    let embed = |document: &str| {
+        let body = json!({"document_id": document, "text": format!("of {document}")});
+        ask("POST", "/embeddings").json(&body)
+    };
+    for document in ["d1", "d2"] {
+        fleet.nodes[0].send(&embed(document)).with_status(200).served_by_origin();
+    }
+    until("both are kept", || {
+        let keys = redis.keys("cistern:e:{*");
+        keys.iter().filter(|key| key.contains("embedding:")).count() == 2
+    });
+    fleet.nodes[1].send(&embed("d1")).served_from_store();
+    fleet.nodes[1].send(&ask("PUT", "/documents/d1").json(&json!({}))).with_status(200);
+    for node in &fleet.nodes {
+        node.send(&embed("d2")).with_status(200).served_from_store();
+    }
+    fleet.nodes[0].send(&embed("d1")).with_status(200).served_by_origin();
+    assert_eq!(ai.asked("POST /embeddings"), 3);
+}
+
 #[test]
 fn the_memory_level_can_be_switched_off() {
     let (redis, ai) = (Server::start(), System::start("central_cache"));

@@ -91,6 +91,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Whether anything of the answer is there.
+    pub(crate) fn has_come(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let some = self.stream.peek(&mut [0]).is_ok();
+        self.stream.set_nonblocking(false).expect("a socket");
+        some
+    }
+
     /// The answer, read to its end.
     pub(crate) fn finish(mut self) -> Answer {
         let mut raw = Vec::new();

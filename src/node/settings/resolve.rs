@@ -24,6 +24,7 @@ const TOLD: [(&str, Told); 3] =
 const KEYS: [(&str, KeyShown); 3] =
     [("plain", KeyShown::Plain), ("hash", KeyShown::Hash), ("off", KeyShown::Off)];
 const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+const TAGS: [(&str, bool); 2] = [("strip", true), ("pass", false)];
 const FORWARDING: [(&str, Forwarding); 4] = [
     ("x-forwarded", Forwarding { x_forwarded: true, forwarded: false }),
     ("forwarded", Forwarding { x_forwarded: false, forwarded: true }),
@@ -82,6 +83,7 @@ pub(super) fn whole(
         },
         via: word(&file.headers.via, &at("headers.via"), &SWITCH)?,
         forwarded: word(&file.headers.forwarded, &at("headers.forwarded"), &FORWARDING)?,
+        strip_tags: word(&file.headers.tags, &at("headers.tags"), &TAGS)?,
         x_cache: file.compat.x_cache,
         trust_peers: networks(&file.trust.peers, &at("trust.peers"))?,
         trust_clients: networks(&file.trust.clients, &at("trust.clients"))?,

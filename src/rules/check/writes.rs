@@ -8,7 +8,7 @@ use super::super::diagnostic::{Code, Findings};
 use super::super::names::Names;
 use super::super::nearest::nearest;
 use super::super::pattern::Methods;
-use super::super::rulebook::{Kind, Role};
+use super::super::rulebook::{Kind, OnWrite, Role};
 use super::super::selector::{SelectorKind, SelectorTemplate};
 use super::super::template::Piece;
 use super::check_secrets;
@@ -19,13 +19,14 @@ pub(super) fn check(routes: &[Made], kinds: &[Kind], found: &mut Findings) {
         .filter_map(|made| Some(made.route.key.as_ref()?.texts(&made.route.names)))
         .collect();
     for made in routes {
-        let selectors = &made.route.on_write.purge;
-        if let Some(first) = selectors.first().filter(|_| !writes(made)) {
+        let OnWrite { purge, refresh, .. } = &made.route.on_write;
+        let first = purge.first().map(|first| first.written.spot).or(made.write_spot);
+        if let Some(spot) = first.filter(|_| !writes(made)) {
             found
-                .error(Code::NoEffect, first.written.spot, "this route takes no writes")
+                .error(Code::NoEffect, spot, "this route takes no writes")
                 .help("GET, HEAD, OPTIONS and TRACE purge nothing; nor does a POST that is read");
         }
-        for selector in selectors {
+        for selector in purge.iter().chain(refresh) {
             check_names(selector, routes, kinds, found);
             let template = &selector.template;
             check_secrets("selectors", template, selector.written.spot, found);

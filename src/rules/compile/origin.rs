@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue, header};
+
 use super::super::LoadContext;
 use super::super::diagnostic::{Code, Findings};
 use super::super::document::{OriginTable, RulesDocument};
 use super::super::host::HostPattern;
 use super::super::read::{At, Maybe, OneOrMany, Text, not_built};
-use super::super::rulebook::{OriginSpec, OriginUrl};
-use super::super::values::Duration;
+use super::super::rulebook::{JobField, OriginSpec, OriginUrl};
+use super::super::values::{Duration, JobField as JobValue};
 use super::{Scope, claim, is_word, not_a_word};
+use crate::base::fields::is_hop_by_hop;
+use crate::base::limits::JOB_FIELDS_MAX;
 use crate::base::units::Span;
 
 /// The name of the origin that the command line gives; no file can define it.
@@ -62,6 +66,7 @@ fn plain(name: Arc<str>, url: OriginUrl) -> OriginSpec {
         idle_timeout: Span::from_secs(30),
         retries: 1,
         max_concurrent: None,
+        job_fields: Vec::new(),
     }
 }
 
@@ -102,8 +107,45 @@ fn origin(name: &Arc<str>, table: &OriginTable, found: &mut Findings) -> OriginS
         idle_timeout: limit(&table.idle_timeout, spec.idle_timeout, found),
         retries: count(table.retries.as_ref(), 0..=1, found).unwrap_or(spec.retries),
         max_concurrent: count(table.max_concurrent.as_ref(), 1..=u64::from(u32::MAX), found),
+        job_fields: job_fields(table, found),
         ..spec
     }
+}
+
+/// Fields of the proxy's own requests. Those that belong to one connection or one message are ours.
+fn job_fields(table: &OriginTable, found: &mut Findings) -> Vec<JobField> {
+    let mut all = Vec::new();
+    for (name, field) in table.job_headers.iter().flat_map(|fields| &fields.0) {
+        let Some(known) = HeaderName::from_bytes(name.value.as_bytes()).ok().filter(may_be_job)
+        else {
+            let message = format!("`{}` is not a field that can be set here", name.value);
+            found.error(Code::WrongValue, name.spot, message).help("such as Authorization");
+            continue;
+        };
+        if all.len() == JOB_FIELDS_MAX {
+            let message = format!("more than {JOB_FIELDS_MAX} fields");
+            found.error(Code::TooMany, name.spot, message);
+            break;
+        }
+        let (value, file) = match &field.value {
+            JobValue::Text(text) => (HeaderValue::from_str(text).ok(), None),
+            JobValue::File(table) => (None, table.file.as_ref().map(|file| file.value.clone())),
+        };
+        if value.is_none() && file.is_none() {
+            found
+                .error(Code::WrongValue, field.spot, "this is not the value of a field")
+                .help("write text, or { file = \"job.token\" }");
+            continue;
+        }
+        let said_in = found.name(field.spot.file).to_owned();
+        all.push(JobField { name: known, value, file, said_in });
+    }
+    all
+}
+
+fn may_be_job(name: &HeaderName) -> bool {
+    let ours = [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::RANGE];
+    !ours.contains(name) && !is_hop_by_hop(name)
 }
 
 /// Host patterns, each told when it is wrong.

@@ -13,15 +13,15 @@ use super::super::matcher::{Match, Matcher, PathMatch};
 use super::super::names::Names;
 use super::super::pattern::{Methods, PathPattern, check_name, parse_methods};
 use super::super::read::{At, Maybe, Text};
-use super::super::rulebook::{KeyIdentity, Mode, OnWrite, QueryRule, Route};
+use super::super::rulebook::{KeyIdentity, Mode, QueryRule, Route};
 use super::super::scan::Slip;
-use super::super::selector::SelectorTemplate;
 use super::super::template::{Purpose, Template};
-use super::super::values::{OriginName, StatusPattern};
-use super::super::words::{MissingWord, ShareWord};
+use super::super::values::OriginName;
+use super::super::words::ShareWord;
 use super::keeping::{keeping, shard, shard_text};
 use super::law::{Levels, check_defaults, law, level, level_without_type};
 use super::origin::hosts;
+use super::writing::{on_write, writing_spot};
 use super::{Scope, claim, inherited};
 use crate::base::ids::{KindId, RouteId};
 use crate::base::limits::{JSON_BYTES_MAX, TAGS_PER_ENTRY_MAX};
@@ -38,6 +38,7 @@ pub(in crate::rules) struct Made {
     pub(in crate::rules) query_spot: Option<Spot>,
     pub(in crate::rules) sort_spot: Option<Spot>,
     pub(in crate::rules) shard_spot: Option<Spot>,
+    pub(in crate::rules) write_spot: Option<Spot>,
     pub(in crate::rules) matches: Vec<Spot>,
 }
 
@@ -131,6 +132,7 @@ fn route(
         query_spot: written.query.as_ref().and_then(query_spot),
         sort_spot: written.query.as_ref().and_then(|q| q.sort.as_ref()).map(|sort| sort.spot),
         shard_spot: shard_text(&levels).map(|text| text.spot),
+        write_spot: written.on_write.as_ref().and_then(writing_spot),
         matches: match_spots,
     }
 }
@@ -310,24 +312,6 @@ fn query_rule(
     rule.named.sort_unstable();
     rule.named.dedup();
     rule
-}
-
-fn on_write(levels: &Levels<'_>, names: &Names, found: &mut Findings) -> OnWrite {
-    let (route, defaults) = (levels.route.on_write.as_ref(), levels.defaults.on_write.as_ref());
-    let missing = route
-        .and_then(|table| table.missing.as_ref())
-        .or_else(|| defaults.and_then(|table| table.missing.as_ref()));
-    let skip_missing = missing.is_some_and(|word| word.value == MissingWord::Skip);
-    let when = route
-        .and_then(|table| table.when.as_ref())
-        .or_else(|| defaults.and_then(|table| table.when.as_ref()));
-    let when = when.map_or_else(
-        || vec![StatusPattern::Hundred(2), StatusPattern::Hundred(3)],
-        |list| list.0.iter().map(|pattern| pattern.value).collect(),
-    );
-    let purge = route.and_then(|table| table.purge.as_ref()).into_iter().flat_map(|list| &list.0);
-    let read = |text: &Text| SelectorTemplate::read(text, names, skip_missing, found);
-    OnWrite { when, purge: purge.filter_map(read).collect(), skip_missing }
 }
 
 /// Which credentials the key holds as they are. A value with `or` may come from elsewhere, and one

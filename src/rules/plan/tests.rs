@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::limits::TAGS_PER_ENTRY_MAX;
 use crate::rules::Rulebook;
 use crate::rules::samples::{Request, book};
 
@@ -203,33 +204,8 @@ fn tags_without_a_part_are_left_off() {
 }
 
 #[test]
-fn tags_of_the_answer_are_read_from_their_fields() {
-    let mut fields = HeaderMap::new();
-    for (name, value) in [
-        ("surrogate-key", "a  b\tc"),
-        ("surrogate-key", "a d*"),
-        ("xkey", "e"),
-        ("cache-tag", "f, g h,,"),
-    ] {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        fields.append(name, http::HeaderValue::from_static(value));
-    }
-    assert_eq!(header_tags(&fields).unwrap(), ["a", "b", "c", "d%2A", "e", "f", "g%20h"]);
-}
-
-#[test]
-fn more_tags_than_an_entry_can_have_are_not_cut_short() {
-    let tags: Vec<_> = (0..=TAGS_PER_ENTRY_MAX).map(|n| format!("t{n}")).collect();
-    let of = |count: usize| {
-        let mut fields = HeaderMap::new();
-        let list = tags[..count].join(",").parse::<http::HeaderValue>().unwrap();
-        fields.append(CACHE_TAG, list.clone());
-        fields.append(CACHE_TAG, list);
-        header_tags(&fields).map(|all| all.len())
-    };
-    assert_eq!(of(TAGS_PER_ENTRY_MAX), Some(TAGS_PER_ENTRY_MAX));
-    assert_eq!(of(TAGS_PER_ENTRY_MAX + 1), None);
-    let many: Vec<_> = tags.iter().map(|tag| format!("'{tag}'")).collect();
+fn a_route_gives_no_more_tags_than_an_entry_can_have() {
+    let many: Vec<_> = (0..=TAGS_PER_ENTRY_MAX).map(|n| format!("'t{n}'")).collect();
     let rules = format!("[[route]]\nmatch = 'GET /x'\nkey = 'x'\ntags = [{}]\n", many.join(","));
     assert!(crate::rules::samples::findings(&rules)[0].starts_with("error C026"));
 }

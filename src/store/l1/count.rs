@@ -20,19 +20,30 @@ impl L1 {
     /// Counts what the order names, with the keys of some, at most `sample`.
     pub fn count(&self, order: &Order, sample: usize) -> Counted {
         let mut counted = Counted::default();
-        for (at, selector) in order.selectors.iter().enumerate() {
-            let before = order.selectors.get(..at).unwrap_or_default();
-            self.count_selected(selector, before, sample, &mut counted);
-        }
+        self.meet(order, &mut |key, entry| {
+            counted.entries += 1;
+            counted.bytes += entry.cost();
+            let (kept, text) = (&mut counted.sample, key.text());
+            if kept.len() < sample && !kept.iter().any(|one| one == text) {
+                kept.push(text.to_owned());
+            }
+        });
         counted
     }
 
-    fn count_selected(
+    /// Shows what the order names, each entry once. A lock is held meanwhile.
+    pub fn meet(&self, order: &Order, each: &mut dyn FnMut(&Key, &Entry)) {
+        for (at, selector) in order.selectors.iter().enumerate() {
+            let before = order.selectors.get(..at).unwrap_or_default();
+            self.meet_selected(selector, before, each);
+        }
+    }
+
+    fn meet_selected(
         &self,
         selector: &Selector,
         before: &[Selector],
-        sample: usize,
-        counted: &mut Counted,
+        each: &mut dyn FnMut(&Key, &Entry),
     ) {
         let mut count = |walk: Walk<'_>, first: &dyn Fn(&Key, &Entry) -> bool| {
             self.visit(walk, &mut |shard, number| {
@@ -40,21 +51,11 @@ impl L1 {
                 if !slot.home.pool.holds(slot.key.identity()) {
                     return;
                 }
-                let mut some = false;
                 for entry in slot.bundle.variants() {
                     let is_new = !before.iter().any(|one| names(one, &slot.key, entry));
                     if is_new && first(&slot.key, entry) && names(selector, &slot.key, entry) {
-                        counted.entries += 1;
-                        counted.bytes += entry.cost();
-                        some = true;
+                        each(&slot.key, entry);
                     }
-                }
-                let text = slot.key.text();
-                if some
-                    && counted.sample.len() < sample
-                    && !counted.sample.iter().any(|one| one == text)
-                {
-                    counted.sample.push(text.to_owned());
                 }
             });
         };

@@ -43,7 +43,7 @@ class CentralCache(base.System):
 
     def on_PUT(self, request):
         parts = request.parts
-        if parts[:1] == ["collections"] and len(parts) == 2:
+        if parts[:1] in (["collections"], ["documents"]) and len(parts) == 2:
             return 200, {"id": parts[1]}
         if parts[:1] != ["config"] or len(parts) != 2:
             raise base.Refusal(404, "path")

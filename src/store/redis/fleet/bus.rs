@@ -131,7 +131,7 @@ impl Fleet {
     /// Another program's order: it has its effect here at once, and one node puts it into the log.
     fn hear_event(&self, said: &[u8], effects: &dyn Effects) {
         let order = match event(said) {
-            Ok(order) => Arc::new(order),
+            Ok(order) => Arc::new(effects.with_followers(order)),
             Err(why) => {
                 self.stats.bad_events.count();
                 // Whoever writes nonsense may write it often, each time a little different.

@@ -71,6 +71,8 @@ pub trait Effects: Send + Sync {
     /// An order that another node or program gave: fences rise, and what it names goes, of which
     /// this tells.
     fn carry_out(&self, order: &Order, by: &'static str) -> Gone;
+    /// The order with what follows from it by this node's rules.
+    fn with_followers(&self, order: Order) -> Order;
     /// Orders may have been missed: what is being fetched may not be stored, and what stands is
     /// asked for again before its next use.
     fn distrust(&self);

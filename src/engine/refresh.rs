@@ -1,0 +1,282 @@
+//! What a write wants fetched anew: what stood here of it is noted before the purge takes it, and
+//! asked for after. Each fetch is one like any other, with a birth after the purge: clients join
+//! it, and the next purge overtakes it. It asks as its entry's first client did, in the fields that
+//! select; a credential goes along only where the rule has one entry for all callers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout};
+
+use crate::base::units::Span;
+use crate::base::{limits, tasks};
+use crate::engine::admit::{self, Admission};
+use crate::engine::errand::Errand;
+use crate::engine::fetch;
+use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
+use crate::engine::lookup::{self, Look};
+use crate::engine::marks::Marks;
+use crate::engine::transit::{Caller, Gist, Transit};
+use crate::engine::{Engine, Worker};
+use crate::entry::Key;
+use crate::entry::order::Order;
+use crate::policy::Selecting;
+use crate::policy::vary::Said;
+use crate::rules::Share;
+use crate::telemetry::event::Event;
+
+/// How often another's fetch is waited for, which may bring another variant.
+const ATTEMPTS: usize = 3;
+
+/// How many of one write's fetches run at once.
+const LANES: usize = 4;
+
+/// The bounds of all writes together.
+#[derive(Debug)]
+pub struct Refreshing {
+    /// Those that run.
+    turns: Semaphore,
+    /// Those that are noted.
+    room: Arc<Semaphore>,
+}
+
+impl Default for Refreshing {
+    fn default() -> Self {
+        Self {
+            turns: Semaphore::new(limits::REFRESH_AT_ONCE_MAX),
+            room: Arc::new(Semaphore::new(limits::REFRESH_WAITING_MAX)),
+        }
+    }
+}
+
+/// One answer that stood here.
+#[derive(Debug)]
+struct Job {
+    key: Key,
+    target: String,
+    selecting: Selecting,
+}
+
+/// What stood here of what a write wants fetched anew.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// The variants of one answer stand together: one is fetched after the other.
+    jobs: Vec<Vec<Job>>,
+    /// Those beyond the bounds.
+    left_out: u64,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// What stands here of this order. Asked before the purge.
+pub(super) fn wanted(engine: &Engine, order: &Order) -> Wanted {
+    let (mut jobs, mut count, mut left_out) = (Vec::<Vec<Job>>::new(), 0, 0);
+    engine.l1.meet(order, &mut |key, entry| {
+        if count == limits::REFRESH_PER_WRITE_MAX as u32 {
+            return left_out += 1;
+        }
+        count += 1;
+        let target = entry.labels.target.as_deref().unwrap_or(key.text()).to_owned();
+        let job = Job { key: key.clone(), target, selecting: entry.selecting.clone() };
+        match jobs.last_mut() {
+            Some(same) if same.first().is_some_and(|one| one.key == job.key) => same.push(job),
+            _ => jobs.push(vec![job]),
+        }
+    });
+    let room = Arc::clone(&engine.refreshing.room).try_acquire_many_owned(count).ok();
+    if room.is_none() {
+        jobs.clear();
+        left_out += u64::from(count);
+    }
+    Wanted { jobs, left_out, room }
+}
+
+/// The writer, as far as its fetches know it.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// Where it comes from.
+    pub(super) caller: Caller,
+    /// What it sent.
+    pub(super) gist: Gist,
+    /// The rule of its write.
+    pub(super) rule: Option<Arc<str>>,
+}
+
+/// The fetches of one write. With its last one it is told what came of them.
+#[derive(Debug)]
+struct Round {
+    engine: Arc<Engine>,
+    writer: Writer,
+    jobs: Mutex<Vec<Vec<Job>>>,
+    fetched: AtomicU64,
+    left_out: AtomicU64,
+    ended: Mutex<Option<oneshot::Sender<u64>>>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        let count = self.fetched.load(Ordering::Relaxed);
+        let left_out = self.left_out.load(Ordering::Relaxed);
+        let event = Event::Refresh { count, left_out, rule: self.writer.rule.as_deref() };
+        self.engine.telemetry.tell(self.engine.clock.now(), &event);
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ended) = ended.take() {
+            // Who does not wait for it any more need not know.
+            let _ = ended.send(count);
+        }
+    }
+}
+
+/// Fetches anew, and waits for that so long at most. How many were, where that is known by then.
+pub(super) async fn run(
+    worker: &Worker,
+    writer: Writer,
+    wanted: Wanted,
+    wait: Span,
+) -> Option<u64> {
+    let Wanted { jobs, left_out, room } = wanted;
+    let (end, ended) = oneshot::channel();
+    let lanes = LANES.min(jobs.len());
+    let round = Arc::new(Round {
+        engine: Arc::clone(&worker.engine),
+        writer,
+        jobs: Mutex::new(jobs),
+        fetched: AtomicU64::new(0),
+        left_out: AtomicU64::new(left_out),
+        ended: Mutex::new(Some(end)),
+        _room: room,
+    });
+    for _ in 0..lanes {
+        tasks::tend(lane(worker.clone(), Arc::clone(&round)));
+    }
+    drop(round);
+    if wait == Span::ZERO {
+        return None;
+    }
+    timeout(wait.to_duration(), ended).await.ok()?.ok()
+}
+
+async fn lane(worker: Worker, round: Arc<Round>) {
+    loop {
+        let variants = round.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        for job in variants.iter().flatten() {
+            let Ok(_turn) = worker.engine.refreshing.turns.acquire().await else { return };
+            let done = fetch_anew(&worker, &round.writer, job).await;
+            let count = if done.is_some() { &round.fetched } else { &round.left_out };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if variants.is_none() {
+            return;
+        }
+    }
+}
+
+/// Fetches one answer. Nothing where a request for it would need a credential that is not at hand,
+/// or would find another entry.
+async fn fetch_anew(worker: &Worker, writer: &Writer, job: &Job) -> Option<()> {
+    let engine = &worker.engine;
+    let transit = asking(engine, writer, job)?;
+    let Admission::Read(plan) = admit::admit(engine, &transit, false) else { return None };
+    if plan.key != job.key {
+        return None;
+    }
+    for _ in 0..ATTEMPTS {
+        // After the purge, and before the look: what comes in between is seen by one of them.
+        let birth = engine.fences.begin();
+        let selecting = match lookup::look(engine, &transit, &plan) {
+            Look::Fresh(_) | Look::Behind(_) => return Some(()),
+            Look::Stale(entry, _) => Some(entry.selecting.clone()),
+            Look::OtherVariant(selecting) => Some(selecting),
+            Look::Absent => None,
+        };
+        let listed = FlightKey { key: plan.key.clone(), selecting };
+        let flight = Flight::new(listed, plan.labels(&transit), birth);
+        let (flight, leads) = match engine.flights.seat(flight) {
+            Seat::Leader(flight) => {
+                let errand = Errand::new(worker, &transit, &plan, None, false);
+                fetch::lead(worker, Arc::clone(&flight), errand);
+                (flight, true)
+            }
+            Seat::Follower(flight) => (flight, false),
+        };
+        match flight.landing().await {
+            Landing::Shared(_) => flight.stream.settled().await,
+            Landing::Renewed(_) | Landing::Stored | Landing::Found { .. } => {}
+            Landing::Alone(_) | Landing::Failed(_) | Landing::Abandoned => return None,
+        }
+        if leads {
+            return flight.fate.refusal().is_none().then_some(());
+        }
+    }
+    None
+}
+
+/// The request for what stood there.
+fn asking(engine: &Engine, writer: &Writer, job: &Job) -> Option<Transit> {
+    let uri: Uri = job.target.parse().ok()?;
+    let scheme = match uri.scheme_str()? {
+        "http" => "http",
+        "https" => "https",
+        _ => return None,
+    };
+    let authority: Box<str> = uri.authority()?.as_str().into();
+    let mut request = Request::new(());
+    let fields = request.headers_mut();
+    fields.insert(header::HOST, HeaderValue::from_str(&authority).ok()?);
+    for (name, said) in job.selecting.parts() {
+        match said {
+            Said::Absent => {}
+            Said::Text(text) => {
+                fields.insert(name.clone(), HeaderValue::from_bytes(text).ok()?);
+            }
+            // What it stands for is kept nowhere.
+            Said::Digest(_) => return None,
+        }
+    }
+    *request.uri_mut() = uri.path_and_query()?.as_str().parse().ok()?;
+    let (parts, ()) = request.into_parts();
+    let book = Arc::clone(&writer.gist.book);
+    let at = engine.clock.now();
+    let (began, caller) = (Instant::now(), writer.caller);
+    let id = engine.requests.fetch_add(1, Ordering::Relaxed);
+    let marks = Marks::of(&parts.headers);
+    let mut transit = Transit { began, at, id, caller, parts, marks, scheme, authority, book };
+    let carried = carried(&transit, writer)?;
+    add(&carried, &mut transit.parts);
+    transit.marks = Marks::of(&transit.parts.headers);
+    Some(transit)
+}
+
+/// What our own request carries beside: the fields that the rules give it, else the writer's
+/// credentials where all callers share. Nothing where only the entry's own caller could ask.
+fn carried(transit: &Transit, writer: &Writer) -> Option<HeaderMap> {
+    let (book, asked) = (&transit.book, transit.asked());
+    let route = book.route(&asked).map(|(route, _)| route);
+    let share = route.map_or(Share::Auto, |route| route.share);
+    if share == Share::Identity {
+        return None;
+    }
+    let own = &book.origin_for(route.map(|route| &**route), &asked)?.job_fields;
+    let credentials = &book.rules.credentials;
+    // A credential would keep the answer out of an entry that was made without one.
+    if share == Share::Public && own.is_empty() {
+        let mut theirs = HeaderMap::new();
+        for name in credentials.fields_seen(&writer.gist.fields) {
+            for value in writer.gist.fields.get_all(name) {
+                theirs.append(name.clone(), value.clone());
+            }
+        }
+        return Some(theirs);
+    }
+    let goes = share == Share::Public || !credentials.seen(own);
+    Some(if goes { own.clone() } else { HeaderMap::new() })
+}
+
+fn add(fields: &HeaderMap, parts: &mut Parts) {
+    for (name, value) in fields {
+        parts.headers.append(name.clone(), value.clone());
+    }
+}
