@@ -16,7 +16,7 @@ use crate::base::limits;
 use crate::base::reason::Reason;
 use crate::base::units::Span;
 use crate::engine::entries::{self, Content, Named, NotPut, Placed, Rows, Untold, Which};
-use crate::engine::fleet::Patience;
+use crate::engine::ordering::Patience;
 use crate::entry::order::{Order, Selector};
 
 /// Parameters of a call, as they were sent.

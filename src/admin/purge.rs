@@ -19,7 +19,7 @@ use crate::admin::door::{Caller, problem};
 use crate::base::limits;
 use crate::base::names;
 use crate::base::units::Span;
-use crate::engine::fleet::Patience;
+use crate::engine::ordering::Patience;
 use crate::engine::purge;
 use crate::entry::order::{Order, Selector};
 use crate::store::redis::fleet::Level;

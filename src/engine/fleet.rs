@@ -1,5 +1,5 @@
 //! The shared level in the story of a request: a fetch looks there before it asks the origin, waits
-//! for another node's fetch of the same, and puts there what it stores; an order goes to all nodes.
+//! for another node's fetch of the same, and puts there what it stores.
 //! Whatever happens to Redis, the request goes on without it.
 
 use std::sync::Arc;
@@ -8,25 +8,18 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 
-use crate::base::clock::Timestamp;
-use crate::base::ids::Tick;
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::admit::Plan;
 use crate::engine::errand::Errand;
 use crate::engine::flight::{Flight, Landing};
-use crate::engine::{Engine, Worker, labels, news, outbound, purge};
+use crate::engine::{Engine, Worker, labels, outbound};
 use crate::entry::Entry;
-use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
 use crate::policy::{self, Keep, Verdict};
 use crate::store::fence::{Birth, Facts};
-use crate::store::gone::{Counts, Gone};
 use crate::store::l1::Landed;
-use crate::store::redis::fleet::{
-    Effects, Fleet, Found, Keeping, Lease, Level, News, Receipt, Renewal, Standing, Wanted,
-};
-use crate::telemetry::ledger::OrderMeter;
+use crate::store::redis::fleet::{Fleet, Found, Keeping, Lease, Renewal, Standing, Wanted};
 
 /// What a fetch holds in the shared level: the number it may put under, and the lease that others
 /// wait for. Dropped without a put, it gives the lease back.
@@ -316,97 +309,4 @@ fn put(engine: &Arc<Engine>, flight: &Flight, plan: &Plan, entry: &Arc<Entry>) {
             engine.l1.add_coded(&key, &entry, packed.counted_in(&engine.transit));
         }
     });
-}
-
-/// What came of an order.
-#[derive(Clone, Debug, Default)]
-pub struct Carried {
-    /// Its last tick.
-    pub tick: Tick,
-    /// How often it raised the tick.
-    pub raises: u64,
-    /// What went, here and elsewhere.
-    pub counts: Counts,
-    /// How far it has got.
-    pub receipt: Receipt,
-    /// Its number among this node's own, where there is a fleet.
-    pub count: Option<u64>,
-}
-
-/// For how much an order is waited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// For nothing beyond this node; the order goes on by itself.
-    None,
-    /// Until the shared level neither gives nor takes what it names.
-    Shared,
-    /// Until every other node has confirmed it as well, so long at most.
-    Nodes(Duration),
-}
-
-/// Carries an order out on all nodes, as far as they can be reached in time. Without a shared level
-/// nothing is waited for.
-pub async fn order_all(
-    engine: &Engine,
-    order: &Order,
-    by: &'static str,
-    rule: Option<&str>,
-    widened: bool,
-    patience: Patience,
-) -> Carried {
-    let then = purge::follows(engine, order);
-    let whole = purge::together(order, then.as_ref());
-    // The node refuses frames that the order names before it acts on anything.
-    let count = engine.fleet.as_ref().map(|fleet| fleet.give(&whole));
-    let (mut tick, mut gone) = purge::carry_out(engine, order, by, rule, widened);
-    let mut raises = purge::RAISES;
-    if let Some(then) = &then {
-        let followed;
-        (tick, followed) = purge::carry_out(engine, then, "cascade", rule, widened);
-        gone.join(followed);
-        raises += purge::RAISES;
-    }
-    let began = Instant::now();
-    let receipt = match (&engine.fleet, count, patience) {
-        (Some(fleet), Some(count), Patience::Shared) => fleet.settled(count, None).await,
-        (Some(fleet), Some(count), Patience::Nodes(wait)) => fleet.settled(count, Some(wait)).await,
-        _ => Receipt::default(),
-    };
-    if receipt.level > Level::Local {
-        let place = OrderMeter::place(by, purge::scope(order));
-        let micros = began.elapsed().as_micros() as u64;
-        engine.telemetry.ledger.orders.propagation.record(place, micros);
-    }
-    let counts = match &engine.fleet {
-        None => Counts::of(&gone, &[], Some(&Gone::default())),
-        Some(_) => Counts::of(&gone, &receipt.others, receipt.l2.as_ref()),
-    };
-    Carried { tick, raises, counts, receipt, count }
-}
-
-impl Effects for Engine {
-    fn carry_out(&self, order: &Order, by: &'static str) -> Gone {
-        purge::carry_out(self, order, by, None, false).1
-    }
-
-    fn with_followers(&self, order: Order) -> Order {
-        purge::together(&order, purge::follows(self, &order).as_ref()).into_owned()
-    }
-
-    fn distrust(&self) {
-        let tick = self.fences.raise(&Order::of([Selector::All]));
-        self.trust.distrust_before(tick);
-    }
-
-    fn let_go(&self, identity: &str) {
-        self.l1.remove_identity(identity);
-    }
-
-    fn tell(&self, news: &News) {
-        news::tell(&self.telemetry, self.clock.now(), news);
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
 }

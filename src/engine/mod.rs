@@ -25,6 +25,7 @@ mod metering;
 mod miss;
 pub mod news;
 pub mod options;
+pub mod ordering;
 mod outbound;
 mod pace;
 mod pass;

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
 use crate::base::{limits, names};
-use crate::engine::fleet::{self, Carried, Patience};
+use crate::engine::ordering::{self, Carried, Patience};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
@@ -170,7 +170,7 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     };
     let order = Order::of(selectors);
     let confirm = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
-    let carried = fleet::order_all(engine, &order, "purge", None, false, confirm).await;
+    let carried = ordering::order_all(engine, &order, "purge", None, false, confirm).await;
     let entries = carried.counts.entries;
     // Where not all have told, that nothing stood here says nothing of them.
     let missing = by_target && entries == 0 && carried.counts.exact;
@@ -193,7 +193,7 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
 
 /// Carries out what an operator's call named.
 pub async fn by_call(engine: &Engine, order: &Order, patience: Patience) -> Carried {
-    fleet::order_all(engine, order, "admin", None, false, patience).await
+    ordering::order_all(engine, order, "admin", None, false, patience).await
 }
 
 /// What an operator's call names: a target is what a GET of it finds, whoever asks.

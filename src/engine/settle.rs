@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::Engine;
-use crate::engine::fleet::{self, Patience};
+use crate::engine::ordering::{self, Patience};
 use crate::engine::purge;
 use crate::entry::order::{Order, Selector};
 use crate::store::fence::{Birth, Facts, Fences};
@@ -149,7 +149,7 @@ pub(super) async fn unknown(
     // A fetch that begins after this order's fences are raised must find the doubt.
     let doubt = settling.doubts.begin();
     settling.doubts.raise(&purge::together(&order, purge::follows(engine, &order).as_ref()));
-    fleet::order_all(engine, &order, "write", rule.as_deref(), widened, Patience::Shared).await;
+    ordering::order_all(engine, &order, "write", rule.as_deref(), widened, Patience::Shared).await;
     let now = Instant::now();
     let order = Arc::new(order);
     let last = timeout.max(limits::SETTLE_FIRST).min(limits::SETTLE_LAST_MAX);
@@ -199,7 +199,7 @@ async fn tend(engine: Arc<Engine>) {
             Some(Ok(due)) => {
                 let Due { order, rule, widened, .. } = &due;
                 let rule = rule.as_deref();
-                fleet::order_all(&tending.0, order, "write", rule, *widened, Patience::Shared)
+                ordering::order_all(&tending.0, order, "write", rule, *widened, Patience::Shared)
                     .await;
                 // The purge stands: what was fetched before it is gone or refused.
                 drop(due.doubt);

@@ -15,9 +15,9 @@ use crate::base::reason::Reason;
 use crate::base::{limits, tasks};
 use crate::engine::Worker;
 use crate::engine::admit::{self, Routed};
-use crate::engine::fleet::{self, Carried, Patience};
 use crate::engine::json;
 use crate::engine::labels;
+use crate::engine::ordering::{self, Carried, Patience};
 use crate::engine::outbound::{self, Spelling};
 use crate::engine::pass::OutBody;
 use crate::engine::posted::Posted;
@@ -230,7 +230,7 @@ impl Task {
         self.wanted = self.refreshed(response).map(|order| refresh::wanted(engine, &order));
         let route = self.routed.route.as_deref();
         let (rule, patience) = (route.map(|route| &*route.name), patience(route));
-        let carried = fleet::order_all(engine, &order, "write", rule, widened, patience).await;
+        let carried = ordering::order_all(engine, &order, "write", rule, widened, patience).await;
         let level = carried.receipt.level;
         if let Some(after) = route.and_then(|route| route.on_write.settle) {
             settle::once_more(engine, order, rule.map(Arc::from), widened, after);

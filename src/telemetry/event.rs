@@ -211,9 +211,7 @@ impl Event<'_> {
                 }
             }
             Self::Evict { kind, key, cause } => {
-                text(out, "type", kind);
-                text(out, "key", key);
-                text(out, "cause", cause);
+                texts(out, &[("type", kind), ("key", key), ("cause", cause)]);
             }
             Self::Refresh { count, left_out, rule } => {
                 pair(out, "count", count);
@@ -221,32 +219,23 @@ impl Event<'_> {
                 optional(out, "rule", rule);
             }
             Self::Ignored { field, target, why } => {
-                text(out, "field", field);
-                text(out, "target", target);
-                text(out, "why", why);
+                texts(out, &[("field", field), ("target", target), ("why", why)]);
             }
             Self::Reload { ok, detail } => {
                 out.extend_from_slice(if ok { b" ok" } else { b" failed" });
                 text(out, "detail", detail);
             }
             Self::Fault { code, detail } => {
-                text(out, "code", code);
-                text(out, "detail", detail);
+                texts(out, &[("code", code), ("detail", detail)]);
             }
             Self::Audit { who, call, what, outcome } => {
-                text(out, "who", who);
-                text(out, "call", call);
-                text(out, "what", what);
-                text(out, "outcome", outcome);
+                texts(out, &[("who", who), ("call", call), ("what", what), ("outcome", outcome)]);
             }
             Self::Alert { raised, alert, severity, value, cause, command } => {
                 out.extend_from_slice(if raised { b" raised" } else { b" cleared" });
-                text(out, "alert", alert);
-                text(out, "severity", severity);
-                text(out, "value", value);
+                texts(out, &[("alert", alert), ("severity", severity), ("value", value)]);
                 if raised {
-                    text(out, "cause", cause);
-                    text(out, "command", command);
+                    texts(out, &[("cause", cause), ("command", command)]);
                 }
             }
             Self::Redis { what, detail } | Self::Bypass { what, detail } => {
@@ -256,6 +245,12 @@ impl Event<'_> {
             }
             Self::Start { detail } | Self::Stop { detail } => text(out, "detail", detail),
         }
+    }
+}
+
+fn texts(out: &mut Vec<u8>, named: &[(&str, &str)]) {
+    for (name, value) in named {
+        text(out, name, value);
     }
 }
 

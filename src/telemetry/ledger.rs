@@ -15,7 +15,7 @@ use crate::telemetry::meter::Meter;
 pub const OTHER: &str = "other";
 
 /// Who gives orders, as the event log says it.
-pub const ORDERED_BY: [&str; 6] = ["write", "purge", "admin", "event", "fleet", OTHER];
+pub const ORDERED_BY: [&str; 7] = ["write", "purge", "admin", "event", "cascade", "fleet", OTHER];
 
 /// What orders name, from one thing to everything.
 pub const SCOPES: [&str; 8] = ["key", "url", "tag", "rule", "type", "prefix", "pattern", "all"];

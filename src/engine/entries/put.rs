@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::base::reason::Reason;
 use crate::base::units::Span;
 use crate::engine::Engine;
-use crate::engine::fleet::{self, Carried, Patience};
+use crate::engine::ordering::{self, Carried, Patience};
 use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
 use crate::entry::{Body, Entry, Head, Key, Labels};
@@ -160,7 +160,7 @@ async fn cleared(engine: &Engine, spot: &Spot, order: &Order) -> (Birth, Carried
     loop {
         tries += 1;
         let patience = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
-        let carried = fleet::order_all(engine, order, "admin", None, false, patience).await;
+        let carried = ordering::order_all(engine, order, "admin", None, false, patience).await;
         let birth = engine.fences.begin();
         let fleet = engine.fleet.as_ref().filter(|_| {
             // What is not numbered yet would come after what is put now.
