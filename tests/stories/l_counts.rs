@@ -37,25 +37,34 @@ fn purge(node: &Cistern, token: &str, selector: &str) -> Value {
     call.to(&node.admin()).with_status(200).json()
 }
 
+/// What a purge of everything below a path took, where all were heard in time: on a machine that does
+/// other things as well somebody may be late, and then the answer says that it is not exact.
+#[track_caller]
+fn purge_exactly(fleet: &Fleet, token: &str, path: &str, languages: &[&str]) -> Value {
+    let mut told = Value::Null;
+    until("all were heard in time", || {
+        for language in languages {
+            everywhere(fleet, path, language);
+        }
+        told = purge(&fleet.nodes[0], token, &format!("url:http://api.example{path}"));
+        told["exact"] == true
+    });
+    told
+}
+
 #[test]
 fn what_stood_on_all_levels_of_all_nodes_is_counted_once() {
     let (_redis, _origin, fleet, token) = three();
-    let own = |path: &str| format!("url:http://api.example{path}");
-    everywhere(&fleet, "/one", "en");
-    let told = purge(&fleet.nodes[0], &token, &own("/one"));
+    let told = purge_exactly(&fleet, &token, "/one", &["en"]);
     assert_eq!(told["purged"], json!({ "entries": 1, "l1": 3, "l2": 1 }), "{told}");
-    assert_eq!((&told["exact"], &told["level"]), (&json!(true), &json!("nodes")), "{told}");
+    assert_eq!(told["level"], "nodes", "{told}");
     assert_eq!(told["nodes"], json!({ "asked": 2, "confirmed": 2 }), "{told}");
     // Nothing is left, and everybody knows.
-    let told = purge(&fleet.nodes[0], &token, &own("/one"));
+    let told = purge_exactly(&fleet, &token, "/one", &[]);
     assert_eq!(told["purged"], json!({ "entries": 0, "l1": 0, "l2": 0 }), "{told}");
-    assert_eq!(told["exact"], true, "{told}");
     // Each variant counts.
-    everywhere(&fleet, "/vary/two", "en");
-    everywhere(&fleet, "/vary/two", "de");
-    let told = purge(&fleet.nodes[0], &token, &own("/vary/two"));
+    let told = purge_exactly(&fleet, &token, "/vary/two", &["en", "de"]);
     assert_eq!(told["purged"], json!({ "entries": 2, "l1": 6, "l2": 2 }), "{told}");
-    assert_eq!(told["exact"], true, "{told}");
 }
 
 #[test]
@@ -64,6 +73,6 @@ fn what_is_taken_out_later_is_not_called_exact() {
     everywhere(&fleet, "/wide/1", "en");
     everywhere(&fleet, "/wide/2", "en");
     let told = purge(&fleet.nodes[0], &token, "prefix:http://api.example/wide/");
-    assert_eq!(told["purged"], json!({ "entries": 2, "l1": 6, "l2": null }), "{told}");
-    assert_eq!((&told["exact"], &told["level"]), (&json!(false), &json!("nodes")), "{told}");
+    assert_eq!((&told["purged"]["l2"], &told["purged"]["l1"]), (&Value::Null, &json!(6)), "{told}");
+    assert_eq!(told["exact"], false, "{told}");
 }

@@ -53,16 +53,27 @@ impl Caller {
 
     /// Asks without a body and reads the whole answer.
     pub(crate) fn asks(&mut self, method: &str, target: &str) -> Result<Told, String> {
-        let said = self.exchange(method, target);
+        self.asks_with(method, target, "")
+    }
+
+    /// The same, with a line of the head, or none.
+    pub(crate) fn asks_with(
+        &mut self,
+        method: &str,
+        target: &str,
+        field: &str,
+    ) -> Result<Told, String> {
+        let said = self.exchange(method, target, field);
         if said.is_err() {
             self.stream = None;
         }
         said.map_err(|error| format!("{method} {target}: {error}"))
     }
 
-    fn exchange(&mut self, method: &str, target: &str) -> std::io::Result<Told> {
+    fn exchange(&mut self, method: &str, target: &str, field: &str) -> std::io::Result<Told> {
         let length = if matches!(method, "PUT" | "POST" | "PATCH") { LENGTH } else { "" };
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: api.example\r\n{length}\r\n");
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: api.example\r\n{length}{field}\r\n");
         // A connection that stood idle may have been closed in order, which is nobody's failure.
         if let Some(mut stream) = self.stream.take()
             && stream.get_mut().write_all(head.as_bytes()).is_ok()

@@ -285,7 +285,9 @@ impl Fleet {
                 .iter()
                 .map(|one| (one.id, Arc::clone(&one.order), one.number.max(applied)))
                 .collect();
-            if self.erase(&orders, deadline).await.len() < orders.len() {
+            let reached = self.erase(&orders, deadline).await;
+            // One that was told again is there under each of its numbers.
+            if !orders.iter().all(|(id, ..)| reached.contains_key(id)) {
                 return Err(TierFault::Deadline);
             }
         }
