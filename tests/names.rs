@@ -122,6 +122,17 @@ fn every_call_is_listed_with_its_role() {
 }
 
 #[test]
+fn every_alias_is_listed_with_its_role() {
+    let rows = table("| alias | role |");
+    let told: Vec<_> = rows.iter().map(|row| (row[0].replace('`', ""), row[1].clone())).collect();
+    let known = cistern::admin::calls::ALIASES.map(|call| {
+        let role = call.least.map_or("", cistern::admin::tokens::Role::as_str);
+        (format!("{} {}", call.method, call.path()), role.to_owned())
+    });
+    assert_eq!(told, known);
+}
+
+#[test]
 fn every_metric_is_listed() {
     let files = ["metrics.rs", "metrics/traffic.rs", "metrics/levels.rs"];
     let sources = files.map(|file| text_of(&format!("src/admin/{file}"))).concat();

@@ -13,9 +13,9 @@ use axum::{Router, http};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admin::calls::{CALLS, Call};
+use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
-use crate::admin::{Admin, bypass, entries, metrics, purge, rules, stats, top};
+use crate::admin::{Admin, aliases, bypass, entries, metrics, purge, rules, stats, top};
 use crate::base::{limits, names};
 use crate::engine::explain::{self, Question};
 
@@ -24,18 +24,22 @@ pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
     let named = Named { own, hosts: Arc::clone(&admin.hosts) };
     let mut all = Router::new();
     for call in CALLS {
-        let guarded = match call.least {
-            None => handler(&call),
-            Some(least) => {
-                let gate = middleware::from_fn_with_state((admin.clone(), least), gate);
-                handler(&call).route_layer(gate)
-            }
-        };
-        all = all.route(&call.path(), guarded);
+        all = all.route(&call.path(), guarded(&admin, &call));
+    }
+    let aliases = ALIASES.iter().filter(|_| admin.aliases.is_some());
+    for (call, path) in aliases.flat_map(|call| call.paths().into_iter().map(move |p| (call, p))) {
+        all = all.route(&path, guarded(&admin, call));
     }
     all.fallback(nothing)
         .layer(middleware::from_fn(move |request, next| known_host(named.clone(), request, next)))
         .with_state(admin)
+}
+
+/// What answers a call, to those who may make it.
+fn guarded(admin: &Admin, call: &Call) -> MethodRouter<Admin> {
+    let Some(least) = call.least else { return handler(call) };
+    let gate = middleware::from_fn_with_state((admin.clone(), least), gate);
+    handler(call).route_layer(gate)
 }
 
 /// What answers a call.
@@ -65,7 +69,7 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, "purge") => post(purge::purge),
         (_, "audit") => get(audit),
         (_, "tokens") => get(tokens),
-        _ => any(nothing),
+        (_, name) => aliases::handler(name).unwrap_or_else(|| any(nothing)),
     }
 }
 

@@ -16,6 +16,13 @@ pub struct Call {
 }
 
 impl Call {
+    /// Every path of an alias: that of its system, also behind [`names::API_ROOT`].
+    pub fn paths(&self) -> Vec<String> {
+        let behind =
+            self.name.starts_with('/').then(|| format!("{}{}", names::API_ROOT, self.name));
+        std::iter::once(self.path()).chain(behind).collect()
+    }
+
     /// Its path.
     pub fn path(&self) -> String {
         if self.name.starts_with('/') {
@@ -60,4 +67,16 @@ pub const CALLS: [Call; 25] = [
     call("POST", "purge", Role::Purge),
     call("GET", "audit", Role::Operate),
     call("GET", "tokens", Role::Admin),
+];
+
+/// The calls of the systems that this one replaces, answered where `compat.aliases` wants them.
+pub const ALIASES: [Call; 8] = [
+    call("GET", "/cache/stats", Role::Read),
+    call("POST", "/cache/invalidate/{*key}", Role::Purge),
+    call("POST", "/cache/invalidate-pattern/{*pattern}", Role::Purge),
+    call("POST", "/cache/clear", Role::Operate),
+    call("POST", "/stats/invalidate/user/{id}", Role::Purge),
+    call("GET", "cache/stats", Role::Read),
+    call("POST", "cache/invalidate", Role::Purge),
+    call("POST", "cache/warm", Role::Operate),
 ];

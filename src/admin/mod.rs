@@ -2,6 +2,7 @@
 //! numbers), and for who shows a token it purges and reloads. A Host name it was not told of is
 //! refused, so that no web page can reach it through a name that points here.
 
+mod aliases;
 mod api;
 mod audit;
 mod bypass;
@@ -22,6 +23,7 @@ use std::sync::atomic::AtomicBool;
 use crate::engine::Engine;
 use crate::jobs::watch::Watchman;
 
+pub use aliases::Aliases;
 pub use audit::{Audit, Change};
 pub use purge::Remembered;
 pub use rules::{Rules, RulesDiff, RulesStatus, RulesText, RulesVersion};
@@ -53,6 +55,8 @@ pub struct Admin {
     pub hosts: Arc<[String]>,
     /// What was changed.
     pub audit: Arc<Audit>,
+    /// Whether the replaced systems' calls are answered.
+    pub aliases: Option<Arc<Aliases>>,
     /// Calls that may come again.
     pub remembered: Arc<Remembered>,
 }

@@ -41,6 +41,8 @@ pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The media type of answers that cistern makes itself (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";
+/// The root of all APIs; the replaced systems' calls stand behind it too.
+pub const API_ROOT: &str = "/api/v1";
 /// The root of the admin API.
 pub const ADMIN_ROOT: &str = "/api/v1/admin";
 

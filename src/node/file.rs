@@ -33,6 +33,14 @@ pub(crate) struct File {
     pub(crate) purge: Purge,
 }
 
+/// `compat.gad`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gad {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $value:expr,)* }) => {
         $(#[$doc])*
@@ -96,7 +104,11 @@ section! {
 }
 section! {
     /// `compat`.
-    Compat { x_cache: bool = false, }
+    Compat {
+        x_cache: bool = false,
+        aliases: String = "off".into(),
+        gad: Option<Gad> = None,
+    }
 }
 section! {
     /// One of `[[listen]]`.

@@ -190,6 +190,7 @@ async fn start_admin(
         rules: Arc::clone(doors.reloader) as _,
         tokens: Arc::new(tokens),
         hosts: settings.admin_hosts.clone().into(),
+        aliases: settings.aliases.clone().map(Arc::new),
         audit: Arc::default(),
         remembered: Arc::default(),
     };

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use crate::admin::Aliases;
 use crate::base::units::Span;
 use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::policy::Profile;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// Names that it may be called by, beside its address.
     pub admin_hosts: Vec<String>,
+    /// Whether it answers the calls of the systems that this one replaces.
+    pub aliases: Option<Aliases>,
     /// The file of tokens for it.
     pub tokens_file: Option<PathBuf>,
     /// Worker threads, one runtime each.

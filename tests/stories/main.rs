@@ -22,6 +22,7 @@
 mod support;
 
 mod a_admin;
+mod a_aliases;
 mod a_basic;
 mod a_bypass;
 mod a_config;

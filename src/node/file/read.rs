@@ -20,12 +20,8 @@ pub(crate) struct Read {
 }
 
 /// Keys that belong to capabilities which are not built, with what they would bring.
-const NOT_BUILT: [(&str, &str); 4] = [
-    ("telemetry", "tenant metrics"),
-    ("timezone", "hours of adaptive TTL"),
-    ("compat.aliases", "the old systems' calls"),
-    ("compat.gad", "the old systems' calls"),
-];
+const NOT_BUILT: [(&str, &str); 2] =
+    [("telemetry", "tenant metrics"), ("timezone", "hours of adaptive TTL")];
 
 /// Reads the file, if there is one, and lays the environment over it.
 pub(crate) fn read(
@@ -171,17 +167,16 @@ fn overlay(
         }
         let value = scalar(&path, text);
         places.set(path.replace("__", "."), Provenance::Variable(name.clone()));
-        match path.split_once("__") {
-            None => drop(table.insert(path, value)),
-            Some((section, field)) => {
-                let inner = table
-                    .entry(section.to_owned())
-                    .or_insert_with(|| Value::Table(Table::new()))
-                    .as_table_mut()
-                    .ok_or_else(|| SettingsError::new(name, "that section is not a table"))?;
-                inner.insert(field.to_owned(), value);
-            }
+        let (mut inner, mut field) = (&mut *table, path.as_str());
+        while let Some((section, rest)) = field.split_once("__") {
+            inner = inner
+                .entry(section.to_owned())
+                .or_insert_with(|| Value::Table(Table::new()))
+                .as_table_mut()
+                .ok_or_else(|| SettingsError::new(name, "that section is not a table"))?;
+            field = rest;
         }
+        inner.insert(field.to_owned(), value);
     }
     Ok(())
 }

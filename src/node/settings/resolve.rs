@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::admin::Aliases;
 use crate::base::units::{ByteSize, Span};
 use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::node::file::{self, Listen, Provenance, Read};
@@ -24,6 +25,7 @@ const TOLD: [(&str, Told); 3] =
 const KEYS: [(&str, KeyShown); 3] =
     [("plain", KeyShown::Plain), ("hash", KeyShown::Hash), ("off", KeyShown::Off)];
 const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+const ALIASES: [(&str, bool); 2] = [("admin", true), ("off", false)];
 const TAGS: [(&str, bool); 2] = [("strip", true), ("pass", false)];
 const FORWARDING: [(&str, Forwarding); 4] = [
     ("x-forwarded", Forwarding { x_forwarded: true, forwarded: false }),
@@ -64,6 +66,7 @@ pub(super) fn whole(
         listen: listeners(&read)?,
         admin: admin(&read)?,
         admin_hosts: file.admin.hosts.clone(),
+        aliases: aliases(&read)?,
         tokens_file: file.admin.tokens_file.as_ref().map(|path| base.join(path)),
         workers: file.workers.unwrap_or_else(cores).max(1),
         memory,
@@ -170,6 +173,30 @@ fn admin(read: &Read) -> Result<Option<SocketAddr>, SettingsError> {
         )),
         None => Err(SettingsError::new(place, format!("`{text}` has no address"))),
     }
+}
+
+/// Where the calls of the replaced systems are answered.
+fn aliases(read: &Read) -> Result<Option<Aliases>, SettingsError> {
+    let (place, compat) = (read.places.name("compat.aliases"), &read.file.compat);
+    if compat.aliases == "proxy" {
+        let problem = "these calls on the proxy's port are not built yet; \"admin\" answers them \
+                       on the admin listener";
+        return Err(SettingsError::new(place, problem));
+    }
+    if !word(&compat.aliases, &place, &ALIASES)? {
+        if compat.gad.is_none() {
+            return Ok(None);
+        }
+        let place = read.places.name("compat.gad.type");
+        let problem = "says nothing without `compat.aliases = \"admin\"`; add that, or take it out";
+        return Err(SettingsError::new(place, problem));
+    }
+    if read.file.admin.listen == "off" {
+        let problem = "these calls are answered on the admin listener, which is off; write \
+                       \"off\", or an address in `admin.listen`";
+        return Err(SettingsError::new(place, problem));
+    }
+    Ok(Some(Aliases { gad_type: compat.gad.as_ref().map(|gad| gad.kind.clone()) }))
 }
 
 fn cores() -> usize {
