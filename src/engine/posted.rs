@@ -64,7 +64,9 @@ impl Posted {
     /// The tick up to which no order has come that could name the answer; nothing if one has. Asked
     /// just before the write's own order.
     pub(super) fn calm(&self, engine: &Engine) -> Option<Tick> {
-        calm(&engine.fences, &self.before, &Facts::of(&self.plan.key, &self.labels))
+        // Its tags come with the answer: until then every order on a tag may name it.
+        let facts = Facts { tags: None, ..Facts::of(&self.plan.key, &self.labels) };
+        calm(&engine.fences, &self.before, &facts)
     }
 
     /// The birth under which the answer may be stored: after the write's own order `own`, if that

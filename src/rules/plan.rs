@@ -199,6 +199,15 @@ impl Route {
         self.key.as_ref().map(ToString::to_string)
     }
 
+    /// Whether all its entries stand under keys that a plain GET of their targets would lead to.
+    /// Not where it reads by other methods, or only what fits its conditions: there an order that
+    /// names a target names no key.
+    pub fn is_led_to_by_target(&self) -> bool {
+        let by_get = |one: &super::matcher::Match| one.methods.fit(&http::Method::GET);
+        let plain = self.matcher.when.is_none() && self.matcher.matches.iter().all(by_get);
+        self.key.is_none() || plain
+    }
+
     /// What takes every entry that any caller's read of this target could have made: the key, with
     /// a star for each part that is not in the target itself.
     pub fn key_selector(&self, asked: &Asked<'_>, captures: &Captures) -> Option<Selector> {

@@ -151,7 +151,8 @@ fn a_token_reaches_no_further_through_an_alias() {
     let node = setup.start();
     let bound = vec!["prefix:gad:stats:user:2:".parse().expect("a selector")];
     let made = cistern::node::tokens::create("bound", Role::Operate, bound).expect("randomness");
-    cistern::node::tokens::write(&node.file("tokens.toml"), &[made.1.clone()]).expect("a file");
+    cistern::node::tokens::write(&node.file("tokens.toml"), std::slice::from_ref(&made.1))
+        .expect("a file");
     filled(&node);
     assert_eq!(post(&node, &made.0, "/stats/invalidate/user/2")["deleted_keys"], 2);
     for path in ["/stats/invalidate/user/3", "/cache/invalidate-pattern/*", "/cache/clear"] {

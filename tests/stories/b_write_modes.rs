@@ -230,6 +230,22 @@ fn an_answer_that_another_write_overtook_is_not_kept() {
     assert_eq!(reader.finish().text(), "newest");
 }
 
+/// A purge by tag while a write was under way: whether its answer has that tag is not known yet.
+#[test]
+fn an_answer_that_a_purge_by_tag_overtook_is_not_kept() {
+    let stage = Stage::start();
+    let read = "tags = ['things']";
+    let cistern = setup(&stage, read, "on_write.store = true").start();
+    let write = cistern.begin(&ask("PUT", "/s/1"));
+    let slow = stage.expects("PUT /s/1");
+    cistern.send(&ask("PURGE", "/").header("X-Purge-Selector", "tag:things")).with_status(200);
+    slow.answers(message(200, &["Content-Location: /s/1", MINUTE], "overtaken"));
+    write.finish();
+    let reader = cistern.begin(&get("/s/1"));
+    stage.expects("GET /s/1").answers(message(200, &[MINUTE], "newest"));
+    assert_eq!(reader.finish().text(), "newest");
+}
+
 #[test]
 fn a_lagging_copy_is_purged_once_more() {
     let stage = Stage::start();

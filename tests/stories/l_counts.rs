@@ -37,8 +37,8 @@ fn purge(node: &Cistern, token: &str, selector: &str) -> Value {
     call.to(&node.admin()).with_status(200).json()
 }
 
-/// What a purge of everything below a path took, where all were heard in time: on a machine that does
-/// other things as well somebody may be late, and then the answer says that it is not exact.
+/// What a purge of a path took, where all were heard in time: on a machine that does other things
+/// as well somebody may be late, and then the answer says that it is not exact.
 #[track_caller]
 fn purge_exactly(fleet: &Fleet, token: &str, path: &str, languages: &[&str]) -> Value {
     let mut told = Value::Null;
@@ -75,4 +75,44 @@ fn what_is_taken_out_later_is_not_called_exact() {
     let told = purge(&fleet.nodes[0], &token, "prefix:http://api.example/wide/");
     assert_eq!((&told["purged"]["l2"], &told["purged"]["l1"]), (&Value::Null, &json!(6)), "{told}");
     assert_eq!(told["exact"], false, "{told}");
+}
+
+const BY_DEVICE: &str = r#"
+version = 1
+[[route]]
+name = "mobile"
+match = "GET /things/{id}"
+when = "header.x-mobile == '1'"
+key = "mobile:{id}"
+ttl = "5m"
+[[route]]
+name = "desk"
+match = "GET /things/{id}"
+key = "desk:{id}"
+ttl = "5m"
+"#;
+
+/// A write names its target, which leads to the key of a plain GET alone. A node that starts when
+/// the log has been cut must not use what stands under another key.
+#[test]
+fn what_its_target_does_not_lead_to_is_refused_by_who_comes_later() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::ruled(2, origin.address(), &redis.url(), BY_DEVICE);
+    let mobile = get("/things/1").header("X-Mobile", "1");
+    fleet.nodes[0].send(&mobile).with_status(200);
+    until("it is shared", || fleet.nodes[1].send(&mobile).cache_status().contains("L2"));
+    fleet.nodes[0].send(&ask("PUT", "/things/1")).with_status(200);
+    redis.cli(&["XTRIM", "cistern:{c}:log", "MAXLEN", "1"]);
+    let later = in_front_of(origin.address()).config(&settings(&redis.url())).rules(BY_DEVICE);
+    let later = later.start();
+    let mut others = 0;
+    until("it shares", || {
+        // What it fetched before it had joined stays in its L1.
+        others += 1;
+        let plain = get(&format!("/things/other-{others}"));
+        fleet.nodes[0].send(&plain);
+        later.send(&plain).cache_status().contains("L2")
+    });
+    let told = later.send(&mobile).with_status(200);
+    assert_eq!(told.json()["version"], 2, "{}", told.cache_status());
 }

@@ -187,6 +187,8 @@ pub struct Fleet {
     sweep: Notify,
     /// Whether rules put keys elsewhere than their text says.
     sharded: AtomicBool,
+    /// Whether rules keep answers under keys that their targets do not lead to.
+    apart: AtomicBool,
     /// Redis' wall clock minus ours, in milliseconds.
     skew_ms: AtomicI64,
     /// Servers, and whether their keys lack anything that was ordered.
@@ -266,6 +268,7 @@ impl Fleet {
             page: AtomicUsize::new(limits::RECORDS_PER_PAGE),
             sweep: Notify::new(),
             sharded: AtomicBool::new(false),
+            apart: AtomicBool::new(false),
             skew_ms: AtomicI64::new(0),
             seen: Mutex::default(),
             tokens: AtomicU64::new(0),
@@ -296,11 +299,12 @@ impl Fleet {
         &self.stats
     }
 
-    /// New rules: whether they put keys elsewhere than their text says, and the channel on which
-    /// other programs give orders.
-    pub fn follow_rules(&self, sharded: bool, events: Option<String>) {
-        // Once rules had a shard, frames may stand by it until they expire.
+    /// New rules: whether they put keys elsewhere than their text says, or keep what a target does
+    /// not lead to, and the channel on which other programs give orders.
+    pub fn follow_rules(&self, sharded: bool, apart: bool, events: Option<String>) {
+        // Once rules had that, frames may stand so until they expire.
         self.sharded.fetch_or(sharded, Ordering::Relaxed);
+        self.apart.fetch_or(apart, Ordering::Relaxed);
         self.events.send_if_modified(|now| {
             let changed = *now != events;
             *now = events;

@@ -159,14 +159,12 @@ impl Fleet {
         let Numbered { range, orders } = numbered;
         let mut erased = self.erase(&orders, self.config.purge_budget).await;
         for (id, order, _) in &orders {
-            let is_keys = order.selectors.iter().all(|one| text_of(one).is_some());
-            if let Some(gone) = erased.remove(id).filter(|_| is_keys && self.is_located()) {
+            if let Some(gone) = erased.remove(id).filter(|_| self.is_all_keys(order)) {
                 self.confirmations.erased(id.count, gone);
             }
         }
         self.settled.send_modify(|settled| settled.end(range));
-        let wide = orders.iter().flat_map(|(_, order, _)| &order.selectors);
-        if wide.into_iter().any(|one| !matches!(one, Selector::Key(_) | Selector::Url(_))) {
+        if orders.iter().any(|(_, order, _)| !self.is_all_keys(order)) {
             self.sweep.notify_one();
         }
     }
@@ -243,11 +241,18 @@ impl Fleet {
         self.number_as(&orders, turn, as_member).await
     }
 
+    /// Whether erasing keys takes all that the order names from the shared level.
+    fn is_all_keys(&self, order: &Order) -> bool {
+        self.fences(order).is_empty()
+    }
+
     /// The selectors that no slot of a key answers for. A target is a key text itself, and where a
-    /// rule gives it another one the order names that too.
+    /// rule gives it another one the order names that too; but for rules that keep answers which
+    /// their targets do not lead to.
     fn fences(&self, order: &Order) -> Vec<Vec<u8>> {
         let located = self.is_located();
-        let wide = order.selectors.iter().filter(|one| !matches!(one, Selector::Url(_)));
+        let apart = self.apart.load(std::sync::atomic::Ordering::Relaxed);
+        let wide = order.selectors.iter().filter(|one| apart || !matches!(one, Selector::Url(_)));
         fence_texts(&Order { selectors: wide.cloned().collect() }, |_| located)
     }
 }
