@@ -152,9 +152,12 @@ impl<'a> Client<'a> {
     fn purges(&mut self, node: usize, path: &str) {
         let sent = self.run.now();
         let version = self.traffic.origin.commit(path);
-        // Every third by what begins so: an order that leaves a fence, not a tombstone.
+        // Every third also by what begins so: an order that leaves a fence beside its tombstone.
         let field = match self.dice.below(3) {
-            0 => format!("X-Purge-Selector: prefix:http://api.example{path}\r\n"),
+            0 => {
+                let target = format!("http://api.example{path}");
+                format!("X-Purge-Selector: prefix:{target}\r\nX-Purge-Selector: url:{target}\r\n")
+            }
             _ => String::new(),
         };
         let told = self.callers[node].asks_with("PURGE", path, &field);
