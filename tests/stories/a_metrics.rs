@@ -336,6 +336,8 @@ fn a_redis_that_may_not_evict_is_told_before_it_refuses() {
     let node = in_front_of(origin.address()).config(&settings(&redis.url())).start();
     let logs = |line: &str| until(line, || node.log_so_far().contains(line));
     logs(" REDIS joined ");
+    // What connections take comes and goes: beside so much it is nothing.
+    redis.fill(16);
     let used: u64 = redis.info("used_memory").parse().expect("a number");
     redis.cli(&["CONFIG", "SET", "maxmemory", &(used * 100 / 95).to_string()]);
     logs(" ALERT raised alert=redis-memory severity=critical ");
