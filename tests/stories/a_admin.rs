@@ -2,7 +2,7 @@
 //! what stands in the audit log.
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use cistern::admin::tokens::Role;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::cistern::{Cistern, Setup, in_front_of};
 use crate::support::client::{Answer, ask};
 use crate::support::fleet::{Fleet, settings, stored};
+use crate::support::operator::{self, said};
 use crate::support::redis::Server;
 use crate::support::stage::{Stage, message};
 use crate::support::versions::Versions;
@@ -31,29 +32,12 @@ fn origin() -> Stage {
     Stage::with(|_| Some(message(200, &["Cache-Control: max-age=60"], "x")))
 }
 
-/// Runs a verb against a node, with a token or without.
 fn verb(node: &Cistern, token: Option<&str>, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cistern"));
-    command.args(words).args(["--admin", &format!("http://{}", node.admin())]).env_clear();
-    command.envs(token.map(|token| ("CISTERN_ADMIN_TOKEN", token)));
-    command.stdin(Stdio::null()).output().expect("the binary")
-}
-
-fn said(output: &Output) -> (i32, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
+    operator::verb(node, token, words).output().expect("the binary")
 }
 
 fn call(node: &Cistern, token: Option<&str>, method: &str, path: &str, body: &Value) -> Answer {
-    let admin = node.admin();
-    let mut call = ask(method, &format!("/api/v1/admin/{path}")).host(&admin);
-    if method == "POST" {
-        call = call.json(body);
-    }
-    if let Some(token) = token {
-        call = call.bearer(token);
-    }
-    call.to(&admin)
+    operator::call(node, token, method, path, (method == "POST").then_some(body))
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! The emergency switch: everything passes and nothing is kept while it is on, and what stood
 //! before is as good as ever when it ends, since writes and purges counted all the while.
 
-use std::process::{Command, Stdio};
-
 use cistern::admin::tokens::Role;
 use serde_json::{Value, json};
 
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{Answer, ask, get};
 use crate::support::fleet::{Fleet, settings, stored};
+use crate::support::operator;
 use crate::support::origin::{Origin, text};
 use crate::support::redis::{Server, until};
 use crate::support::stage::{Stage, message};
@@ -31,9 +30,7 @@ on_write.purge = ["key:doc:{id}"]
 "#;
 
 fn call(node: &Cistern, token: &str, method: &str, path: &str, body: &Value) -> Answer {
-    let admin = node.admin();
-    let call = ask(method, &format!("/api/v1/admin/{path}")).host(&admin).bearer(token);
-    if method == "GET" { call.to(&admin) } else { call.json(body).to(&admin) }
+    operator::call(node, Some(token), method, path, (method != "GET").then_some(body))
 }
 
 fn turn(node: &Cistern, token: &str, body: &Value) -> Value {
@@ -41,12 +38,9 @@ fn turn(node: &Cistern, token: &str, body: &Value) -> Value {
 }
 
 fn verb(node: &Cistern, token: &str, words: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cistern"));
-    command.args(words).args(["--admin", &format!("http://{}", node.admin())]).env_clear();
-    command.env("CISTERN_ADMIN_TOKEN", token).stdin(Stdio::null());
-    let output = command.output().expect("the binary");
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code().expect("a code"), String::from_utf8_lossy(&said).into_owned())
+    let output = operator::verb(node, Some(token), words).output().expect("the binary");
+    let (code, told, wrong) = operator::said(&output);
+    (code, told + &wrong)
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{Answer, ask, get};
 use crate::support::fleet::{Fleet, settings, stored};
+use crate::support::operator;
 use crate::support::redis::Server;
 use crate::support::stage::{Stage, message};
 use crate::support::versions::Versions;
@@ -47,20 +48,15 @@ fn origin() -> Stage {
 }
 
 fn call(node: &Cistern, token: &str, method: &str, path: &str) -> Answer {
-    let admin = node.admin();
-    ask(method, &format!("/api/v1/admin/{path}")).host(&admin).bearer(token).to(&admin)
+    operator::call(node, Some(token), method, path, None)
 }
 
 fn put(node: &Cistern, token: &str, query: &str, body: &Value) -> Answer {
-    let admin = node.admin();
-    let call = ask("PUT", &format!("/api/v1/admin/entry?{query}")).host(&admin).bearer(token);
-    call.json(body).to(&admin)
+    operator::call(node, Some(token), "PUT", &format!("entry?{query}"), Some(body))
 }
 
 fn verb(node: &Cistern, token: &str, words: &[&str], input: &[u8]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cistern"));
-    command.args(words).args(["--admin", &format!("http://{}", node.admin())]).env_clear();
-    command.env("CISTERN_ADMIN_TOKEN", token);
+    let mut command = operator::verb(node, Some(token), words);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary");
     child.stdin.take().expect("a pipe").write_all(input).expect("it reads, or has ended");
@@ -359,6 +355,7 @@ fn nodes_share_what_is_put_and_told() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 39, "{keys:?}");
+    call(first, &token, "GET", "keys?level=l2&after=junk").with_status(400);
     let gone = call(first, &token, "DELETE", "entry?key=doc:1").with_status(200).json();
     assert_eq!(gone["level"], "nodes", "{gone}");
     call(first, &token, "GET", "entry?key=doc:1").with_status(404);

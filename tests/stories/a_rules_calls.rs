@@ -2,13 +2,13 @@
 //! and going back.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use cistern::admin::tokens::Role;
 use serde_json::{Value, json};
 
 use crate::support::cistern::{Cistern, in_front_of};
-use crate::support::client::{Answer, ask};
+use crate::support::client::Answer;
+use crate::support::operator;
 use crate::support::redis::until;
 use crate::support::stage::{Stage, message};
 
@@ -20,18 +20,11 @@ fn rules(ttl: &str) -> String {
 }
 
 fn call(node: &Cistern, token: &str, method: &str, path: &str, body: &Value) -> Answer {
-    let admin = node.admin();
-    let call = ask(method, &format!("/api/v1/admin/{path}")).host(&admin).bearer(token);
-    if method == "GET" { call.to(&admin) } else { call.json(body).to(&admin) }
+    operator::call(node, Some(token), method, path, (method != "GET").then_some(body))
 }
 
 fn verb(node: &Cistern, token: &str, words: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cistern"));
-    command.args(words).args(["--admin", &format!("http://{}", node.admin())]).env_clear();
-    command.env("CISTERN_ADMIN_TOKEN", token).stdin(Stdio::null());
-    let output = command.output().expect("the binary");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().expect("a code"), text(&output.stdout), text(&output.stderr))
+    operator::said(&operator::verb(node, Some(token), words).output().expect("the binary"))
 }
 
 /// The lifetime that the rules in force give.

@@ -7,19 +7,16 @@ use serde_json::{Value, json};
 
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::ask;
+use crate::support::operator;
 use crate::support::stage::{Stage, message};
 
 fn top(node: &Cistern, token: &str, query: &str) -> Value {
-    let admin = node.admin();
-    let call = ask("GET", &format!("/api/v1/admin/top{query}")).host(&admin).bearer(token);
-    call.to(&admin).with_status(200).json()
+    let path = format!("top{query}");
+    operator::call(node, Some(token), "GET", &path, None).with_status(200).json()
 }
 
 fn verb(node: &Cistern, token: &str, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cistern"));
-    command.args(words).args(["--admin", &format!("http://{}", node.admin())]).env_clear();
-    command.env("CISTERN_ADMIN_TOKEN", token).stdin(Stdio::null());
-    command
+    operator::verb(node, Some(token), words)
 }
 
 #[test]
