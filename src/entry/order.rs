@@ -225,7 +225,7 @@ impl std::str::FromStr for Selector {
 }
 
 /// One invalidation: all that goes with one write, PURGE or call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order {
     /// What it names; an entry goes when any of them covers it.
     pub selectors: Vec<Selector>,

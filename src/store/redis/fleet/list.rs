@@ -8,15 +8,13 @@ use redis::Value;
 use tokio::time::{Instant, sleep};
 
 use super::Fleet;
-use super::reply::{array, bytes, pairs, text};
+use super::reply::{array, bytes, pairs};
 use crate::base::ids::Number;
 use crate::base::limits;
 use crate::entry::Key;
 use crate::entry::frame::{self, Glimpse};
 use crate::entry::order::Selector;
 use crate::policy::stamp::Stamp;
-use crate::store::coherence::Verdict;
-use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
 use crate::store::redis::script::Step;
@@ -109,21 +107,6 @@ impl Fleet {
             sleep(began.elapsed() * 4).await;
         }
         Ok(page)
-    }
-
-    async fn scan(
-        &self,
-        server: &Server,
-        cursor: &str,
-    ) -> Result<(String, Vec<Vec<u8>>), TierFault> {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(self.names.all_frames());
-        scan.arg("COUNT").arg(limits::SWEEP_STEP);
-        let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
-        let parts = array(&reply).unwrap_or_default();
-        let names = parts.get(1).and_then(array).unwrap_or_default().iter().filter_map(bytes);
-        let next = parts.first().and_then(text).unwrap_or("0").to_owned();
-        Ok((next, names.map(<[u8]>::to_vec).collect()))
     }
 
     /// All frames of a key's text, without a place that a rule gives it, or with `shard`.
@@ -226,15 +209,7 @@ impl Fleet {
         (bytes, kept_ms): (u64, u64),
     ) -> Option<Kept> {
         let outline = &seen.outline;
-        let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
-        let facts = Facts {
-            key: key.text(),
-            target: outline.target.unwrap_or_else(|| key.text()),
-            tags: Some(&tags),
-            kind: outline.kind,
-            rule: outline.rule.unwrap_or_default(),
-        };
-        if self.member().judge(&facts, outline.number, true) == Verdict::Purged {
+        if self.is_purged(&key, outline) {
             return None;
         }
         Some(Kept {

@@ -71,18 +71,17 @@ impl Fleet {
         let mut put = Put { packed, ..Put::default() };
         let began = Instant::now();
         let said = self.send(entry, &place, standing, lease, &frame, kept).await;
-        let result = match &said {
-            Ok(word) if word == "stored" => 0,
-            Ok(_) => 1,
-            Err(_) => 2,
-        };
-        self.stats.putting.record(result, began.elapsed().as_micros() as u64);
-        match said {
+        let micros = began.elapsed().as_micros() as u64;
+        let result = match said {
             Ok(word) if word == "stored" => {
                 put.stands = true;
                 self.stats.puts.count();
+                0
             }
-            Ok(_) => self.stats.puts_refused.count(),
+            Ok(_) => {
+                self.stats.puts_refused.count();
+                1
+            }
             Err(fault) => {
                 self.stats.put_faults.count();
                 if let TierFault::Refused(why) = fault {
@@ -91,8 +90,10 @@ impl Fleet {
                     });
                 }
                 self.release(&place, lease, false);
+                2
             }
-        }
+        };
+        self.stats.putting.record(result, micros);
         put
     }
 

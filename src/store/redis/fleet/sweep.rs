@@ -12,7 +12,8 @@ use super::reply::{array, bytes, text};
 use super::{Effects, Fleet, News};
 use crate::base::ids::Number;
 use crate::base::limits;
-use crate::entry::frame;
+use crate::entry::Key;
+use crate::entry::frame::{self, Outline};
 use crate::store::coherence::Verdict;
 use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
@@ -109,22 +110,17 @@ impl Fleet {
     }
 
     async fn sweep_server(&self, server: &Arc<Server>, swept: &mut Swept) -> Result<(), TierFault> {
-        let pattern = self.names.all_frames();
         let mut cursor = "0".to_owned();
         let mut kept = Instant::now();
         loop {
             let began = Instant::now();
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(limits::SWEEP_STEP);
-            let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
-            let parts = array(&reply).unwrap_or_default();
-            let names: Vec<&[u8]> =
-                parts.get(1).and_then(array).unwrap_or_default().iter().filter_map(bytes).collect();
+            let (next, names) = self.scan(server, &cursor).await?;
             if !names.is_empty() {
                 swept.seen += names.len() as u64;
+                let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
                 swept.gone += self.sweep_some(server, &names).await?;
             }
-            parts.first().and_then(text).unwrap_or("0").clone_into(&mut cursor);
+            cursor = next;
             if cursor == "0" {
                 return Ok(());
             }
@@ -134,6 +130,22 @@ impl Fleet {
             }
             sleep(began.elapsed() * 4).await;
         }
+    }
+
+    /// One step through a server's frames: where the next one begins, `0` for nowhere, and names.
+    pub(super) async fn scan(
+        &self,
+        server: &Server,
+        cursor: &str,
+    ) -> Result<(String, Vec<Vec<u8>>), TierFault> {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(self.names.all_frames());
+        scan.arg("COUNT").arg(limits::SWEEP_STEP);
+        let reply: Value = server.call(&scan, limits::L2_BACKGROUND_DEADLINE).await?;
+        let parts = array(&reply).unwrap_or_default();
+        let names = parts.get(1).and_then(array).unwrap_or_default().iter().filter_map(bytes);
+        let next = parts.first().and_then(text).unwrap_or("0").to_owned();
+        Ok((next, names.map(<[u8]>::to_vec).collect()))
     }
 
     /// Takes those of some frames out that orders have named.
@@ -187,7 +199,12 @@ impl Fleet {
             Err(_) => return Ok(false),
         }
         let Ok(outline) = frame::outline(beginning) else { return Ok(false) };
-        let key = crate::entry::Key::of_identity(&identity);
+        let key = Key::of_identity(&identity);
+        Ok(self.is_purged(&key, &outline))
+    }
+
+    /// Whether an order names the frame of these labels.
+    pub(super) fn is_purged(&self, key: &Key, outline: &Outline<'_>) -> bool {
         let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
         let facts = Facts {
             key: key.text(),
@@ -196,7 +213,7 @@ impl Fleet {
             kind: outline.kind,
             rule: outline.rule.unwrap_or_default(),
         };
-        Ok(self.member().judge(&facts, outline.number, true) == Verdict::Purged)
+        self.member().judge(&facts, outline.number, true) == Verdict::Purged
     }
 
     /// Fences that were there long before a sweep began which has ended: no frame is behind them,
