@@ -18,6 +18,7 @@ use crate::base::units::Span;
 use crate::engine::entries::{self, Content, Named, NotPut, Placed, Rows, Untold, Which};
 use crate::engine::ordering::Patience;
 use crate::entry::order::{Order, Selector};
+use crate::store::redis::fleet::ListFault;
 
 /// Parameters of a call, as they were sent.
 pub(super) type Pairs = Query<Vec<(String, String)>>;
@@ -128,7 +129,7 @@ fn selector(text: &str) -> Result<Selector, Refused> {
 fn untold(why: &Untold) -> Refused {
     let detail = why.to_string();
     match why {
-        Untold::After | Untold::Shard => wrong(&detail),
+        Untold::After | Untold::Shard | Untold::Shared(ListFault::After) => wrong(&detail),
         Untold::Alone => problem(StatusCode::CONFLICT, "no-shared-level", &detail).into(),
         Untold::Shared(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "store-down", &detail).into(),
     }

@@ -1,8 +1,8 @@
 //! The purge call: several selectors at once, tried first where that is wished, answered again
 //! where a call is repeated under its `Idempotency-Key`.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Extension;
@@ -51,6 +51,20 @@ enum Confirm {
 #[derive(Debug, Default)]
 pub struct Remembered {
     calls: Mutex<VecDeque<Call>>,
+    /// Those under way, by their names.
+    begun: Mutex<HashSet<String>>,
+}
+
+/// A call under a key, until it is answered.
+struct Begun<'a> {
+    all: &'a Remembered,
+    name: String,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.all.begun().remove(&self.name);
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +78,16 @@ struct Call {
 }
 
 impl Remembered {
+    /// Nothing where a call of this name is under way.
+    fn begin(&self, name: String) -> Option<Begun<'_>> {
+        let is_new = self.begun().insert(name.clone());
+        is_new.then_some(Begun { all: self, name })
+    }
+
+    fn begun(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn of(&self, name: &str) -> Option<(blake3::Hash, (StatusCode, Value))> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = limits::CALLS_REMEMBERED_FOR.to_duration();
@@ -105,8 +129,16 @@ pub(super) async fn purge(
         Err(why) => return wrong(why),
     };
     let digest = blake3::hash(format!("{asked:?}").as_bytes());
+    // Held until the answer is remembered: the same call, made twice at once, is carried out once.
+    let begun = match key.map(|key| admin.remembered.begin(key)) {
+        Some(None) => {
+            let detail = "a call with this Idempotency-Key is under way; repeat it later";
+            return problem(StatusCode::CONFLICT, "key-in-use", detail);
+        }
+        begun => begun.flatten(),
+    };
     if let Some((before, (status, mut answer))) =
-        key.as_ref().and_then(|key| admin.remembered.of(key))
+        begun.as_ref().and_then(|begun| admin.remembered.of(&begun.name))
     {
         if before != digest {
             let detail = "this Idempotency-Key was used for another call; take a new one";
@@ -121,8 +153,8 @@ pub(super) async fn purge(
     } else {
         done(&admin, &caller, &order, patience).await
     };
-    if let Some(key) = key.filter(|_| !asked.dry_run) {
-        admin.remembered.keep(key, digest, (status, answer.clone()));
+    if let Some(begun) = begun.as_ref().filter(|_| !asked.dry_run) {
+        admin.remembered.keep(begun.name.clone(), digest, (status, answer.clone()));
     }
     (status, Json(answer)).into_response()
 }
@@ -216,4 +248,19 @@ pub(super) async fn done(
 
 fn named(order: &Order) -> Value {
     order.selectors.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_under_way_is_not_begun_again() {
+        let remembered = Remembered::default();
+        let begun = remembered.begin("ann 1".to_owned());
+        assert!(begun.is_some() && remembered.begin("ann 1".to_owned()).is_none());
+        assert!(remembered.begin("ben 1".to_owned()).is_some());
+        drop(begun);
+        assert!(remembered.begin("ann 1".to_owned()).is_some());
+    }
 }

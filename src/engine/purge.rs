@@ -149,6 +149,10 @@ pub(super) fn named(transit: &Transit) -> Result<Named, Fault> {
     let (book, asked) = (&transit.book, transit.asked());
     let selectors = selectors(&transit.parts.headers).map_err(Fault::BadRequest)?;
     let by_target = selectors.is_empty();
+    if by_target && is_selecting(&transit.parts.headers) {
+        let why = "the fields that say what goes name nothing; leave them out for the target";
+        return Err(Fault::BadRequest(why.to_owned()));
+    }
     let selectors = if by_target {
         target_selectors(book, &asked)
     } else {
@@ -240,6 +244,12 @@ pub(super) fn allowed(engine: &Engine, transit: &Transit) -> bool {
     // Digests of one process key: comparing them takes the same time whatever differs.
     let digest = |bytes: &[u8]| blake3::keyed_hash(&engine.identity_key, bytes);
     given.is_some_and(|given| digest(given) == digest(token.as_bytes()))
+}
+
+/// Whether a PURGE has a field that says what goes.
+fn is_selecting(head: &HeaderMap) -> bool {
+    head.contains_key(names::X_PURGE_SELECTOR)
+        || TAG_FIELDS.iter().any(|name| head.contains_key(name))
 }
 
 /// The selectors a PURGE names in its fields; none means its target.

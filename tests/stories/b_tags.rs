@@ -65,6 +65,18 @@ fn every_field_that_names_tags_names_what_others_gave() {
 }
 
 #[test]
+fn a_purge_whose_fields_name_nothing_takes_nothing() {
+    let stage = Stage::with(tagged);
+    let cistern = in_front_of(stage.address()).config(PURGERS).start();
+    cistern.get("/plain");
+    for (field, value) in [("Cache-Tag", ",, ,"), ("Surrogate-Key", " "), ("xkey", "")] {
+        let refused = cistern.send(&ask("PURGE", "/plain").header(field, value)).with_status(400);
+        assert!(refused.text().contains("name nothing"), "{}", refused.text());
+        cistern.get("/plain").served_from_store();
+    }
+}
+
+#[test]
 fn a_purge_that_names_more_than_it_may_is_refused() {
     let stage = Stage::with(tagged);
     let cistern = in_front_of(stage.address()).config(PURGERS).start();
