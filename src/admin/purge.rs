@@ -240,14 +240,14 @@ pub(super) async fn done(
     answer["selectors"] = named(order);
     let level = carried.receipt.level;
     let outcome = format!("purged {} {}", carried.counts.entries, level.as_str());
-    let what: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
-    admin.audit.note(&admin.engine, caller.name(), "purge", &what.join(" "), &outcome);
+    let what = order.said().join(" ");
+    admin.audit.note(&admin.engine, caller.name(), "purge", &what, &outcome);
     let waits = admin.engine.fleet.is_some() && level == Level::Local;
     (if waits { StatusCode::ACCEPTED } else { StatusCode::OK }, answer)
 }
 
 fn named(order: &Order) -> Value {
-    order.selectors.iter().map(ToString::to_string).collect()
+    order.said().into()
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
 /// The groups that a write has changed (RFC 9875, 3).
 pub const CACHE_GROUP_INVALIDATION: HeaderName =
     HeaderName::from_static("cache-group-invalidation");
+/// With what the tag begins that a resource has by itself; no field and no rule can give it.
+pub const RESOURCE_MARK: char = '>';
 /// Under which a call may be repeated (draft-ietf-httpapi-idempotency-key-header).
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The address a request came from, nearest last.

@@ -17,7 +17,7 @@ use crate::engine::book::Upstream;
 use crate::engine::marks::{Marks, overrides};
 use crate::engine::outbound;
 use crate::engine::transit::{Account, Outcome, Transit};
-use crate::entry::{Key, Labels};
+use crate::entry::{Key, Labels, resource};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
 use crate::rules::{Captures, Keeping, Mode, RequestBody, Role, Route, Share, Veil};
 
@@ -97,8 +97,13 @@ impl Plan {
     /// What the request alone tells of the entry that its answer would be; tags come with the
     /// answer.
     pub fn labels(&self, transit: &Transit) -> Labels {
-        let place = transit.book.place(self.routed.route.as_deref());
-        Labels::new(Arc::clone(place), &[], &transit.absolute(), &self.key)
+        let route = self.routed.route.as_deref();
+        let place = Arc::clone(transit.book.place(route));
+        let apart = route.is_some_and(|route| !route.is_led_to_by_target());
+        // All hosts lead to it, and no key that is made of a target does.
+        let resource =
+            (apart && self.key.site().is_empty()).then(|| resource::tag(transit.target()));
+        Labels::new(place, resource.as_slice(), &transit.absolute(), &self.key)
     }
 
     /// Whether its answer may go out as it is packed, where the answer itself allows it. What is

@@ -25,6 +25,8 @@ pub struct Book {
     /// By the routes' numbers.
     meters: Vec<Arc<RuleMeter>>,
     plain_meter: Arc<RuleMeter>,
+    /// Whether entries may stand under keys that no GET of their target leads to.
+    pub keeps_apart: bool,
 }
 
 /// An origin that can be asked.
@@ -68,6 +70,7 @@ impl Book {
             plain: Arc::default(),
             meters: Vec::new(),
             plain_meter: Arc::default(),
+            keeps_apart: false,
         }
     }
 
@@ -81,7 +84,16 @@ impl Book {
         };
         let places = rules.routes.iter().map(place).collect();
         let (meters, plain_meter) = (Vec::new(), Arc::default());
-        Ok(Self { rules, upstreams, places, plain: Arc::default(), meters, plain_meter })
+        let keeps_apart = rules.routes.iter().any(|route| !route.is_led_to_by_target());
+        let plain = Arc::default();
+        Ok(Self { rules, upstreams, places, plain, meters, plain_meter, keeps_apart })
+    }
+
+    /// The same, in place of another one, whose entries may still stand.
+    #[must_use]
+    pub fn after(mut self, other: &Self) -> Self {
+        self.keeps_apart |= other.keeps_apart;
+        self
     }
 
     /// The same, counting on in the ledger's meters of these names. Before a book is shared.

@@ -17,8 +17,8 @@ use crate::engine::lookup::{self, Look};
 use crate::engine::purge;
 use crate::engine::serve::imagine;
 use crate::engine::transit::{Caller, Transit};
-use crate::entry::Body;
 use crate::entry::order::Order;
+use crate::entry::{Body, resource};
 use crate::policy::{Credentials, Ttl, TtlMode, Why};
 use crate::rules::RequestBody;
 
@@ -122,8 +122,9 @@ pub fn explain(
         Admission::Purge => match purge::named(&transit) {
             Ok(named) => {
                 "purge".clone_into(&mut told.outcome);
-                told.purges = named.selectors.iter().map(ToString::to_string).collect();
-                follows(engine, &Order::of(named.selectors), &mut told);
+                let order = Order::of(named.selectors);
+                told.purges = order.said();
+                follows(engine, &order, &mut told);
             }
             Err(fault) => refused(&fault, &mut told),
         },
@@ -220,8 +221,9 @@ fn writes(engine: &Engine, transit: &Transit, write: &Routed, body: &[u8], told:
     "write".clone_into(&mut told.outcome);
     let asked = transit.asked();
     let own = purge::target_selectors(&transit.book, &asked);
-    told.purges = own.iter().map(ToString::to_string).collect();
-    let mut all = own;
+    let own = Order::of(own);
+    told.purges = own.said();
+    let mut all = own.selectors;
     if let Some(route) = &write.route {
         let body = RequestBody::new(bytes::Bytes::copy_from_slice(body));
         let identity = admit::identity(engine, transit, Some(route));
@@ -310,7 +312,7 @@ fn read(engine: &Engine, transit: &Transit, plan: &Plan, contents: bool, told: &
         ttl: entry.stamp.left(now),
         bytes: entry.body.len(),
         zstd: lookup::coded(transit, plan, &entry).map(Body::len),
-        tags: entry.labels.tags.iter().map(ToString::to_string).collect(),
+        tags: resource::given(&entry.labels.tags).map(ToString::to_string).collect(),
         variants: engine.l1.peek(plan.key.identity()).map_or(0, |all| all.variants().len()),
     });
 }

@@ -191,7 +191,7 @@ impl Flight {
             return false;
         }
         // The answer may bring tags of its own: until it is here, any order on a tag concerns it.
-        self.birth.admits(&Facts { tags: None, ..Facts::of(&self.listed.key, &self.labels) })
+        self.birth.admits(&Facts { is_open: true, ..Facts::of(&self.listed.key, &self.labels) })
     }
 }
 

@@ -16,9 +16,9 @@ use crate::engine::errand::Errand;
 use crate::engine::json;
 use crate::engine::transit::Gist;
 use crate::entry::order::Selector;
-use crate::entry::{Body, Entry, Head, Labels};
+use crate::entry::{Body, Entry, Head, Labels, resource};
 use crate::policy;
-use crate::rules::{self, RequestBody, Role, TAG_FIELDS};
+use crate::rules::{self, Asked, RequestBody, Role, TAG_FIELDS};
 use crate::telemetry::event::Event;
 
 /// The labels of an answer with these fields and this body. `None` when they are more than an entry
@@ -31,20 +31,33 @@ pub(super) fn of(
 ) -> Option<Labels> {
     let plan = &errand.plan;
     let mut tags = carried(plan, &errand.labels, &errand.gist.authority, fields)?;
-    if let Some(route) = &plan.routed.route {
-        let answer = route
-            .needs_response_json(Role::Read)
-            .then(|| json::read(fields, &body.to_bytes(), route.json_max))
-            .flatten();
-        let request = RequestBody::new(plan.body.clone());
-        let veil = engine.veil(plan.identity.as_deref());
-        let (asked, captures) = (errand.gist.asked(), &plan.routed.captures);
-        let named = route.tags(&asked, captures, Some(&request), veil, answer.as_ref());
-        tags.extend(named.tags.into_iter().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>());
+    for tag in by_rule(engine, plan, &errand.gist.asked(), body, fields) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
     }
     let few = tags.len() <= limits::TAGS_PER_ENTRY_MAX;
-    let tags = || tags.into_iter().map(Arc::from).collect();
+    let own = errand.labels.tags.iter().cloned();
+    let tags = || own.chain(tags.into_iter().map(Arc::from)).collect();
     few.then(|| Labels { tags: tags(), ..errand.labels.clone() })
+}
+
+/// The tags that its rule gives to an answer with this body.
+pub(super) fn by_rule(
+    engine: &Engine,
+    plan: &Plan,
+    asked: &Asked<'_>,
+    body: &Body,
+    fields: &HeaderMap,
+) -> Vec<String> {
+    let Some(route) = &plan.routed.route else { return Vec::new() };
+    let answer = route
+        .needs_response_json(Role::Read)
+        .then(|| json::read(fields, &body.to_bytes(), route.json_max))
+        .flatten();
+    let request = RequestBody::new(plan.body.clone());
+    let veil = engine.veil(plan.identity.as_deref());
+    route.tags(asked, &plan.routed.captures, Some(&request), veil, answer.as_ref()).tags
 }
 
 /// The labels of an entry that was renewed by an answer with these fields (RFC 9111, 3.2). What it
@@ -62,7 +75,7 @@ pub(super) fn renewed(
             tags.push(tag.into());
         }
     }
-    let few = tags.len() <= limits::TAGS_PER_ENTRY_MAX;
+    let few = resource::given(&tags).count() <= limits::TAGS_PER_ENTRY_MAX;
     few.then(|| Labels { tags: tags.into(), ..old.clone() })
 }
 

@@ -59,7 +59,7 @@ use crate::base::units::Span;
 use crate::entry::{Entry, Key, Labels};
 use crate::origin::{AskOptions, Inbound, OriginFault, PhaseLimits, Upstreams};
 use crate::policy::Keep;
-use crate::rules::{Route, Rulebook};
+use crate::rules::Rulebook;
 use crate::store::coherence::Trust;
 use crate::store::fence::{Birth, Facts, Fences};
 use crate::store::l1::{Eviction, KindSpec, L1, Landed};
@@ -188,13 +188,12 @@ impl Engine {
 
     /// Puts rules in force. Entries, connections and running requests stay as they are.
     pub fn apply(&self, book: Book) {
-        let book = book.metered(&self.telemetry.ledger);
+        let book = book.metered(&self.telemetry.ledger).after(&self.book.load());
         self.l1.reshape(&kinds(&book.rules), self.l1_size);
         if let Some(fleet) = &self.fleet {
             let events = book.rules.events.as_ref().map(|events| events.channel.clone());
-            let any = |is: fn(&Route) -> bool| book.rules.routes.iter().any(|route| is(route));
-            let (sharded, apart) = (any(Route::has_shard), any(|one| !one.is_led_to_by_target()));
-            fleet.follow_rules(sharded, apart, events);
+            let sharded = book.rules.routes.iter().any(|route| route.has_shard());
+            fleet.follow_rules(sharded, book.keeps_apart, events);
         }
         self.book.store(Arc::new(book));
     }

@@ -65,7 +65,7 @@ impl Posted {
     /// just before the write's own order.
     pub(super) fn calm(&self, engine: &Engine) -> Option<Tick> {
         // Its tags come with the answer: until then every order on a tag may name it.
-        let facts = Facts { tags: None, ..Facts::of(&self.plan.key, &self.labels) };
+        let facts = Facts { is_open: true, ..Facts::of(&self.plan.key, &self.labels) };
         calm(&engine.fences, &self.before, &facts)
     }
 
@@ -156,7 +156,7 @@ mod tests {
     use crate::entry::order::{Order, Selector};
 
     const FACTS: Facts<'_> =
-        Facts { key: "k", target: "http://h/k", tags: Some(&[]), kind: "", rule: "" };
+        Facts { key: "k", target: "http://h/k", tags: &[], is_open: false, kind: "", rule: "" };
 
     fn order() -> Order {
         Order::of([Selector::Key("k".into())])

@@ -11,9 +11,10 @@ use crate::base::{limits, names};
 use crate::engine::ordering::{self, Carried, Patience};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
-use crate::engine::transit::{Account, Answer, Outcome, Transit};
+use crate::engine::transit::{self, Account, Answer, Outcome, Transit};
 use crate::engine::{Book, Engine};
 use crate::entry::order::{Order, Selector, SelectorError};
+use crate::entry::resource;
 use crate::rules::{Asked, TAG_FIELDS, field_tags};
 use crate::store::gone::Gone;
 use crate::store::redis::fleet::Level;
@@ -41,9 +42,13 @@ pub fn carry_out(
         }
     }
     engine.telemetry.ledger.orders.count(by, scope(order), swept.gone.entries);
-    let named: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
-    let event =
-        Event::Purge { selector: &named.join(" "), count: swept.gone.entries, by, rule, widened };
+    let event = Event::Purge {
+        selector: &order.said().join(" "),
+        count: swept.gone.entries,
+        by,
+        rule,
+        widened,
+    };
     engine.telemetry.tell(engine.clock.now(), &event);
     (tick, swept.gone)
 }
@@ -60,7 +65,8 @@ pub(super) fn scope(order: &Order) -> &'static str {
         Selector::Pattern(_) => "pattern",
         Selector::All => "all",
     };
-    let words: Vec<_> = order.selectors.iter().map(word).collect();
+    let said = order.selectors.iter().filter(|one| one.is_said());
+    let words: Vec<_> = said.map(word).collect();
     SCOPES.into_iter().rev().find(|scope| words.contains(scope)).unwrap_or("key")
 }
 
@@ -86,10 +92,14 @@ pub fn together<'a>(order: &'a Order, then: Option<&Order>) -> Cow<'a, Order> {
 }
 
 /// What takes everything that a GET of this target finds, whoever asked: the URI that entries
-/// remember, and the key of the route that would serve it.
+/// remember, the key of the route that would serve it, and the name of what all hosts share, where
+/// some of that stands under keys that no GET leads to.
 pub fn target_selectors(book: &Book, asked: &Asked<'_>) -> Vec<Selector> {
     let absolute = format!("{}://{}{}", asked.scheme, asked.authority, asked.target);
     let mut selectors = vec![Selector::Url(absolute)];
+    if book.keeps_apart {
+        selectors.push(Selector::Tag(resource::tag(asked.target).as_ref().to_owned()));
+    }
     let get = Asked { method: &http::Method::GET, ..*asked };
     if let Some((route, captures)) = book.route(&get) {
         selectors.extend(route.key_selector(&get, &captures));
@@ -105,10 +115,8 @@ pub fn on_this_site(book: &Book, asked: &Asked<'_>, named: Vec<Selector>) -> Vec
         }
         Selector::Url(uri) => match absolute(uri) {
             Some((scheme, authority, target)) => {
-                let mut named =
-                    target_selectors(book, &Asked { scheme, authority, target, ..*asked });
-                named.push(one.clone());
-                named
+                let authority = &*transit::canonical(authority, scheme);
+                target_selectors(book, &Asked { scheme, authority, target: &target, ..*asked })
             }
             None => vec![one],
         },
@@ -118,15 +126,13 @@ pub fn on_this_site(book: &Book, asked: &Asked<'_>, named: Vec<Selector>) -> Vec
 }
 
 /// Scheme, authority and target of an absolute URI.
-fn absolute(uri: &str) -> Option<(&'static str, &str, &str)> {
-    let (scheme, rest) = match uri.split_once("://")? {
-        ("http", rest) => ("http", rest),
-        ("https", rest) => ("https", rest),
-        _ => return None,
-    };
-    let end = rest.find('/').unwrap_or(rest.len());
+fn absolute(uri: &str) -> Option<(&'static str, &str, Cow<'_, str>)> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let scheme = ["http", "https"].into_iter().find(|one| scheme.eq_ignore_ascii_case(one))?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at_checked(end)?;
-    Some((scheme, authority, if target.is_empty() { "/" } else { target }))
+    let whole = target.starts_with('/');
+    Some((scheme, authority, if whole { target.into() } else { format!("/{target}").into() }))
 }
 
 /// What a PURGE from anyone else is answered with.

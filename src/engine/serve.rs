@@ -24,7 +24,7 @@ use crate::engine::marks::Marks;
 use crate::engine::pass::OutBody;
 use crate::engine::reply::Pieces;
 use crate::engine::respond::Sent;
-use crate::engine::transit::{Account, Answer, Caller, Outcome, Transit};
+use crate::engine::transit::{Account, Answer, Caller, Outcome, Transit, canonical};
 use crate::engine::{Engine, Worker, at_hand, miss, pass, purge, respond, write};
 use crate::origin::{BoxError, Whole};
 use crate::policy;
@@ -161,14 +161,6 @@ fn begin(engine: &Engine, mut parts: Parts, caller: Caller, began: Instant) -> T
         marks,
         book: engine.book.load_full(),
     }
-}
-
-/// `Shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
-fn canonical(authority: &str, scheme: &str) -> Box<str> {
-    let port = if scheme == "https" { ":443" } else { ":80" };
-    let mut one = Box::<str>::from(authority.strip_suffix(port).unwrap_or(authority));
-    one.make_ascii_lowercase();
-    one
 }
 
 fn outgoing<B>(body: B) -> OutBody

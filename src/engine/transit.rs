@@ -22,6 +22,14 @@ use crate::rules::{Asked, Route};
 
 pub use crate::base::outcome::{Level, Outcome};
 
+/// `Shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
+pub(super) fn canonical(authority: &str, scheme: &str) -> Box<str> {
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    let mut one = Box::<str>::from(authority.strip_suffix(port).unwrap_or(authority));
+    one.make_ascii_lowercase();
+    one
+}
+
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {

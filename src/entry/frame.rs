@@ -14,7 +14,7 @@
 //! | 4 | 1 | the version, 1 |
 //! | 5 | 1 | flags: 1 the body is packed, 2 sealed, 4 has a rule, 8 has a target; no others |
 //! | 6 | 1 | the number of the key it is sealed with, else 0 |
-//! | 7 | 1 | how many tags, at most 64 |
+//! | 7 | 1 | how many tags, at most 65 |
 //! | 8 | 8 | the order number under which the origin was asked |
 //! | 16 | 8 | checksum, see below |
 //! | 24 | 4 | length of the labels, at most 640 KiB |

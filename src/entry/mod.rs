@@ -12,6 +12,7 @@ pub mod head;
 pub mod key;
 pub mod order;
 pub mod pack;
+pub mod resource;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod seal;

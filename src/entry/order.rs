@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::limits::KEY_BYTES_MAX;
+use crate::base::names::RESOURCE_MARK;
 
 /// A pattern: `*` is any run of characters, also none; everything else is itself. A star that is
 /// meant as such stands as `%2A` in keys and patterns alike.
@@ -149,6 +150,11 @@ impl Selector {
         if text.contains('*') { Self::Pattern(Glob::new(text)) } else { Self::Key(text.to_owned()) }
     }
 
+    /// Whether people name it so; not the one that a resource has by itself.
+    pub fn is_said(&self) -> bool {
+        !matches!(self, Self::Tag(tag) if tag.starts_with(RESOURCE_MARK))
+    }
+
     /// Bytes of what it names, without its word.
     pub fn text_bytes(&self) -> usize {
         match self {
@@ -197,7 +203,9 @@ impl Selector {
 }
 
 fn is_target(text: &str) -> bool {
-    text.starts_with('/') || text.starts_with("http://") || text.starts_with("https://")
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    let web = |scheme: &str| ["http", "https"].iter().any(|one| scheme.eq_ignore_ascii_case(one));
+    text.starts_with('/') || scheme.is_some_and(web)
 }
 
 impl fmt::Display for Selector {
@@ -246,6 +254,11 @@ impl Order {
     /// Whether an entry with these facts goes; see [`Selector::covers`].
     pub fn covers(&self, key_text: &str, tags: &[Arc<str>], kind: &str, rule: &str) -> bool {
         self.selectors.iter().any(|one| one.covers(key_text, tags, kind, rule))
+    }
+
+    /// What it names, as people write it.
+    pub fn said(&self) -> Vec<String> {
+        self.selectors.iter().filter(|one| one.is_said()).map(ToString::to_string).collect()
     }
 
     /// Bytes of all that it names.

@@ -7,7 +7,7 @@ use http::header::{HeaderMap, HeaderName};
 
 use super::percent;
 use crate::base::limits::{KEY_BYTES_MAX, TAGS_PER_ENTRY_MAX};
-use crate::base::names::{CACHE_TAG, SURROGATE_KEY, XKEY};
+use crate::base::names::{CACHE_TAG, RESOURCE_MARK, SURROGATE_KEY, XKEY};
 use crate::entry::order::{Glob, Selector};
 
 /// The fields that carry tags.
@@ -52,11 +52,16 @@ pub(super) fn add_tag(tag: String, all: &mut Vec<String>) {
     }
 }
 
-/// A tag never looks like a group.
+/// A tag never looks like a group, or like the one that a resource has by itself.
 fn unmarked(tag: String) -> String {
-    match tag.strip_prefix(GROUP_MARK) {
-        Some(rest) => format!("%22{rest}"),
-        None => tag,
+    match tag.chars().next() {
+        Some(mark @ (GROUP_MARK | RESOURCE_MARK)) => {
+            let mut plain = String::with_capacity(tag.len() + 2);
+            percent::push_escaped(mark as u8, &mut plain);
+            plain.push_str(tag.get(1..).unwrap_or_default());
+            plain
+        }
+        _ => tag,
     }
 }
 
@@ -111,12 +116,12 @@ mod tests {
         let fields = fields(&[
             (&SURROGATE_KEY, b"a  b\tc"),
             (&SURROGATE_KEY, b"a d*"),
-            (&XKEY, b"e"),
+            (&XKEY, b"e >f \"g"),
             (&CACHE_TAG, b"f, g h,,"),
             (&XKEY, "a\u{f1}o".as_bytes()),
         ]);
         let all = header_tags(&fields).unwrap();
-        assert_eq!(all, ["a", "b", "c", "d%2A", "e", "a%C3%B1o", "f", "g%20h"]);
+        assert_eq!(all, ["a", "b", "c", "d%2A", "e", "%3Ef", "%22g", "a%C3%B1o", "f", "g%20h"]);
     }
 
     #[test]
@@ -162,7 +167,7 @@ mod tests {
                 for tag in header_tags(&fields).unwrap() {
                     let named: Selector = format!("tag:{tag}").parse().unwrap();
                     prop_assert_eq!(named, Selector::Tag(tag.clone()));
-                    prop_assert!(!tag.starts_with(GROUP_MARK));
+                    prop_assert!(!tag.starts_with([GROUP_MARK, RESOURCE_MARK]));
                 }
             }
         }

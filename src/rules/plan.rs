@@ -235,6 +235,11 @@ impl Route {
         })
     }
 
+    /// Whether the rule gives tags.
+    pub fn gives_tags(&self) -> bool {
+        !self.tags.is_empty()
+    }
+
     /// The tags that the rule gives to an answer. A tag of which a part is missing is left off.
     pub fn tags(
         &self,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::base::ids::Tick;
 use crate::base::limits;
 use crate::entry::order::{Order, Selector};
-use crate::entry::{Key, Labels};
+use crate::entry::{Key, Labels, resource};
 
 /// What an order could name an answer by.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +23,10 @@ pub struct Facts<'a> {
     pub key: &'a str,
     /// The absolute URI it is an answer to.
     pub target: &'a str,
-    /// Its tags; `None` while they are not known, because the answer names them.
-    pub tags: Option<&'a [Arc<str>]>,
+    /// Its tags, as far as they are known.
+    pub tags: &'a [Arc<str>],
+    /// Whether its answer may name more of them.
+    pub is_open: bool,
     /// The name of its type.
     pub kind: &'a str,
     /// The name of its route; empty without one.
@@ -37,7 +39,8 @@ impl<'a> Facts<'a> {
         Self {
             key: key.text(),
             target: labels.target.as_deref().unwrap_or_else(|| key.text()),
-            tags: Some(&labels.tags),
+            tags: &labels.tags,
+            is_open: false,
             kind: &labels.place.kind,
             rule: labels.place.rule.as_deref().unwrap_or_default(),
         }
@@ -121,7 +124,8 @@ impl Birth {
     }
 
     /// Whether an answer with these facts may be stored, or joined by a request that begins now: no
-    /// order since the birth names it. Unknown tags are named by every order on a tag.
+    /// order since the birth names it. Unknown tags are named by every order on a tag that an answer
+    /// may name.
     pub fn admits(&self, facts: &Facts<'_>) -> bool {
         self.fences.log().admits(self.tick, facts)
     }
@@ -187,7 +191,9 @@ impl Log {
             Selector::Key(text) => Remembered::Key(put(&mut self.keys, text)),
             Selector::Url(text) => Remembered::Target(put(&mut self.targets, text)),
             Selector::Tag(text) => {
-                self.any_tag = tick;
+                if !resource::is_tag(text) {
+                    self.any_tag = tick;
+                }
                 Remembered::Tag(put(&mut self.tags, text))
             }
             Selector::Type(text) => Remembered::Kind(put(&mut self.kinds, text)),
@@ -213,10 +219,8 @@ impl Log {
         if born < self.floor || self.all > born {
             return false;
         }
-        let tagged = match facts.tags {
-            Some(tags) => tags.iter().any(|tag| fenced(&self.tags, tag)),
-            None => self.any_tag > born,
-        };
+        let tagged = facts.is_open && self.any_tag > born
+            || facts.tags.iter().any(|tag| fenced(&self.tags, tag));
         // A target that is purged is purged as the key a GET of it would use as well.
         let named = fenced(&self.keys, facts.key)
             || fenced(&self.targets, facts.target)
@@ -224,8 +228,7 @@ impl Log {
             || fenced(&self.kinds, facts.kind)
             || fenced(&self.rules, facts.rule);
         let mut later = self.wide.iter().rev().take_while(|(tick, _)| *tick > born);
-        let tags = facts.tags.unwrap_or_default();
-        !tagged && !named && !later.any(|(_, wide)| wide.covers(facts.key, tags, "", ""))
+        !tagged && !named && !later.any(|(_, wide)| wide.covers(facts.key, facts.tags, "", ""))
     }
 
     /// Orders that every running fetch has been born after concern nobody any more.

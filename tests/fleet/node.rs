@@ -29,7 +29,9 @@ pub(crate) fn tags() -> [Arc<str>; 1] {
 
 /// What orders name a key by; the tag is unknown until an answer tells it.
 pub(crate) fn facts<'a>(key: &'a str, tags: Option<&'a [Arc<str>]>) -> Facts<'a> {
-    Facts { key, target: key, tags, kind: "y", rule: "r" }
+    let is_open = tags.is_none();
+    let tags = tags.unwrap_or_default();
+    Facts { key, target: key, tags, is_open, kind: "y", rule: "r" }
 }
 
 /// Whether an order names a key.

@@ -46,6 +46,7 @@ mod b_cascade;
 mod b_coalescing;
 mod b_endings;
 mod b_groups;
+mod b_hosts;
 mod b_log;
 mod b_memory;
 mod b_races;

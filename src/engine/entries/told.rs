@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
-use crate::entry::{Entry, Key};
+use crate::entry::{Entry, Key, resource};
 use crate::store::l1::Listed;
 use crate::store::redis::fleet::Kept;
 use crate::telemetry::access::redacted;
@@ -132,7 +132,7 @@ impl Variant {
             kind: labels.place.kind.to_string(),
             rule: labels.place.rule.as_deref().map(str::to_owned),
             target: labels.target.as_deref().map(|target| redacted(target).into_owned()),
-            tags: labels.tags.iter().map(ToString::to_string).collect(),
+            tags: resource::given(&labels.tags).map(ToString::to_string).collect(),
             status: Some(head.status().as_u16()),
             content_type,
             stored_at_ms: Some(stamp.stored_at.as_millis()),
@@ -156,7 +156,7 @@ impl Variant {
             kind: kept.kind.clone(),
             rule: kept.rule.clone(),
             target: kept.target.as_deref().map(|target| redacted(target).into_owned()),
-            tags: kept.tags.clone(),
+            tags: resource::given(&kept.tags).cloned().collect(),
             status: kept.stamp.as_ref().map(|(_, status)| status.as_u16()),
             content_type: None,
             stored_at_ms: stamp.map(|stamp| stamp.stored_at.as_millis()),

@@ -251,7 +251,7 @@ impl World {
             let labels = labels(number, &tags);
             let at = key(number);
             let facts = Facts::of(&at, &labels);
-            let any_tag = Facts { tags: None, ..facts };
+            let any_tag = Facts { is_open: true, ..facts };
             fetch.key == number && !fetch.ended && fetch.flight.birth.admits(&any_tag)
         };
         if self.stands(number).is_some() || self.fetches.iter().any(of_all) {

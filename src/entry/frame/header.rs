@@ -5,7 +5,7 @@ use super::fault::FrameError;
 use super::{NUMBER_AT, SEAL_BYTES};
 use crate::base::ids::Number;
 use crate::base::limits::{
-    FRAME_BODY_BYTES_MAX, FRAME_DETAILS_BYTES_MAX, FRAME_LABELS_BYTES_MAX, TAGS_PER_ENTRY_MAX,
+    FRAME_BODY_BYTES_MAX, FRAME_DETAILS_BYTES_MAX, FRAME_LABELS_BYTES_MAX, LABEL_TAGS_MAX,
 };
 use crate::entry::Key;
 
@@ -96,7 +96,7 @@ impl Header {
     }
 
     fn bounded(self) -> Result<Self, FrameError> {
-        if usize::from(self.tags) > TAGS_PER_ENTRY_MAX {
+        if usize::from(self.tags) > LABEL_TAGS_MAX {
             return Err(FrameError::Corrupt("count of tags"));
         }
         if self.labels as usize > FRAME_LABELS_BYTES_MAX

@@ -6,7 +6,7 @@ use super::cursor::{Cursor, write16};
 use super::fault::FrameError;
 use super::header::Header;
 use crate::base::ids::Number;
-use crate::base::limits::{KEY_BYTES_MAX, TAGS_PER_ENTRY_MAX};
+use crate::base::limits::{KEY_BYTES_MAX, LABEL_TAGS_MAX};
 use crate::entry::{Labels, Place, Shapes};
 
 /// Number and labels of a frame, as they stand in its beginning.
@@ -56,7 +56,7 @@ impl<'a> Outline<'a> {
 /// The labels as [`Outline::read`] takes them.
 pub(super) fn write(labels: &Labels) -> Result<Vec<u8>, FrameError> {
     let fits = |tag: &Arc<str>| tag.len() <= KEY_BYTES_MAX;
-    if labels.tags.len() > TAGS_PER_ENTRY_MAX || !labels.tags.iter().all(fits) {
+    if labels.tags.len() > LABEL_TAGS_MAX || !labels.tags.iter().all(fits) {
         return Err(FrameError::TooLong);
     }
     let Place { rule, kind } = &*labels.place;

@@ -61,7 +61,7 @@ impl Mirror {
     /// The number of the last order that names something with these facts, as far as is known; the
     /// real one is never greater.
     pub fn latest(&self, facts: &Facts<'_>) -> Number {
-        let tags = facts.tags.unwrap_or_default();
+        let tags = facts.tags;
         let mut latest = self
             .all
             .max(self.of(Kind::Key, facts.key))
@@ -189,7 +189,8 @@ mod tests {
     }
 
     fn facts<'a>(key: &'a str, tags: &'a [Arc<str>]) -> Facts<'a> {
-        Facts { key, target: "http://h/1", tags: Some(tags), kind: "stats", rule: "users" }
+        let (target, is_open) = ("http://h/1", false);
+        Facts { key, target, tags, is_open, kind: "stats", rule: "users" }
     }
 
     const fn at(count: u32) -> Number {

@@ -2,7 +2,7 @@ use super::*;
 use crate::entry::order::Glob;
 
 fn facts<'a>(key: &'a str, tags: &'a [Arc<str>]) -> Facts<'a> {
-    Facts { key, target: "http://h/t", tags: Some(tags), kind: "kind", rule: "rule" }
+    Facts { key, target: "http://h/t", tags, is_open: false, kind: "kind", rule: "rule" }
 }
 
 fn tags(names: &[&str]) -> Vec<Arc<str>> {
@@ -55,7 +55,7 @@ fn each_selector_refuses_what_it_names_and_nothing_else() {
 
 #[test]
 fn unknown_tags_are_named_by_every_order_on_a_tag() {
-    let unknown = Facts { tags: None, ..facts("k", &[]) };
+    let unknown = Facts { is_open: true, ..facts("k", &[]) };
     assert!(!raised(Selector::Tag("x".into())).0.admits(&unknown));
     assert!(!raised(Selector::Tags(Glob::new("x*"))).0.admits(&unknown));
     assert!(raised(Selector::Key("x".into())).0.admits(&unknown));

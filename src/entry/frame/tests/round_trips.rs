@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::limits::TAGS_PER_ENTRY_MAX;
+use crate::base::limits::LABEL_TAGS_MAX;
 use crate::entry::Place;
 use crate::entry::body::SEGMENT_BYTES;
 
@@ -72,7 +72,7 @@ prop_compose! {
         kind in "\\PC{0,20}",
         rule in proptest::option::of("\\PC{0,20}"),
         target in proptest::option::of("http://\\PC{0,100}"),
-        tags in vec("\\PC{0,60}", 0..=TAGS_PER_ENTRY_MAX),
+        tags in vec("\\PC{0,60}", 0..=LABEL_TAGS_MAX),
     ) -> Labels {
         let place = Place { rule: rule.map(Arc::from), kind: kind.into() };
         Labels {
@@ -260,9 +260,9 @@ fn what_no_frame_can_hold_has_none() {
         let tags = vec![Arc::from(tag); count].into();
         framed(Entry { labels: Labels { tags, ..Labels::default() }, ..full("") })
     };
-    assert_eq!(tagged(&long[..8 * 1_024], 64), Ok(()));
+    assert_eq!(tagged(&long[..8 * 1_024], 65), Ok(()));
     assert_eq!(tagged(&long[..=8 * 1_024], 1), Err(FrameError::TooLong));
-    assert_eq!(tagged("t", 65), Err(FrameError::TooLong));
+    assert_eq!(tagged("t", 66), Err(FrameError::TooLong));
     let target = Some(Arc::from(&long[..65_536]));
     let labels = Labels { target, ..Labels::default() };
     assert_eq!(framed(Entry { labels, ..full("") }), Err(FrameError::TooLong));

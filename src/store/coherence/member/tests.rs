@@ -16,7 +16,7 @@ fn record(count: u32, life: u64, text: &str) -> Record {
 }
 
 const fn facts(key: &str) -> Facts<'_> {
-    Facts { key, target: key, tags: Some(&[]), kind: "", rule: "" }
+    Facts { key, target: key, tags: &[], is_open: false, kind: "", rule: "" }
 }
 
 fn joined(life: u64) -> Member {

@@ -209,7 +209,8 @@ impl Fleet {
         let facts = Facts {
             key: key.text(),
             target: outline.target.unwrap_or_else(|| key.text()),
-            tags: Some(&tags),
+            tags: &tags,
+            is_open: false,
             kind: outline.kind,
             rule: outline.rule.unwrap_or_default(),
         };
