@@ -68,6 +68,24 @@ fn what_stood_on_all_levels_of_all_nodes_is_counted_once() {
 }
 
 #[test]
+fn a_confirmation_that_is_lost_does_not_cost_the_whole_wait() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    // The second node may say everything but that it has done what it was told.
+    let channels = ["&cistern:{c}:orders*", "&cistern:{c}:wake*"];
+    redis.cli(&[&["ACL", "SETUSER", "mute", "on", ">pw", "~*", "+@all"], &channels[..]].concat());
+    let mute = redis.url().replacen("redis://", "redis://mute:pw@", 1);
+    let setup = |url: &str| in_front_of(origin.address()).config(&settings(url));
+    let (first, token) = setup(&redis.url()).token(Role::Operate);
+    let fleet = Fleet::start([first, setup(&mute)]);
+    everywhere(&fleet, "/a", "en");
+    let began = std::time::Instant::now();
+    let told = purge(&fleet.nodes[0], &token, "url:http://api.example/a");
+    assert_eq!(told["nodes"], json!({ "asked": 1, "confirmed": 1 }), "{told}");
+    assert_eq!((&told["level"], &told["exact"]), (&json!("nodes"), &json!(false)), "{told}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
+#[test]
 fn what_is_taken_out_later_is_not_called_exact() {
     let (_redis, _origin, fleet, token) = three();
     everywhere(&fleet, "/wide/1", "en");

@@ -206,6 +206,9 @@ pub const COMPRESS_BYTES_MIN: u64 = 1_024;
 /// The longest name of a channel on which any program may say what to purge.
 pub const CHANNEL_BYTES_MAX: usize = 256;
 
+/// How often a heartbeat is looked for in place of a confirmation that does not come.
+pub const CONFIRM_LOOK_EVERY: Span = Span::from_millis(250);
+
 /// How long a write or a purge waits for the confirmations of other nodes.
 pub const CONFIRM_WAIT: Span = Span::from_millis(50);
 

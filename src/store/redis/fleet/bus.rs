@@ -217,7 +217,7 @@ async fn next(hears: &mut PubSub) -> Option<Msg> {
     poll_fn(|context| Pin::new(&mut messages).poll_next(context)).await
 }
 
-fn from_hex(text: &str) -> Option<u64> {
+pub(super) fn from_hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 

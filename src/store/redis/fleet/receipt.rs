@@ -9,8 +9,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::Fleet;
-use super::reply::Head;
+use super::bus::from_hex;
+use super::follow::fields;
+use super::reply::{Head, Heading};
+use crate::base::ids::Number;
 use crate::base::limits;
+use crate::store::coherence::OrderId;
 use crate::store::gone::Gone;
 
 /// What an acknowledged order promises.
@@ -151,14 +155,15 @@ impl Fleet {
             return receipt;
         };
         let own = self.member().life();
-        let mut others: HashSet<u64> = heading.members.into_iter().collect();
+        let mut others: HashSet<u64> = heading.members.iter().copied().collect();
         if !heading.clean {
             // The server may have lost who they are.
             others.extend(self.member().known());
         }
         others.remove(&own);
         let others: Vec<u64> = others.into_iter().collect();
-        let all = self.confirmed(&confirming, &others, wait).await;
+        let id = OrderId { life: own, count };
+        let all = self.confirmed(&confirming, &others, wait, (id, &heading)).await;
         let mut told = confirming.told();
         let confirmed = others.iter().filter(|life| told.lives.contains_key(life)).count();
         let counts = others.iter().map(|life| told.lives.remove(life).flatten()).collect();
@@ -169,9 +174,16 @@ impl Fleet {
     }
 
     /// Waits for the confirmations of others; who did not give the last one is not waited for.
-    async fn confirmed(&self, one: &Confirming<'_>, others: &[u64], wait: Duration) -> bool {
+    async fn confirmed(
+        &self,
+        one: &Confirming<'_>,
+        others: &[u64],
+        wait: Duration,
+        (id, heading): (OrderId, &Heading),
+    ) -> bool {
         let all = &self.confirmations;
         let until = Instant::now() + wait;
+        let mut look = Instant::now() + limits::CONFIRM_LOOK_EVERY.to_duration();
         loop {
             let news = all.news.notified();
             if all.has(one.count, others) {
@@ -180,11 +192,38 @@ impl Fleet {
             // Whoever grants more time than usual means it.
             let usual = wait <= limits::CONFIRM_WAIT.to_duration();
             let silent = usual && others.iter().any(|life| all.silent().contains(life));
-            if silent || timeout_at(until, news).await.is_err() {
+            if !silent && timeout_at(until.min(look), news).await.is_ok() {
+                continue;
+            }
+            if !silent && Instant::now() < until {
+                for life in self.beyond(id, heading).await {
+                    all.confirm(id.count, life, None);
+                }
+                look = Instant::now() + limits::CONFIRM_LOOK_EVERY.to_duration();
+            } else {
                 let said = one.told().lives;
                 all.silent().extend(others.iter().filter(|life| !said.contains_key(life)));
                 return all.has(one.count, others);
             }
         }
+    }
+
+    /// Members whose heartbeat says that they have applied an order of this node: a confirmation is
+    /// a message, and messages are lost.
+    async fn beyond(&self, id: OrderId, heading: &Heading) -> Vec<u64> {
+        let number = self.member().number_of(id);
+        let mut all = redis::cmd("HGETALL");
+        all.arg(self.names.order("members"));
+        let Ok(server) = self.head_server() else { return Vec::new() };
+        let said = server.call::<redis::Value>(&all, limits::L2_BACKGROUND_DEADLINE).await;
+        let said = said.unwrap_or(redis::Value::Nil);
+        let turn = heading.turn.to_string();
+        let reached = |(life, said): (String, String)| {
+            let mut parts = said.split(' ');
+            let its = parts.next() == Some(&turn) && parts.next() == Some(&heading.began);
+            let applied: Number = parts.next()?.parse().ok()?;
+            from_hex(&life).filter(|_| its && applied >= number)
+        };
+        fields(&said).into_iter().filter_map(reached).collect()
     }
 }
