@@ -308,6 +308,8 @@ fn not_put(why: &NotPut) -> Refused {
         NotPut::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
         NotPut::Off => (StatusCode::CONFLICT, "bypass-switch"),
         NotPut::Purged => (StatusCode::CONFLICT, "purged-during-put"),
+        NotPut::Busy => (StatusCode::CONFLICT, "key-in-use"),
+        NotPut::Away => (StatusCode::SERVICE_UNAVAILABLE, "shared-level-away"),
     };
     problem(status, code, &detail).into()
 }

@@ -14,11 +14,11 @@ use crate::base::ids::Tick;
 use crate::base::limits;
 use crate::base::reason::Reason;
 use crate::base::units::Span;
-use crate::engine::Engine;
 use crate::engine::ordering::{self, Carried, Patience};
+use crate::engine::{Engine, labels};
 use crate::entry::order::{Order, Selector};
 use crate::entry::pack::Packing;
-use crate::entry::{Body, Entry, Head, Key, Labels};
+use crate::entry::{Body, Entry, Head, Key, Labels, resource};
 use crate::policy::stamp::{Stamp, StampFlags};
 use crate::policy::{Selecting, date};
 use crate::store::fence::{Birth, Facts};
@@ -37,6 +37,12 @@ pub struct Content {
     pub ttl: Option<Span>,
     /// Its tags.
     pub tags: Vec<String>,
+}
+
+impl Content {
+    fn fields(&self) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONTENT_TYPE, self.content_type.clone())])
+    }
 }
 
 /// What came of it.
@@ -81,13 +87,28 @@ pub enum NotPut {
     /// A purge that names it came at the same moment.
     #[error("a purge of this entry came while it was put; nothing was stored")]
     Purged,
+    /// Another node stores something there, again and again.
+    #[error("other nodes are putting or fetching this key; nothing was stored; repeat the call")]
+    Busy,
+    /// Nobody knows what other nodes put there.
+    #[error("the shared level did not answer; the key was purged, nothing was stored; repeat it")]
+    Away,
 }
 
-/// An identity that nobody else fetches now, and under what it may be put into the shared level.
+/// An identity that an entry is put under, and under what it may be put into the shared level.
 struct Held {
     key: Key,
     standing: Option<Standing>,
     lease: Lease,
+    /// Nothing stands there, and nobody fetches it.
+    free: bool,
+}
+
+impl Held {
+    /// Without a shared level.
+    fn locally(key: &Key) -> Self {
+        Self { key: key.clone(), standing: None, lease: Lease::None, free: true }
+    }
 }
 
 /// Puts an entry where a GET that is looked up under its key finds it, in place of what stands.
@@ -99,7 +120,7 @@ pub async fn put(
     named: &Named<'_>,
     content: Content,
 ) -> Result<Placed, NotPut> {
-    let spot = Spot::of(engine, named)?;
+    let spot = Spot::of(engine, named, !content.tags.is_empty())?;
     let ttl = content.ttl.or(spot.ttl).ok_or(NotPut::NoTtl)?;
     let most = spot.max_object.unwrap_or(engine.options.max_object);
     if content.body.len() as u64 > most {
@@ -108,9 +129,9 @@ pub async fn put(
     if engine.bypass.is_on(Instant::now()) {
         return Err(NotPut::Off);
     }
-    let labels = labels(&spot, &content.tags)?;
+    let labels = labels(engine, &spot, &content)?;
     let order = Order::of([Selector::Key(spot.text.clone())]);
-    let (birth, carried, held) = cleared(engine, &spot, &order).await;
+    let (birth, carried, held) = cleared(engine, &spot, &order).await?;
     let admitted = spot.keys.iter().all(|key| birth.admits(&Facts::of(key, &labels)));
     // What was fetched until now is older than this, and must not be stored over it; nor what is
     // fetched until it stands.
@@ -135,27 +156,44 @@ pub async fn put(
     Ok(Placed { key: spot.text, identities, l1, l2, ttl, carried })
 }
 
-fn labels(spot: &Spot, tags: &[String]) -> Result<Labels, NotPut> {
+/// As a fetch of it would have them, beside those that the call gave.
+fn labels(engine: &Engine, spot: &Spot, content: &Content) -> Result<Labels, NotPut> {
     let fits = |tag: &String| {
         let plain = tag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*');
         plain && !tag.is_empty() && tag.len() <= limits::KEY_BYTES_MAX
     };
-    if tags.len() > limits::TAGS_PER_ENTRY_MAX || !tags.iter().all(fits) {
+    if !content.tags.iter().all(fits) {
         return Err(NotPut::Tags);
     }
-    let mut once: Vec<Arc<str>> = Vec::with_capacity(tags.len());
-    for tag in tags {
-        if !once.iter().any(|one| **one == **tag) {
-            once.push(tag.as_str().into());
+    let (labels, ruled) = match &spot.read {
+        None => (Labels { place: Arc::clone(&spot.place), ..Labels::default() }, Vec::new()),
+        Some(read) => {
+            let (transit, plan) = &**read;
+            let body = Body::from_chunks(vec![content.body.clone()]);
+            let fields = content.fields();
+            let asked = transit.asked();
+            (plan.labels(transit), labels::by_rule(engine, plan, &asked, &body, &fields))
+        }
+    };
+    let mut tags = labels.tags.to_vec();
+    for tag in content.tags.iter().chain(&ruled) {
+        if !tags.iter().any(|one| **one == **tag) {
+            tags.push(tag.as_str().into());
         }
     }
-    let target = spot.target.as_deref().filter(|target| *target != spot.text).map(Arc::from);
-    Ok(Labels { place: Arc::clone(&spot.place), tags: once.into(), target })
+    let few = resource::given(&tags).count() <= limits::TAGS_PER_ENTRY_MAX;
+    few.then(|| Labels { tags: tags.into(), ..labels }).ok_or(NotPut::Tags)
 }
 
-/// Makes room on all nodes. Who asks from then on waits for this, or is told to anew: a fetch that
-/// another node began after the order would put what it brings over this entry.
-async fn cleared(engine: &Engine, spot: &Spot, order: &Order) -> (Birth, Carried, Vec<Held>) {
+/// Makes room on all nodes. Who asks from then on waits for this, or is told to anew: what another
+/// node fetched or put after the order, or is fetching, would stand beside this entry. Where the shared
+/// level is away the entry stands on this node alone; but where the order has reached it, nothing
+/// is put that others might put too.
+async fn cleared(
+    engine: &Engine,
+    spot: &Spot,
+    order: &Order,
+) -> Result<(Birth, Carried, Vec<Held>), NotPut> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -169,19 +207,27 @@ async fn cleared(engine: &Engine, spot: &Spot, order: &Order) -> (Birth, Carried
         let mut held = Vec::with_capacity(spot.keys.len());
         for key in &spot.keys {
             held.push(match fleet {
+                None => Some(Held::locally(key)),
                 Some(fleet) => hold(engine, fleet, spot, key, birth.tick()).await,
-                None => Held { key: key.clone(), standing: None, lease: Lease::None },
             });
         }
-        let theirs = held.iter().any(|one| matches!(one.lease, Lease::Theirs(_)));
-        if !theirs || tries == limits::PUT_TRIES_MAX {
-            return (birth, carried, held);
+        let heard = held.iter().all(Option::is_some);
+        let held: Vec<Held> = held.into_iter().flatten().collect();
+        if heard && held.iter().all(|one| one.free) {
+            return Ok((birth, carried, held));
         }
         give_back(engine, spot, held);
+        if !heard {
+            return Err(NotPut::Away);
+        }
+        if tries == limits::PUT_TRIES_MAX {
+            return Err(NotPut::Busy);
+        }
     }
 }
 
-async fn hold(engine: &Engine, fleet: &Fleet, spot: &Spot, key: &Key, birth: Tick) -> Held {
+/// Nothing where the shared level does not answer.
+async fn hold(engine: &Engine, fleet: &Fleet, spot: &Spot, key: &Key, birth: Tick) -> Option<Held> {
     let fields = HeaderMap::new();
     let wanted = Wanted {
         key,
@@ -194,10 +240,11 @@ async fn hold(engine: &Engine, fleet: &Fleet, spot: &Spot, key: &Key, birth: Tic
         birth,
         shapes: engine.l1.shapes(),
     };
-    match fleet.find(&wanted, engine).await {
-        Ok(found) => Held { key: key.clone(), standing: found.standing, lease: found.lease },
-        Err(_) => Held { key: key.clone(), standing: None, lease: Lease::None },
-    }
+    let found = fleet.find(&wanted, engine).await.ok()?;
+    // Where a shard is, variants of before the order may be listed until they are swept.
+    let more = found.has_more && spot.shard.is_none();
+    let free = found.entries.is_empty() && !more && !matches!(found.lease, Lease::Theirs(_));
+    Some(Held { key: key.clone(), standing: found.standing, lease: found.lease, free })
 }
 
 fn give_back(engine: &Engine, spot: &Spot, held: Vec<Held>) {
@@ -263,8 +310,7 @@ impl Made<'_> {
         };
         let doubted = engine.settling.doubts(&Facts::of(key, self.labels));
         let stamp = if doubted { stamp.within(limits::LAG_MAX) } else { stamp };
-        let mut fields = HeaderMap::new();
-        fields.insert(header::CONTENT_TYPE, self.content.content_type.clone());
+        let mut fields = self.content.fields();
         fields.insert(header::DATE, date::write(now));
         let head = Head::shaped(StatusCode::OK, &fields, engine.l1.shapes());
         let selecting = Selecting::of(&[], &HeaderMap::new());
@@ -290,7 +336,7 @@ async fn share(
         wanted: false,
     };
     let mut all = true;
-    for (Held { key, standing, lease }, entry) in held.into_iter().zip(entries) {
+    for (Held { key, standing, lease, .. }, entry) in held.into_iter().zip(entries) {
         let facts = Facts::of(&key, &entry.labels);
         let may = late.admits(&facts) && !engine.settling.doubts(&facts);
         let Some(standing) = standing.filter(|_| may) else {

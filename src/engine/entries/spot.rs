@@ -8,7 +8,9 @@ use http::Method;
 
 use crate::base::limits;
 use crate::base::units::Span;
+use crate::engine::admit::Plan;
 use crate::engine::explain::{self, NoRead};
+use crate::engine::transit::Transit;
 use crate::engine::{Book, Engine};
 use crate::entry::order::Selector;
 use crate::entry::{Key, Place};
@@ -53,6 +55,12 @@ pub enum NoSpot {
     /// No rule of the type makes keys.
     #[error("no rule of the type `{0}` looks GETs up by a key")]
     NoRule(String),
+    /// A purge by a tag of the rule would miss it.
+    #[error(
+        "the rule `{0}` gives its entries tags by which they go: say tag=TAG for each, or url=URL, \
+         of which it makes them"
+    )]
+    Tags(String),
     /// No rule of the type makes such keys.
     #[error("keys of the type `{kind}` begin with `{prefix}`")]
     Prefix {
@@ -76,7 +84,7 @@ pub enum NoSpot {
 }
 
 /// Where an entry is to stand, and how it is kept there.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Spot {
     /// The key as rules and people name it.
     pub(super) text: String,
@@ -91,18 +99,19 @@ pub(super) struct Spot {
     pub(super) ttl: Option<Span>,
     /// The longest body that the rule keeps.
     pub(super) max_object: Option<u64>,
-    /// The URL that was named.
-    pub(super) target: Option<String>,
+    /// The read of the URL that was named.
+    pub(super) read: Option<Box<(Transit, Plan)>>,
 }
 
 impl Spot {
-    pub(super) fn of(engine: &Engine, named: &Named<'_>) -> Result<Self, NoSpot> {
+    /// `tagged`: the call itself says by which tags the entry goes.
+    pub(super) fn of(engine: &Engine, named: &Named<'_>, tagged: bool) -> Result<Self, NoSpot> {
         if named.key.is_some_and(|key| !is_key(key)) {
             return Err(NoSpot::Key);
         }
         match (named.url, named.key, named.kind) {
             (Some(url), key, _) => by_url(engine, url, key, named.node),
-            (None, Some(key), Some(kind)) => by_type(engine, key, kind, named),
+            (None, Some(key), Some(kind)) => by_type(engine, key, kind, named, tagged),
             (None, Some(_), None) => Err(NoSpot::NoType),
             (None, None, _) => Err(NoSpot::Nothing),
         }
@@ -136,11 +145,17 @@ fn by_url(
         shard: plan.shard.clone(),
         ttl: lifetime(law),
         max_object: law.max_object,
-        target: Some(transit.absolute()),
+        read: Some(Box::new((transit, plan))),
     })
 }
 
-fn by_type(engine: &Engine, key: &str, kind: &str, named: &Named<'_>) -> Result<Spot, NoSpot> {
+fn by_type(
+    engine: &Engine,
+    key: &str,
+    kind: &str,
+    named: &Named<'_>,
+    tagged: bool,
+) -> Result<Spot, NoSpot> {
     let book = engine.book.load_full();
     let fits = |route: &&Arc<Route>| {
         *route.kind_name == *kind
@@ -162,6 +177,9 @@ fn by_type(engine: &Engine, key: &str, kind: &str, named: &Named<'_>) -> Result<
     if let Some(sharded) = routes.iter().find(|route| route.has_shard()) {
         return Err(NoSpot::Shard(name(sharded)));
     }
+    if let Some(route) = routes.iter().find(|route| route.gives_tags() && !tagged) {
+        return Err(NoSpot::Tags(name(route)));
+    }
     let digests = routes.iter().any(|route| route.needs_identity() || route.has_identity_part());
     Ok(Spot {
         text: key.to_owned(),
@@ -172,7 +190,7 @@ fn by_type(engine: &Engine, key: &str, kind: &str, named: &Named<'_>) -> Result<
         shard: None,
         ttl: lifetime(&first.law),
         max_object: first.law.max_object,
-        target: None,
+        read: None,
     })
 }
 

@@ -54,6 +54,8 @@ pub struct Wanted<'a> {
 pub struct Found {
     /// Variants that answer the request and that no order names. Fresh or not.
     pub entries: Vec<Entry>,
+    /// Whether other variants are listed there, of use or not.
+    pub has_more: bool,
     /// Under what an answer of the origin may be put there.
     pub standing: Option<Standing>,
     /// Who fetches.
@@ -145,7 +147,8 @@ impl Fleet {
             lease = self.take_lease(place, token, span, effects).await;
         }
         let standing = Some(Standing { number, at_ms: looked.now_ms, run: looked.run });
-        Ok(Found { entries, standing, lease, long })
+        let has_more = !looked.variants.is_empty();
+        Ok(Found { entries, has_more, standing, lease, long })
     }
 
     /// The life and the last applied order, as the head hears them.
