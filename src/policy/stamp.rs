@@ -84,8 +84,10 @@ impl Stamp {
     }
 
     /// Seconds of lifetime left, rounded down: 0 in its last second, negative when it is stale.
-    /// Saturates at 2^31 either way, which every structured field can hold.
+    /// Saturates at 2^31 either way, which every structured field can hold. Never more than the whole
+    /// lifetime, even if the clock was set back since the receipt.
     pub fn left(&self, now: Timestamp) -> i64 {
+        let now = now.max(self.stored_at);
         let secs = |millis: u64| millis.min(DELTA_SECONDS_MAX * 1_000).cast_signed();
         if self.is_fresh(now) {
             secs(self.fresh_until.since(now).as_millis()) / 1_000
@@ -164,6 +166,7 @@ mod tests {
             [at(0), at(1), at(59_500), at(60_000), at(60_001), at(61_001)],
             [60, 59, 0, 0, -1, -2]
         );
+        assert_eq!(stamp.left(Timestamp::default()), 60, "the clock was set back");
         let forever = Stamp { fresh_until: Timestamp::NEVER, ..stamp };
         assert_eq!(forever.left(START), 1 << 31);
         let ancient = Stamp { fresh_until: Timestamp::default(), ..stamp };
