@@ -187,6 +187,16 @@ pub const AUDIT_CHARS_MAX: usize = 1_000;
 /// Selectors of one call.
 pub const CALL_SELECTORS_MAX: usize = 1_000;
 
+/// How many entries of L1 an order drops before it is acknowledged, and how many are dropped behind
+/// it in one step: about a millisecond. What it names besides is out of use at once.
+pub const SWEPT_AT_ONCE_MAX: usize = 1_024;
+/// How long others have the locks of L1 to themselves between two such steps.
+pub const SWEEP_REST: Span = Span::from_millis(1);
+/// How many selectors may be out of use whose entries have yet to leave memory. Each lookup of an
+/// older entry is compared with them; further orders drop all they name before they are
+/// acknowledged.
+pub const SWEEPS_PENDING_MAX: usize = 64;
+
 /// Of how many representations a purge tells the names, so that what stood on several levels and
 /// nodes is counted once: as many as a message to other nodes should carry.
 pub const GONE_NAMES_MAX: usize = 256;

@@ -53,6 +53,11 @@ impl Key {
         self.parts().0
     }
 
+    /// The same, of a whole identity.
+    pub fn text_of(identity: &str) -> &str {
+        cut(cut(identity).0).0
+    }
+
     /// Scheme and authority, where they count.
     pub fn site(&self) -> &str {
         self.parts().1

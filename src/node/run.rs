@@ -21,7 +21,7 @@ use crate::node::front::Front;
 use crate::node::load;
 use crate::node::reload::{Read, Reloader};
 use crate::node::settings::Settings;
-use crate::node::tend::tend;
+use crate::node::tend::{reclaim, tend};
 use crate::node::tokens;
 use crate::node::watch::{Nudge, Watch};
 use crate::origin::Upstreams;
@@ -131,6 +131,7 @@ async fn live(
         .spawn(move || follow(&watch, &watcher))
         .map_err(system("the thread that watches rules"))?;
     tend(&engine, &watchman);
+    reclaim(&engine);
     let fleet = join_fleet(&engine)?;
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);

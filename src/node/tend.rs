@@ -1,4 +1,4 @@
-//! Work of every second, on the main thread.
+//! Work of every second, and what orders leave to be dropped, on the main thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,20 @@ pub(super) fn tend(engine: &Arc<Engine>, watchman: &Arc<Watchman>) {
             engine.relieve();
             align(&engine);
             watchman.look(&engine);
+        }
+    });
+}
+
+/// What orders have put out of use leaves memory, a little at a time.
+pub(super) fn reclaim(engine: &Arc<Engine>) {
+    let engine = Arc::clone(engine);
+    tasks::tend(async move {
+        loop {
+            engine.l1.something_pending().await;
+            while engine.l1.reclaim() {
+                // Stores wait for the same locks.
+                tokio::time::sleep(limits::SWEEP_REST.to_duration()).await;
+            }
         }
     });
 }

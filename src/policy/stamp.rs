@@ -84,8 +84,8 @@ impl Stamp {
     }
 
     /// Seconds of lifetime left, rounded down: 0 in its last second, negative when it is stale.
-    /// Saturates at 2^31 either way, which every structured field can hold. Never more than the whole
-    /// lifetime, even if the clock was set back since the receipt.
+    /// Saturates at 2^31 either way, which every structured field can hold. Never more than the
+    /// whole lifetime, even if the clock was set back since the receipt.
     pub fn left(&self, now: Timestamp) -> i64 {
         let now = now.max(self.stored_at);
         let secs = |millis: u64| millis.min(DELTA_SECONDS_MAX * 1_000).cast_signed();

@@ -124,8 +124,8 @@ impl Birth {
     }
 
     /// Whether an answer with these facts may be stored, or joined by a request that begins now: no
-    /// order since the birth names it. Unknown tags are named by every order on a tag that an answer
-    /// may name.
+    /// order since the birth names it. Unknown tags are named by every order on a tag that an
+    /// answer may name.
     pub fn admits(&self, facts: &Facts<'_>) -> bool {
         self.fences.log().admits(self.tick, facts)
     }

@@ -12,6 +12,8 @@ pub struct Gone {
     pub entries: u64,
     /// Digests of what they stood under, of the first [`limits::GONE_NAMES_MAX`].
     names: Vec<u64>,
+    /// More have gone than were counted by now.
+    is_open: bool,
 }
 
 /// What went from all levels of all nodes, as far as it was told.
@@ -44,17 +46,30 @@ impl Gone {
         self.entries += entries;
     }
 
+    /// More have gone than were counted: they have yet to leave memory.
+    pub const fn leave_open(&mut self) {
+        self.is_open = true;
+    }
+
+    /// Whether more have gone than were counted.
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// Both together.
     pub fn join(&mut self, other: Self) {
         self.entries += other.entries;
+        self.is_open |= other.is_open;
         let room = limits::GONE_NAMES_MAX.saturating_sub(self.names.len());
         self.names.extend(other.names.into_iter().take(room));
     }
 
-    /// As another node reads it: the count, and the digests in hexadecimal digits.
+    /// As another node reads it: the count, with a plus where more have gone, and the digests in
+    /// hexadecimal digits.
     pub fn to_text(&self) -> String {
         let names: Vec<String> = self.names.iter().map(|name| format!("{name:x}")).collect();
-        format!("{} {}", self.entries, names.join(","))
+        let more = if self.is_open { "+" } else { "" };
+        format!("{}{more} {}", self.entries, names.join(","))
     }
 
     /// As another node has written it; nothing of what no node writes.
@@ -66,8 +81,12 @@ impl Gone {
             .map(|name| u64::from_str_radix(name, 16))
             .collect::<Result<_, _>>()
             .ok()?;
+        let (entries, is_open) = match entries.strip_suffix('+') {
+            Some(entries) => (entries, true),
+            None => (entries, false),
+        };
         let entries = entries.parse().ok()?;
-        (names.len() as u64 <= entries).then_some(Self { entries, names })
+        (names.len() as u64 <= entries).then_some(Self { entries, names, is_open })
     }
 }
 
@@ -89,6 +108,7 @@ impl Counts {
             // Of one alone no two can be the same.
             exact: others.iter().all(Option::is_some)
                 && l2.is_some()
+                && !all.iter().any(|gone| gone.is_open)
                 && (named || all.iter().filter(|gone| gone.entries > 0).count() <= 1),
         }
     }
@@ -113,6 +133,18 @@ mod tests {
             gone.count(name, || "");
         }
         gone
+    }
+
+    #[test]
+    fn an_open_count_is_told_and_makes_the_whole_inexact() {
+        let mut open = gone(&["a"]);
+        open.leave_open();
+        assert_eq!(Gone::parse(&open.to_text()), Some(open.clone()));
+        assert!(open.to_text().starts_with("1+ "));
+        let none = gone(&[]);
+        assert!(!Counts::of(&open, &[], Some(&none)).exact);
+        assert!(!Counts::of(&none, &[Some(open)], Some(&none)).exact);
+        assert!(Counts::of(&gone(&["a"]), &[Some(none.clone())], Some(&none)).exact);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) struct Shard<H> {
     targets: Sets,
 }
 
-type Sets = BTreeMap<Arc<str>, Members>;
+type Sets = BTreeMap<Arc<str>, Set>;
 
 impl Cursor {
     /// One that comes to the slots of a set from this number on.
@@ -142,7 +142,7 @@ impl<H> Shard<H> {
             Walk::Target(text) => self.targets.get(text),
         };
         let found: SmallVec<[u32; STEP]> =
-            sets.map(|set| set.from(cursor.next)).unwrap_or_default();
+            sets.map(|set| set.slots.from(cursor.next)).unwrap_or_default();
         cursor.next = found.last().map_or(cursor.next, |last| last.saturating_add(1));
         found
     }
@@ -165,6 +165,20 @@ impl<H> Shard<H> {
             cursor.key = Some(key.clone());
         }
         found
+    }
+
+    /// How many representations a walk over a set meets; `None` for one over the order of keys that
+    /// is not over all.
+    pub(super) fn entries(&self, walk: Walk<'_>) -> Option<u64> {
+        let of = |sets: &Sets, text: &str| Some(sets.get(text).map_or(0, |set| set.entries));
+        match walk {
+            Walk::Beginning("") => Some(self.kinds.values().map(|set| set.entries).sum()),
+            Walk::Beginning(_) => None,
+            Walk::Tag(text) => of(&self.tags, text),
+            Walk::Kind(text) => of(&self.kinds, text),
+            Walk::Rule(text) => of(&self.rules, text),
+            Walk::Target(text) => of(&self.targets, text),
+        }
     }
 
     /// The next tags that begin with `text`, after `after`, at most [`STEP`].
@@ -198,9 +212,9 @@ impl<H> Shard<H> {
     pub(super) fn some_of(&self, kind: &str, chance: u32, count: usize) -> SmallVec<[u32; STEP]> {
         let Some(set) = self.kinds.get(kind) else { return SmallVec::new() };
         let start = chance % (self.slots.len().max(1) as u32);
-        let mut some: SmallVec<[u32; STEP]> = set.from(start);
+        let mut some: SmallVec<[u32; STEP]> = set.slots.from(start);
         if some.len() < count {
-            some.extend(set.from(0).into_iter().take_while(|number| *number < start));
+            some.extend(set.slots.from(0).into_iter().take_while(|number| *number < start));
         }
         some.truncate(count);
         some
@@ -209,16 +223,21 @@ impl<H> Shard<H> {
     fn link(&mut self, bundle: &Bundle, number: u32) {
         self.each_label(bundle, |sets, label| {
             if let Some(set) = sets.get_mut(label.as_ref()) {
-                set.insert(number);
+                set.slots.insert(number);
+                set.entries += 1;
             } else {
-                sets.insert(Arc::clone(label), Members::of(number));
+                sets.insert(Arc::clone(label), Set { slots: Members::of(number), entries: 1 });
             }
         });
     }
 
     fn unlink(&mut self, bundle: &Bundle, number: u32) {
         self.each_label(bundle, |sets, label| {
-            if sets.get_mut(label.as_ref()).is_some_and(|set| set.remove(number)) {
+            let emptied = sets.get_mut(label.as_ref()).is_some_and(|set| {
+                set.entries -= 1;
+                set.slots.remove(number)
+            });
+            if emptied {
                 sets.remove(label.as_ref());
             }
         });
@@ -244,6 +263,14 @@ impl<H> Shard<H> {
     pub(super) fn label_count(&self) -> usize {
         self.tags.len() + self.kinds.len() + self.rules.len() + self.targets.len()
     }
+}
+
+/// What has a label.
+#[derive(Debug)]
+struct Set {
+    slots: Members,
+    /// Representations: each variant of a slot that has it counts.
+    entries: u64,
 }
 
 /// A set of slot numbers: most tags have a handful of entries, a few have very many.

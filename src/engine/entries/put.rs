@@ -186,9 +186,9 @@ fn labels(engine: &Engine, spot: &Spot, content: &Content) -> Result<Labels, Not
 }
 
 /// Makes room on all nodes. Who asks from then on waits for this, or is told to anew: what another
-/// node fetched or put after the order, or is fetching, would stand beside this entry. Where the shared
-/// level is away the entry stands on this node alone; but where the order has reached it, nothing
-/// is put that others might put too.
+/// node fetched or put after the order, or is fetching, would stand beside this entry. Where the
+/// shared level is away the entry stands on this node alone; but where the order has reached it,
+/// nothing is put that others might put too.
 async fn cleared(
     engine: &Engine,
     spot: &Spot,

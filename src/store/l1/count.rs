@@ -51,9 +51,11 @@ impl L1 {
                 if !slot.home.pool.holds(slot.key.identity()) {
                     return;
                 }
+                let text = slot.key.text();
                 for entry in slot.bundle.variants() {
-                    let is_new = !before.iter().any(|one| names(one, &slot.key, entry));
-                    if is_new && first(&slot.key, entry) && names(selector, &slot.key, entry) {
+                    let is_new = !before.iter().any(|one| names(one, text, entry))
+                        && !self.pending.hides(text, entry);
+                    if is_new && first(&slot.key, entry) && names(selector, text, entry) {
                         each(&slot.key, entry);
                     }
                 }
@@ -89,9 +91,9 @@ impl L1 {
 }
 
 /// Whether a purge of this would take the entry.
-pub(super) fn names(selector: &Selector, key: &Key, entry: &Entry) -> bool {
+pub(super) fn names(selector: &Selector, text: &str, entry: &Entry) -> bool {
     let labels = &entry.labels;
     let rule = labels.place.rule.as_deref().unwrap_or_default();
-    selector.covers(key.text(), &labels.tags, &labels.place.kind, rule)
+    selector.covers(text, &labels.tags, &labels.place.kind, rule)
         || matches!(selector, Selector::Url(url) if labels.target.as_deref() == Some(url))
 }

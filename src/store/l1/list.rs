@@ -170,7 +170,7 @@ impl L1 {
             for slot in shard.page(beginning, after, STEP) {
                 (count, last) = (count + 1, Some(&slot.key));
                 if slot.home.pool.holds(slot.key.identity()) {
-                    found.extend(listed(selectors, &slot.key, slot.bundle.variants()));
+                    found.extend(self.listed(selectors, &slot.key, slot.bundle.variants()));
                 }
             }
             looked += count;
@@ -207,9 +207,8 @@ impl L1 {
                     if !slot.home.pool.holds(slot.key.identity()) {
                         continue;
                     }
-                    let Some(listed) = listed(selectors, &slot.key, slot.bundle.variants()) else {
-                        continue;
-                    };
+                    let listed = self.listed(selectors, &slot.key, slot.bundle.variants());
+                    let Some(listed) = listed else { continue };
                     if page.found.len() == most {
                         page.next = Some(After::Slot { shard: at, number });
                         return page;
@@ -220,10 +219,13 @@ impl L1 {
         }
         page
     }
-}
 
-fn listed(selectors: &[Selector], key: &Key, variants: &[Arc<Entry>]) -> Option<Listed> {
-    let named = |entry: &&Arc<Entry>| selectors.iter().any(|one| names(one, key, entry));
-    let entries: Vec<Arc<Entry>> = variants.iter().filter(named).cloned().collect();
-    (!entries.is_empty()).then(|| Listed { key: key.clone(), entries })
+    fn listed(&self, selectors: &[Selector], key: &Key, variants: &[Arc<Entry>]) -> Option<Listed> {
+        let text = key.text();
+        let named = |entry: &&Arc<Entry>| {
+            selectors.iter().any(|one| names(one, text, entry)) && !self.pending.hides(text, entry)
+        };
+        let entries: Vec<Arc<Entry>> = variants.iter().filter(named).cloned().collect();
+        (!entries.is_empty()).then(|| Listed { key: key.clone(), entries })
+    }
 }

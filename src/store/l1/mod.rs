@@ -11,29 +11,36 @@
 //! budget beyond a moment's work, or a lock held while another shard's is taken.
 
 mod count;
+mod home;
 mod list;
+mod pending;
 mod pool;
 mod reshape;
 mod swap;
 mod sweep;
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::KindId;
+use crate::base::limits;
 use crate::base::reason::Reason;
 use crate::base::units::Span;
 use crate::entry::{Bundle, Entry, Key, Shapes};
 use crate::store::fence::{Birth, Facts};
-use crate::store::index::{Shard, Slot};
-use pool::{Pool, Reports};
+use crate::store::index::Shard;
+use home::{Home, Kind, place};
+use pending::Pending;
+use pool::Reports;
 
 pub use count::Counted;
+pub use home::KindStats;
 pub use list::{After, Listed, Page};
+pub use pending::Reclaim;
 pub use reshape::KindSpec;
 pub use sweep::Swept;
 
@@ -91,23 +98,6 @@ pub struct Evicted {
 /// Evictions told between two calls: a log is no place for a flood.
 const EVICTIONS_TOLD_MAX: usize = 1_024;
 
-/// A type as the level sees it, for reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KindStats {
-    /// Its name; empty for the nameless one.
-    pub name: Arc<str>,
-    /// Representations that stand.
-    pub entries: u64,
-    /// What they cost, bookkeeping included.
-    pub bytes: u64,
-    /// Bytes it may take: its own, or those it shares with others.
-    pub budget: u64,
-    /// Representations that went because there were too many bytes or entries.
-    pub evictions_by_size: u64,
-    /// Representations that went because they were of no more use.
-    pub evictions_by_ttl: u64,
-}
-
 /// The first level.
 #[derive(Debug)]
 pub struct L1 {
@@ -121,24 +111,10 @@ pub struct L1 {
     shapes: Shapes,
     policy: Eviction,
     chance: AtomicU32,
-}
-
-/// The counts of a type. It lives as long as its name is in the rules.
-#[derive(Debug)]
-struct Kind {
-    name: Arc<str>,
-    entries_max: AtomicU64,
-    entries: AtomicU64,
-    bytes: AtomicU64,
-    evictions_by_size: AtomicU64,
-    evictions_by_ttl: AtomicU64,
-}
-
-/// Where the entries of a type stand.
-#[derive(Debug)]
-struct Home {
-    kind: Arc<Kind>,
-    pool: Arc<Pool>,
+    /// What has gone, and has yet to leave memory.
+    pending: Pending,
+    /// How many entries an order drops before it is acknowledged.
+    at_once: usize,
 }
 
 /// Homes by the type's number in the rules.
@@ -171,6 +147,8 @@ impl L1 {
             shapes: Shapes::default(),
             policy,
             chance: AtomicU32::new(0),
+            pending: Pending::default(),
+            at_once: limits::SWEPT_AT_ONCE_MAX,
         }
     }
 
@@ -181,6 +159,7 @@ impl L1 {
 
     /// What stands under an identity, stored by a route of this type.
     pub fn find(&self, kind: KindId, identity: &str) -> Option<Arc<Bundle>> {
+        let mask = self.pending.mask();
         let layout = self.layout.load();
         let home = layout.homes.get(usize::from(kind.0))?;
         let found = home.pool.find(identity).or_else(|| {
@@ -188,7 +167,11 @@ impl L1 {
             layout.former.as_ref()?.named(&home.kind.name)?.pool.find(identity)
         })?;
         // A pool is shared by types; an order on the asking type must have reached the entry.
-        (*found.kind() == *home.kind.name).then_some(found)
+        let found = Some(found).filter(|found| *found.kind() == *home.kind.name)?;
+        match mask {
+            None => Some(found),
+            Some(mask) => mask.standing(identity, found),
+        }
     }
 
     /// Stores what a fetch brought, unless an order since its birth names it. The only way in:
@@ -233,9 +216,11 @@ impl L1 {
 
     /// What stands under an identity, whatever its type, without counting as a use. For reports.
     pub fn peek(&self, identity: &str) -> Option<Arc<Bundle>> {
+        let mask = self.pending.mask();
         let shard = self.shard(identity);
         let slot = shard.find(identity)?;
-        slot.home.pool.holds(identity).then(|| Arc::clone(&slot.bundle))
+        let stands = slot.home.pool.holds(identity).then(|| Arc::clone(&slot.bundle))?;
+        mask.map_or(Some(Arc::clone(&stands)), |mask| mask.standing(identity, stands))
     }
 
     /// Identities after `after` in their order (all after an empty text), at most `count`. A page
@@ -337,61 +322,6 @@ const SETTLE_ROUNDS_MAX: usize = 16;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Puts a bundle into cache and index, in place of what stood under its key.
-fn place(shard: &mut Shard<Arc<Home>>, key: Key, bundle: Arc<Bundle>, home: &Arc<Home>) {
-    home.count_in(&key, &bundle);
-    home.pool.insert(&key, &bundle);
-    if let Some(old) = shard.put(Slot { key, bundle, home: Arc::clone(home) }) {
-        if !Arc::ptr_eq(&old.home.pool, &home.pool) {
-            old.home.pool.remove(old.key.identity());
-        }
-        old.home.count_out(&old.key, &old.bundle);
-    }
-}
-
-impl Home {
-    /// The most that one identity may cost here.
-    fn room(&self) -> u64 {
-        self.pool.budget().min(pool::BUNDLE_COST_MAX)
-    }
-
-    fn count_in(&self, key: &Key, bundle: &Bundle) {
-        let weight = pool::weight(key, bundle);
-        self.pool.add(weight);
-        self.kind.bytes.fetch_add(weight, Ordering::Relaxed);
-        self.kind.entries.fetch_add(bundle.variants().len() as u64, Ordering::Relaxed);
-    }
-
-    fn count_out(&self, key: &Key, bundle: &Bundle) {
-        let weight = pool::weight(key, bundle);
-        self.pool.subtract(weight);
-        self.kind.bytes.fetch_sub(weight, Ordering::Relaxed);
-        self.kind.entries.fetch_sub(bundle.variants().len() as u64, Ordering::Relaxed);
-    }
-}
-
-impl Kind {
-    fn is_overfull(&self) -> bool {
-        self.entries.load(Ordering::Relaxed) > self.entries_max.load(Ordering::Relaxed)
-    }
-
-    fn count_eviction(&self, bundle: &Bundle, by_ttl: bool) {
-        let count = if by_ttl { &self.evictions_by_ttl } else { &self.evictions_by_size };
-        count.fetch_add(bundle.variants().len() as u64, Ordering::Relaxed);
-    }
-
-    fn stats(&self, budget: u64) -> KindStats {
-        KindStats {
-            name: Arc::clone(&self.name),
-            entries: self.entries.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-            budget,
-            evictions_by_size: self.evictions_by_size.load(Ordering::Relaxed),
-            evictions_by_ttl: self.evictions_by_ttl.load(Ordering::Relaxed),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
-//! Dropping what orders name. Each walk takes a shard's lock for a few slots at a time, so that a
-//! purge of a million entries holds nobody up, and looks only where the selector points: a key or
-//! a prefix at its part of the order, a tag at its own set. Counts are exact: one for each
-//! representation that stood and was dropped here.
+//! Dropping what orders name. Each walk takes a shard's lock for a few slots at a time, and looks
+//! only where the selector points: a key or a prefix at its part of the order, a tag at its own
+//! set. An order drops a bounded number before it is acknowledged, so that one on millions costs
+//! its caller no more than one on a thousand; the rest is out of use from then on, and leaves
+//! memory behind it ([`super::pending`]). Counts are exact: one for each representation that stood.
+//! Of what one set holds the index knows the count at once; where it does not, the count is told to
+//! be open.
 
 use std::sync::Arc;
 
+use super::count::names;
+use super::pending::Reclaim;
 use super::{Home, Kind, L1, SHARDS, lock};
 use crate::base::ids::Tick;
 use crate::entry::order::{Order, Selector};
@@ -14,20 +19,14 @@ use crate::store::gone::Gone;
 use crate::store::index::{Cursor, Shard, Slot, Walk};
 
 /// What a purge dropped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Swept {
     /// The representations.
     pub gone: Gone,
     /// The identities they stood under.
     pub keys: Vec<Key>,
-}
-
-impl Swept {
-    /// Both together.
-    pub fn join(&mut self, other: Self) {
-        self.gone.join(other.gone);
-        self.keys.extend(other.keys);
-    }
+    /// What is left, and has yet to leave memory.
+    pub reclaim: Option<Arc<Reclaim>>,
 }
 
 /// Slots looked at when one has to go beyond a count; the least used of them is taken.
@@ -36,23 +35,189 @@ const LOOKED_AT: usize = 64;
 /// Which variants of a slot go.
 type Covers<'a> = &'a dyn Fn(&Key, &Arc<Entry>) -> bool;
 
+/// After every birth that can be.
+const ANY: Tick = Tick(u64::MAX);
+
+/// One order on its way through the level.
+#[derive(Debug)]
+pub(super) struct Round {
+    walks: Vec<(Selector, Path)>,
+    /// The walk, and how far it has come.
+    at: usize,
+    shard: usize,
+    cursor: Cursor,
+}
+
+/// Where a selector points.
+#[derive(Debug)]
+enum Path {
+    Beginning(String),
+    Tag(Arc<str>),
+    Kind,
+    Rule,
+    Target,
+}
+
+impl Round {
+    /// What has yet to be dropped.
+    pub(super) fn left(&self) -> Vec<Selector> {
+        let mut left: Vec<Selector> = Vec::new();
+        for (selector, _) in self.walks.iter().skip(self.at) {
+            if left.last() != Some(selector) {
+                left.push(selector.clone());
+            }
+        }
+        left
+    }
+}
+
+impl Path {
+    fn walk<'a>(&'a self, selector: &'a Selector) -> Walk<'a> {
+        match (self, selector) {
+            (Self::Beginning(text), _) => Walk::Beginning(text),
+            (Self::Tag(tag), _) => Walk::Tag(tag),
+            (Self::Kind, Selector::Type(name)) => Walk::Kind(name),
+            (Self::Rule, Selector::Rule(name)) => Walk::Rule(name),
+            (Self::Target, Selector::Url(target)) => Walk::Target(target),
+            _ => Walk::Beginning(""),
+        }
+    }
+}
+
 impl L1 {
-    /// Carries an order out: fences first, then what stands is dropped. When this returns, no
-    /// lookup that begins finds what was fetched before.
+    /// Carries an order out: fences first, then what stands is dropped, or out of use. When this
+    /// returns, no lookup that begins finds what was fetched before.
     pub fn sweep(&self, fences: &Fences, order: &Order) -> (Tick, Swept) {
         let tick = fences.raise(order);
-        (tick, self.remove(order))
+        // What a later fetch stores counts for nobody.
+        (tick, self.remove(order, tick, &|| fences.tick() == tick))
     }
 
-    /// Drops what the order names. Whoever fetches meanwhile is held off by the fences alone: see
-    /// [`L1::sweep`].
-    pub fn remove(&self, order: &Order) -> Swept {
+    /// Drops what the order names, which raised that tick. Whoever fetches meanwhile is held off by
+    /// the fences alone: see [`L1::sweep`]. `is_last`: whether no other order has raised it since.
+    pub fn remove(&self, order: &Order, tick: Tick, is_last: &dyn Fn() -> bool) -> Swept {
+        let mut round = self.round(order);
         let mut swept = Swept::default();
-        for selector in &order.selectors {
-            swept.join(self.remove_selected(selector));
+        let is_small = self.slots_at_most(&round, self.at_once);
+        let most = if is_small { self.at_once } else { 0 };
+        let counted = if is_small { None } else { self.counted(&round).filter(|_| is_last()) };
+        // What is dropped here goes whenever it was fetched.
+        if !self.go_on(&mut round, ANY, most, &mut swept) {
+            if self.pending.has_room_for(round.left().len()) {
+                match counted {
+                    Some(entries) => swept.gone.count_nameless(entries),
+                    None => swept.gone.leave_open(),
+                }
+                swept.reclaim = Some(self.pending.add(tick, round));
+            } else {
+                self.go_on(&mut round, ANY, usize::MAX, &mut swept);
+            }
         }
         self.free();
         swept
+    }
+
+    fn round(&self, order: &Order) -> Round {
+        let mut walks = Vec::with_capacity(order.selectors.len());
+        for selector in &order.selectors {
+            let mut on = |path| walks.push((selector.clone(), path));
+            match selector {
+                Selector::Key(text) => on(Path::Beginning(Key::beginning(text))),
+                Selector::Url(target) => {
+                    // Without a key of its own an answer stands under its target.
+                    on(Path::Beginning(Key::beginning(target)));
+                    on(Path::Target);
+                }
+                Selector::Prefix(text) => on(Path::Beginning(text.clone())),
+                Selector::Pattern(glob) => on(Path::Beginning(glob.prefix().to_owned())),
+                Selector::Tag(tag) => on(Path::Tag(tag.as_str().into())),
+                Selector::Tags(glob) => {
+                    let mut few: Vec<Arc<str>> = Vec::new();
+                    // Each comes once for every shard that it occurs in.
+                    let most = self.at_once.saturating_mul(SHARDS);
+                    for tag in self.tags_from(glob.prefix()).filter(|tag| glob.matches(tag)) {
+                        few.push(tag);
+                        if few.len() > most {
+                            break;
+                        }
+                    }
+                    let is_whole = few.len() <= most;
+                    few.sort_unstable();
+                    few.dedup();
+                    if !is_whole {
+                        on(Path::Beginning(String::new()));
+                    } else {
+                        for tag in few {
+                            on(Path::Tag(tag));
+                        }
+                    }
+                }
+                Selector::Type(_) => on(Path::Kind),
+                Selector::Rule(_) => on(Path::Rule),
+                Selector::All => on(Path::Beginning(String::new())),
+            }
+        }
+        Round { walks, at: 0, shard: 0, cursor: Cursor::default() }
+    }
+
+    /// Whether the sets of a round have no more slots than this, as far as they are sets.
+    fn slots_at_most(&self, round: &Round, most: usize) -> bool {
+        let mut slots = 0_u64;
+        for shard in &self.shards {
+            let shard = lock(shard);
+            for (selector, path) in &round.walks {
+                slots += shard.entries(path.walk(selector)).unwrap_or_default();
+            }
+            if slots > most as u64 {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// How many representations stand in the one set that a round goes through; `None` where it
+    /// goes through several, which may have some in common, or another one has yet to end.
+    fn counted(&self, round: &Round) -> Option<u64> {
+        let [(selector, path)] = round.walks.as_slice() else { return None };
+        if !self.pending.is_idle() {
+            return None;
+        }
+        // What the cache let go by itself does not count.
+        self.tend();
+        self.shards.iter().map(|shard| lock(shard).entries(path.walk(selector))).sum()
+    }
+
+    /// Drops what a round comes to and was born before that tick, and looks at about `most` slots;
+    /// whether it has ended.
+    pub(super) fn go_on(
+        &self,
+        round: &mut Round,
+        before: Tick,
+        most: usize,
+        swept: &mut Swept,
+    ) -> bool {
+        let mut looked = 0;
+        while let Some((selector, path)) = round.walks.get(round.at) {
+            let covers = |key: &Key, entry: &Arc<Entry>| {
+                entry.stamp.born < before && names(selector, key.text(), entry)
+            };
+            while let Some(shard) = self.shards.get(round.shard) {
+                if looked >= most {
+                    return false;
+                }
+                let mut shard = lock(shard);
+                let numbers = shard.step(path.walk(selector), &mut round.cursor);
+                if numbers.is_empty() {
+                    (round.shard, round.cursor) = (round.shard + 1, Cursor::default());
+                }
+                looked += numbers.len();
+                for number in numbers {
+                    take(&mut shard, number, &covers, swept);
+                }
+            }
+            (round.at, round.shard) = (round.at + 1, 0);
+        }
+        true
     }
 
     /// Drops one identity with all its variants.
@@ -63,69 +228,10 @@ impl L1 {
     }
 
     /// Drops a key with all its sites, callers and variants.
-    pub fn remove_key(&self, text: &str) -> Swept {
-        let swept = self.drop_key(text);
+    pub fn remove_key(&self, text: &str) {
+        let mut round = self.round(&Order::of([Selector::Key(text.to_owned())]));
+        self.go_on(&mut round, ANY, usize::MAX, &mut Swept::default());
         self.free();
-        swept
-    }
-
-    /// Drops what was stored for a target, whatever its key.
-    pub fn remove_target(&self, target: &str) -> Swept {
-        let swept = self.drop_target(target);
-        self.free();
-        swept
-    }
-
-    fn remove_selected(&self, selector: &Selector) -> Swept {
-        match selector {
-            Selector::Key(text) => self.drop_key(text),
-            Selector::Url(target) => self.drop_target(target),
-            Selector::Prefix(text) => {
-                self.walk(Walk::Beginning(text), &|key, _| key.text().starts_with(text))
-            }
-            Selector::Pattern(glob) => {
-                self.walk(Walk::Beginning(glob.prefix()), &|key, _| glob.matches(key.text()))
-            }
-            Selector::Tag(tag) => self.drop_tag(tag),
-            Selector::Tags(glob) => {
-                let mut swept = Swept::default();
-                for tag in self.tags_from(glob.prefix()).filter(|tag| glob.matches(tag)) {
-                    swept.join(self.drop_tag(&tag));
-                }
-                swept
-            }
-            Selector::Type(name) => {
-                self.walk(Walk::Kind(name), &|_, entry| *entry.labels.place.kind == **name)
-            }
-            Selector::Rule(name) => self.walk(Walk::Rule(name), &|_, entry| {
-                entry.labels.place.rule.as_deref() == Some(name)
-            }),
-            Selector::All => self.walk(Walk::Beginning(""), &|_, _| true),
-        }
-    }
-
-    fn drop_key(&self, text: &str) -> Swept {
-        self.walk(Walk::Beginning(&Key::beginning(text)), &|key, _| key.text() == text)
-    }
-
-    fn drop_tag(&self, tag: &str) -> Swept {
-        self.walk(Walk::Tag(tag), &|_, entry| entry.labels.tags.iter().any(|one| **one == *tag))
-    }
-
-    fn drop_target(&self, target: &str) -> Swept {
-        // Without a key of its own an answer stands under its target.
-        let mut swept = self.drop_key(target);
-        swept.join(self.walk(Walk::Target(target), &|_, entry| {
-            entry.labels.target.as_deref() == Some(target)
-        }));
-        swept
-    }
-
-    /// Walks all shards and drops the variants that `covers` names.
-    fn walk(&self, walk: Walk<'_>, covers: Covers<'_>) -> Swept {
-        let mut swept = Swept::default();
-        self.visit(walk, &mut |shard, number| take(shard, number, covers, &mut swept));
-        swept
     }
 
     /// Visits the slots of a walk in all shards, a few at a time under each lock.
@@ -171,7 +277,7 @@ impl L1 {
     }
 
     /// Gives back what was dropped.
-    fn free(&self) {
+    pub(super) fn free(&self) {
         for home in &self.layout.load_full().homes {
             if home.pool.is_unsettled() {
                 home.pool.settle();

@@ -3,12 +3,16 @@
 mod bounds;
 mod lists;
 mod memory;
+mod pending;
 mod purges;
 mod schedules;
 mod swaps;
 mod threads;
 
+use super::pool::Pool;
 use super::*;
+use crate::base::ids::Tick;
+use crate::entry::order::Order;
 use crate::entry::samples;
 use crate::store::fence::Fences;
 
@@ -37,6 +41,11 @@ pub(super) fn found(level: &L1, kind: u16, text: &str) -> Option<String> {
 }
 
 impl L1 {
+    /// Drops what an order names.
+    pub(super) fn removed(&self, order: &Order) -> Swept {
+        self.remove(order, Tick(0), &|| true)
+    }
+
     /// Compares index, caches and counts with each other; nothing may be running.
     pub(in crate::store) fn audit(&self) {
         self.tend();

@@ -62,7 +62,7 @@ fn selectors_drop_what_they_name_and_count_it() {
         let counted = level.count(&Order::of([selector.clone()]), 3);
         assert_eq!(counted.entries, count, "{selector}");
         assert_eq!(counted.sample.is_empty(), count == 0, "{selector}");
-        let swept = level.remove(&Order::of([selector.clone()]));
+        let swept = level.removed(&Order::of([selector.clone()]));
         assert_eq!(swept.gone.entries, count, "{selector}");
         let left = level.page("", usize::MAX);
         assert_eq!(before - left.len(), swept.keys.len(), "{selector}");
@@ -70,7 +70,7 @@ fn selectors_drop_what_they_name_and_count_it() {
         assert_eq!(level.stats().iter().map(|k| k.entries).sum::<u64>(), ALL - count);
         level.audit();
         assert_eq!(
-            level.remove(&Order::of([selector.clone()])).gone.entries,
+            level.removed(&Order::of([selector.clone()])).gone.entries,
             0,
             "{selector}: twice"
         );
@@ -86,19 +86,18 @@ fn an_order_of_overlapping_selectors_counts_each_once() {
         Selector::Key("named".into()),
     ]);
     assert_eq!(level.count(&order, 0).entries, 22);
-    let swept = level.remove(&order);
+    let swept = level.removed(&order);
     assert_eq!((swept.gone.entries, swept.keys.len()), (22, 21));
 }
 
 #[test]
-fn one_identity_key_or_target_can_be_dropped_alone() {
+fn one_identity_or_key_can_be_dropped_alone() {
     let level = filled();
     let identity = Key::new("list:00", "http://b", "");
     assert_eq!(level.remove_identity(identity.identity()).gone.entries, 1);
     assert_eq!(level.remove_identity(identity.identity()).gone.entries, 0);
-    assert_eq!(level.remove_key("list:00").gone.entries, 1);
-    assert_eq!(level.remove_target("http://h/t?q").gone.entries, 2);
-    assert_eq!(level.remove_target("http://h/bare").gone.entries, 1);
+    level.remove_key("list:00");
+    assert_eq!(level.count(&Order::of([Selector::Key("list:00".into())]), 0).entries, 0);
     level.audit();
 }
 
@@ -112,10 +111,10 @@ fn a_tag_of_one_variant_leaves_the_others() {
     };
     store(&level, &key("k"), variant("1", "one"));
     store(&level, &key("k"), variant("2", "two"));
-    let swept = level.remove(&Order::of([Selector::Tag("one".into())]));
+    let swept = level.removed(&Order::of([Selector::Tag("one".into())]));
     assert_eq!(swept.gone.entries, 1);
     assert_eq!(found(&level, 0, "k").as_deref(), Some("2"));
-    assert_eq!(level.remove(&Order::of([Selector::Tag("two".into())])).gone.entries, 1);
+    assert_eq!(level.removed(&Order::of([Selector::Tag("two".into())])).gone.entries, 1);
     assert_eq!(found(&level, 0, "k"), None);
     level.audit();
 }

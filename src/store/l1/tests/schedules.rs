@@ -7,6 +7,7 @@ use super::threads::Dice;
 use super::*;
 use crate::entry::order::{Glob, Order, Selector};
 use crate::entry::{Body, Labels};
+use crate::policy::stamp::Stamp;
 use crate::store::fence::Birth;
 
 /// What keeps the promise. Each is taken away in turn.
@@ -48,7 +49,7 @@ struct Purge {
     order: Order,
     /// What the origin had when the purge was asked for, for the keys it covers.
     promised: [u64; 3],
-    raised: bool,
+    raised: Option<Tick>,
     dropped: bool,
 }
 
@@ -94,10 +95,12 @@ fn covers(order: &Order, number: usize) -> bool {
 }
 
 impl World {
-    fn new(guards: Guards) -> Self {
+    fn new(guards: Guards, at_once: usize) -> Self {
+        let mut level = level(MIB);
+        level.at_once = at_once;
         Self {
             guards,
-            level: level(MIB),
+            level,
             fences: Fences::default(),
             origin: [1; 3],
             needed: [1; 3],
@@ -109,7 +112,8 @@ impl World {
 
     /// One step of somebody; a lookup that saw what it may not is an error.
     fn step(&mut self, dice: &mut Dice) -> Result<(), String> {
-        match dice.below(11) {
+        match dice.below(13) {
+            11 | 12 => drop(self.level.reclaim()),
             0 if self.fetches.len() < 4 => {
                 let birth = self.guards.birth_first.then(|| self.fences.begin());
                 let key = dice.below(3) as usize;
@@ -120,7 +124,7 @@ impl World {
                 let order = order(dice);
                 let promised =
                     std::array::from_fn(|i| if covers(&order, i) { self.origin[i] } else { 0 });
-                self.purges.push(Purge { order, promised, raised: false, dropped: false });
+                self.purges.push(Purge { order, promised, raised: None, dropped: false });
             }
             3..6 if !self.fetches.is_empty() => self.advance_fetch(dice),
             6..8 if !self.purges.is_empty() => self.advance_purge(dice),
@@ -152,7 +156,7 @@ impl World {
             }
             return;
         }
-        let stamp = samples::stamp(samples::STORED_AT, 3_600);
+        let stamp = Stamp { born: birth.tick(), ..samples::stamp(samples::STORED_AT, 3_600) };
         let entry = samples::full(&version.to_string(), labels.clone(), &[], stamp);
         if self.guards.fenced && self.guards.at_once {
             self.level.land(&birth, key.clone(), Arc::clone(&entry));
@@ -186,12 +190,12 @@ impl World {
     fn advance_purge(&mut self, dice: &mut Dice) {
         let at = dice.below(self.purges.len() as u64) as usize;
         let Some(purge) = self.purges.get_mut(at) else { return };
-        let raise_now = !purge.raised && (self.guards.raise_first || purge.dropped);
+        let raise_now = purge.raised.is_none() && (self.guards.raise_first || purge.dropped);
         if raise_now {
-            self.fences.raise(&purge.order);
-            purge.raised = true;
+            purge.raised = Some(self.fences.raise(&purge.order));
         } else if !purge.dropped && self.guards.drop_first {
-            self.level.remove(&purge.order);
+            let tick = purge.raised.unwrap_or_else(|| self.fences.tick());
+            self.level.remove(&purge.order, tick, &|| true);
             purge.dropped = true;
         } else {
             let purge = self.purges.swap_remove(at);
@@ -211,7 +215,8 @@ impl World {
 
 fn run(guards: Guards, seed: u64) -> Result<(), String> {
     let mut dice = Dice::seeded(seed);
-    let mut world = World::new(guards);
+    // None, one, or all of what an order names leaves memory before it is acknowledged.
+    let mut world = World::new(guards, [0, 1, usize::MAX][(seed % 3) as usize]);
     for _ in 0..120 {
         world.step(&mut dice)?;
     }

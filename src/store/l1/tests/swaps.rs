@@ -29,7 +29,7 @@ fn that_very_entry_gets_it_and_its_cost_is_counted() {
     assert!(stats.entries == 2 && stats.bytes >= before + 500, "{stats:?} after {before}");
     assert!(!level.add_coded(&key("k"), &entry, coded(500)), "the plain one stands no more");
     level.audit();
-    level.remove(&Order::of([Selector::Tag("t".into())]));
+    level.removed(&Order::of([Selector::Tag("t".into())]));
     assert_eq!((level.stats()[0].entries, level.stats()[0].bytes), (0, 0));
     level.audit();
 }

@@ -1,7 +1,7 @@
 //! The same promises with real threads.
 
 use std::sync::Barrier;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::*;

@@ -1,0 +1,183 @@
+//! Orders that have had their effect, and whose entries have yet to leave memory. An order on very
+//! many drops a bounded number before it is acknowledged; what is left is out of use from then on,
+//! because every lookup of an entry that is as old compares it with what is pending here. It is
+//! dropped behind, a step at a time. With nothing pending a lookup pays for one load.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use super::count::names;
+use super::sweep::Round;
+use super::{L1, Swept};
+use crate::base::ids::Tick;
+use crate::base::limits;
+use crate::entry::order::Selector;
+use crate::entry::{Bundle, Entry, Key};
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// The tick of the latest, and 0 without any.
+    latest: AtomicU64,
+    named: ArcSwap<Vec<Named>>,
+    /// The first is being dropped.
+    rounds: Mutex<VecDeque<Due>>,
+    /// How many selectors they have together.
+    selectors: AtomicUsize,
+    /// Told when there is something to drop.
+    news: Notify,
+}
+
+/// What an order names, for lookups.
+#[derive(Clone, Debug)]
+struct Named {
+    tick: Tick,
+    selectors: Arc<[Selector]>,
+}
+
+/// What was pending when a lookup began.
+pub(super) struct Mask {
+    latest: Tick,
+    named: Arc<Vec<Named>>,
+}
+
+/// What is left of an order to be dropped.
+#[derive(Debug)]
+struct Due {
+    named: Named,
+    round: Round,
+    reclaim: Arc<Reclaim>,
+}
+
+/// How the rest of an order leaves memory.
+#[derive(Debug, Default)]
+pub struct Reclaim {
+    entries: AtomicU64,
+    is_done: std::sync::atomic::AtomicBool,
+}
+
+impl Reclaim {
+    /// Representations that have left since the order was acknowledged.
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Whether all of them have.
+    pub fn is_done(&self) -> bool {
+        self.is_done.load(Ordering::Acquire)
+    }
+}
+
+impl Pending {
+    /// Whether nothing is.
+    pub(super) fn is_idle(&self) -> bool {
+        self.latest.load(Ordering::Acquire) == 0
+    }
+
+    /// What is pending now; nothing as a rule. Asked for before an entry is looked for: one that
+    /// has left memory by then is not found, and any other is named here.
+    pub(super) fn mask(&self) -> Option<Mask> {
+        let latest = Tick(self.latest.load(Ordering::Acquire));
+        (latest.0 > 0).then(|| Mask { latest, named: self.named.load_full() })
+    }
+
+    /// Whether a pending order names an entry. Asked under the lock that it would be dropped under.
+    pub(super) fn hides(&self, text: &str, entry: &Entry) -> bool {
+        !self.is_idle() && self.named.load().iter().any(|one| one.names(text, entry))
+    }
+
+    /// Whether so many selectors more may be pending.
+    pub(super) fn has_room_for(&self, selectors: usize) -> bool {
+        let pending = self.selectors.load(Ordering::Relaxed);
+        pending.saturating_add(selectors) <= limits::SWEEPS_PENDING_MAX
+    }
+
+    /// From now on nothing finds what is left of a round and is as old as the order.
+    pub(super) fn add(&self, tick: Tick, round: Round) -> Arc<Reclaim> {
+        let named = Named { tick, selectors: round.left().into() };
+        let reclaim = Arc::new(Reclaim::default());
+        let due = Due { named: named.clone(), round, reclaim: Arc::clone(&reclaim) };
+        let mut rounds = self.rounds();
+        rounds.push_back(due);
+        self.tell(&rounds);
+        drop(rounds);
+        self.news.notify_one();
+        reclaim
+    }
+
+    fn tell(&self, rounds: &VecDeque<Due>) {
+        let named: Vec<Named> = rounds.iter().map(|due| due.named.clone()).collect();
+        let selectors = named.iter().map(|one| one.selectors.len()).sum();
+        let latest = named.iter().map(|one| one.tick.0).max().unwrap_or_default();
+        self.selectors.store(selectors, Ordering::Relaxed);
+        // Whoever sees the tick sees the list; the list may only be longer than the tick says.
+        if latest == 0 {
+            self.latest.store(0, Ordering::SeqCst);
+            self.named.store(Arc::new(named));
+        } else {
+            self.named.store(Arc::new(named));
+            self.latest.store(latest, Ordering::SeqCst);
+        }
+    }
+
+    fn rounds(&self) -> std::sync::MutexGuard<'_, VecDeque<Due>> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mask {
+    /// Those variants of what was found that no pending order names.
+    pub(super) fn standing(&self, identity: &str, found: Arc<Bundle>) -> Option<Arc<Bundle>> {
+        if found.variants().iter().all(|entry| entry.stamp.born >= self.latest) {
+            return Some(found);
+        }
+        let text = Key::text_of(identity);
+        let is_gone = |entry: &Arc<Entry>| self.named.iter().any(|one| one.names(text, entry));
+        if !found.variants().iter().any(is_gone) {
+            return Some(found);
+        }
+        found.without(is_gone).map(Arc::new)
+    }
+}
+
+impl Named {
+    fn names(&self, text: &str, entry: &Entry) -> bool {
+        entry.stamp.born < self.tick && self.selectors.iter().any(|one| names(one, text, entry))
+    }
+}
+
+impl L1 {
+    /// Waits until something is to be dropped.
+    pub async fn something_pending(&self) {
+        self.pending.news.notified().await;
+    }
+
+    /// Whether all that orders have named has left memory.
+    pub fn is_swept(&self) -> bool {
+        self.pending.is_idle()
+    }
+
+    /// Drops a little of what is pending; whether there is more.
+    pub fn reclaim(&self) -> bool {
+        // Nobody adds or drops meanwhile; a step is short.
+        let mut rounds = self.pending.rounds();
+        let Some(due) = rounds.front_mut() else { return false };
+        let mut swept = Swept::default();
+        let most = self.at_once.max(1);
+        let ended = self.go_on(&mut due.round, due.named.tick, most, &mut swept);
+        due.reclaim.entries.fetch_add(swept.gone.entries, Ordering::Relaxed);
+        if ended {
+            due.reclaim.is_done.store(true, Ordering::Release);
+            rounds.pop_front();
+            self.pending.tell(&rounds);
+        }
+        let more = !rounds.is_empty();
+        drop(rounds);
+        self.free();
+        more
+    }
+}
