@@ -53,6 +53,20 @@ pub fn carry_out(
     (tick, swept.gone)
 }
 
+/// Drops a little of what orders have put out of use; whether there is more. What nobody has
+/// counted is told when the last of it has gone.
+pub fn reclaim(engine: &Engine) -> bool {
+    const BY: &str = "sweep";
+    let step = engine.l1.reclaim();
+    if let Some((order, count)) = step.counted {
+        engine.telemetry.ledger.orders.count(BY, scope(&order), count);
+        let selector = &order.said().join(" ");
+        let event = Event::Purge { selector, count, by: BY, rule: None, widened: false };
+        engine.telemetry.tell(engine.clock.now(), &event);
+    }
+    step.more
+}
+
 /// The widest kind of thing that an order names, as one of [`SCOPES`].
 pub(super) fn scope(order: &Order) -> &'static str {
     let word = |selector: &Selector| match selector {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{limits, tasks};
-use crate::engine::Engine;
+use crate::engine::{Engine, purge};
 use crate::jobs::watch::Watchman;
 use crate::store::redis::fleet::Effects;
 use crate::telemetry::event::Event;
@@ -43,7 +43,7 @@ pub(super) fn reclaim(engine: &Arc<Engine>) {
     tasks::tend(async move {
         loop {
             engine.l1.something_pending().await;
-            while engine.l1.reclaim() {
+            while purge::reclaim(&engine) {
                 // Stores wait for the same locks.
                 tokio::time::sleep(limits::SWEEP_REST.to_duration()).await;
             }

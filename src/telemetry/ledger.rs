@@ -15,7 +15,8 @@ use crate::telemetry::meter::Meter;
 pub const OTHER: &str = "other";
 
 /// Who gives orders, as the event log says it.
-pub const ORDERED_BY: [&str; 7] = ["write", "purge", "admin", "event", "cascade", "fleet", OTHER];
+pub const ORDERED_BY: [&str; 8] =
+    ["write", "purge", "admin", "event", "cascade", "fleet", "sweep", OTHER];
 
 /// What orders name, from one thing to everything.
 pub const SCOPES: [&str; 8] = ["key", "url", "tag", "rule", "type", "prefix", "pattern", "all"];

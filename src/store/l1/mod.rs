@@ -40,7 +40,7 @@ use pool::Reports;
 pub use count::Counted;
 pub use home::KindStats;
 pub use list::{After, Listed, Page};
-pub use pending::Reclaim;
+pub use pending::{Reclaim, Step};
 pub use reshape::KindSpec;
 pub use sweep::Swept;
 
@@ -192,6 +192,9 @@ impl L1 {
         // now, it refuses here; raised later, its drop waits for the lock and finds the entry.
         if !birth.admits(&Facts::of(&key, &entry.labels)) {
             return Landed::Refused;
+        }
+        if !self.pending.is_idle() {
+            self.reclaim_at(&mut shard, key.identity());
         }
         let bundle = match shard.find(key.identity()) {
             Some(old) if old.bundle.kind() == alone.kind() => {

@@ -11,12 +11,14 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::count::names;
-use super::sweep::Round;
+use super::home::Home;
+use super::sweep::{Round, take};
 use super::{L1, Swept};
 use crate::base::ids::Tick;
 use crate::base::limits;
-use crate::entry::order::Selector;
+use crate::entry::order::{Order, Selector};
 use crate::entry::{Bundle, Entry, Key};
+use crate::store::index::Shard;
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -37,6 +39,7 @@ pub(super) struct Pending {
 struct Named {
     tick: Tick,
     selectors: Arc<[Selector]>,
+    reclaim: Arc<Reclaim>,
 }
 
 /// What was pending when a lookup began.
@@ -50,7 +53,17 @@ pub(super) struct Mask {
 struct Due {
     named: Named,
     round: Round,
-    reclaim: Arc<Reclaim>,
+    is_counted: bool,
+}
+
+/// What came of one step.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// There is more to drop.
+    pub more: bool,
+    /// An order of which nobody had counted the rest has left memory with this: what that named,
+    /// and how many it was.
+    pub counted: Option<(Order, u64)>,
 }
 
 /// How the rest of an order leaves memory.
@@ -97,10 +110,12 @@ impl Pending {
     }
 
     /// From now on nothing finds what is left of a round and is as old as the order.
-    pub(super) fn add(&self, tick: Tick, round: Round) -> Arc<Reclaim> {
-        let named = Named { tick, selectors: round.left().into() };
+    /// `is_counted`: the order has told how many that is.
+    pub(super) fn add(&self, tick: Tick, round: Round, is_counted: bool) -> Arc<Reclaim> {
         let reclaim = Arc::new(Reclaim::default());
-        let due = Due { named: named.clone(), round, reclaim: Arc::clone(&reclaim) };
+        let selectors = round.left().into();
+        let named = Named { tick, selectors, reclaim: Arc::clone(&reclaim) };
+        let due = Due { named, round, is_counted };
         let mut rounds = self.rounds();
         rounds.push_back(due);
         self.tell(&rounds);
@@ -161,23 +176,39 @@ impl L1 {
         self.pending.is_idle()
     }
 
-    /// Drops a little of what is pending; whether there is more.
-    pub fn reclaim(&self) -> bool {
+    /// Drops what is pending under one identity, before something new is put there.
+    pub(super) fn reclaim_at(&self, shard: &mut Shard<Arc<Home>>, identity: &str) {
+        for named in self.pending.named.load().iter() {
+            let Some(number) = shard.number(identity) else { return };
+            let mut swept = Swept::default();
+            take(shard, number, &|key, entry| named.names(key.text(), entry), &mut swept);
+            named.reclaim.entries.fetch_add(swept.gone.entries, Ordering::Relaxed);
+        }
+    }
+
+    /// Drops a little of what is pending.
+    pub fn reclaim(&self) -> Step {
         // Nobody adds or drops meanwhile; a step is short.
         let mut rounds = self.pending.rounds();
-        let Some(due) = rounds.front_mut() else { return false };
+        let Some(due) = rounds.front_mut() else { return Step::default() };
+        let mut counted = None;
         let mut swept = Swept::default();
         let most = self.at_once.max(1);
         let ended = self.go_on(&mut due.round, due.named.tick, most, &mut swept);
-        due.reclaim.entries.fetch_add(swept.gone.entries, Ordering::Relaxed);
+        let reclaim = Arc::clone(&due.named.reclaim);
+        reclaim.entries.fetch_add(swept.gone.entries, Ordering::Relaxed);
         if ended {
-            due.reclaim.is_done.store(true, Ordering::Release);
+            reclaim.is_done.store(true, Ordering::Release);
+            if !due.is_counted {
+                let selectors = due.named.selectors.iter().cloned();
+                counted = Some((Order::of(selectors), reclaim.entries()));
+            }
             rounds.pop_front();
             self.pending.tell(&rounds);
         }
         let more = !rounds.is_empty();
         drop(rounds);
         self.free();
-        more
+        Step { more, counted }
     }
 }

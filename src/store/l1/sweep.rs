@@ -108,7 +108,7 @@ impl L1 {
                     Some(entries) => swept.gone.count_nameless(entries),
                     None => swept.gone.leave_open(),
                 }
-                swept.reclaim = Some(self.pending.add(tick, round));
+                swept.reclaim = Some(self.pending.add(tick, round, counted.is_some()));
             } else {
                 self.go_on(&mut round, ANY, usize::MAX, &mut swept);
             }
@@ -144,12 +144,12 @@ impl L1 {
                     let is_whole = few.len() <= most;
                     few.sort_unstable();
                     few.dedup();
-                    if !is_whole {
-                        on(Path::Beginning(String::new()));
-                    } else {
+                    if is_whole {
                         for tag in few {
                             on(Path::Tag(tag));
                         }
+                    } else {
+                        on(Path::Beginning(String::new()));
                     }
                 }
                 Selector::Type(_) => on(Path::Kind),
@@ -320,7 +320,12 @@ impl L1 {
 }
 
 /// Drops the variants of a slot that `covers` names, from cache and index at once.
-fn take(shard: &mut Shard<Arc<Home>>, number: u32, covers: Covers<'_>, swept: &mut Swept) {
+pub(super) fn take(
+    shard: &mut Shard<Arc<Home>>,
+    number: u32,
+    covers: Covers<'_>,
+    swept: &mut Swept,
+) {
     let Some(slot) = shard.slot(number) else { return };
     let (key, bundle, home) = (slot.key.clone(), Arc::clone(&slot.bundle), Arc::clone(&slot.home));
     if !bundle.variants().iter().any(|entry| covers(&key, entry)) {
