@@ -71,6 +71,7 @@ mod l_damage;
 mod l_events;
 mod l_faults;
 mod l_journal;
+mod l_model;
 mod l_replicas;
 mod l_secrets;
 mod l_shared;

@@ -146,6 +146,12 @@ impl Member {
         self.mirror.latest(facts)
     }
 
+    /// Whether an order before `own` names something with these facts that was fetched under
+    /// `number`: it had gone when that one came. Nothing where a later one hides whether.
+    pub fn was_named(&self, facts: &Facts<'_>, number: Number, own: Number) -> Option<bool> {
+        self.mirror.named_between(facts, number, own)
+    }
+
     /// Lives of all members that it has heard of, itself included.
     pub fn known(&self) -> impl Iterator<Item = u64> {
         self.known.iter().copied()

@@ -84,6 +84,29 @@ impl Mirror {
         latest
     }
 
+    /// Whether an order with a number between these two names something with these facts; `None`
+    /// where a later one on the same thing hides whether.
+    pub fn named_between(&self, facts: &Facts<'_>, after: Number, before: Number) -> Option<bool> {
+        let (mut named, mut hidden) = (false, false);
+        let mut see = |number: Number| {
+            named |= number > after && number < before;
+            hidden |= number > before;
+        };
+        see(self.all);
+        see(self.of(Kind::Key, facts.key));
+        see(self.of(Kind::Target, facts.target));
+        see(self.of(Kind::Target, facts.key));
+        see(self.of(Kind::Type, facts.kind));
+        see(self.of(Kind::Rule, facts.rule));
+        facts.tags.iter().for_each(|tag| see(self.of(Kind::Tag, tag)));
+        for (number, wide) in &self.wide {
+            if wide.covers(facts.key, facts.tags, "", "") {
+                see(*number);
+            }
+        }
+        if named { Some(true) } else { (!hidden).then_some(false) }
+    }
+
     fn of(&self, kind: Kind, text: &str) -> Number {
         let exact = self.exact.get(&(kind, text) as &dyn Name).copied().unwrap_or_default();
         let cell = self.coarse.as_ref().and_then(|cells| cells.get(self.cell(kind, text)));
@@ -224,6 +247,24 @@ mod tests {
             let want = if names { at(5) } else { Number::default() };
             assert_eq!(mirror.latest(&facts("a:1", &tags)), want, "{text}");
         }
+    }
+
+    #[test]
+    fn what_an_earlier_order_took_is_known() {
+        let mut mirror = Mirror::default();
+        mirror.learn(&order(&["tag:t"]), at(3));
+        mirror.learn(&order(&["key:a"]), at(5));
+        let tags: Vec<Arc<str>> = vec!["t".into()];
+        let between =
+            |tags, one, other| mirror.named_between(&facts("a", tags), at(one), at(other));
+        assert_eq!(between(&tags, 2, 5), Some(true), "by its tag");
+        assert_eq!(between(&tags, 3, 5), Some(false), "fetched after that");
+        assert_eq!(between(&[], 2, 5), Some(false));
+        assert_eq!(between(&[], 2, 4), None, "the key may have been named before as well");
+        assert_eq!(between(&[], 2, 6), Some(true));
+        let mut mirror = Mirror::default();
+        mirror.learn(&order(&["prefix:a"]), at(3));
+        assert_eq!(mirror.named_between(&facts("a", &[]), at(2), at(5)), Some(true));
     }
 
     #[test]

@@ -10,11 +10,13 @@ use tokio::time::Instant;
 
 use super::Fleet;
 use super::reply::{array, bytes, hex, int};
+use super::sweep::facts_of;
 use crate::base::ids::Number;
 use crate::base::limits;
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::order::{Order, Selector};
+use crate::entry::{Key, frame};
 use crate::store::coherence::OrderId;
 use crate::store::gone::Gone;
 use crate::store::redis::keys::{Names, Place};
@@ -48,9 +50,9 @@ impl Fleet {
             }
         }
         // All servers at once: one that stands still costs the others nothing.
-        let all = by_server.into_values().map(async |(server, erasures)| {
-            erase_on(&self.names, &server, erasures, deadline).await
-        });
+        let all = by_server
+            .into_values()
+            .map(async |(server, erasures)| self.erase_on(&server, erasures, deadline).await);
         let mut gone: HashMap<OrderId, Gone> =
             orders.iter().map(|(id, ..)| (*id, Gone::default())).collect();
         for outcome in join_all(all).await {
@@ -65,6 +67,98 @@ impl Fleet {
             orders.iter().map(|(id, ..)| *id).filter(|id| !unreached.contains(id)).collect();
         self.close(done);
         gone
+    }
+
+    /// Runs erasures on one server, all in a round trip, and again for those with more to take, for as
+    /// long as `deadline`: what is left then is taken later, since its order stays open.
+    async fn erase_on(
+        &self,
+        server: &Server,
+        mut erasures: Vec<Erasure>,
+        deadline: Span,
+    ) -> Erased {
+        let until = Instant::now() + deadline.to_duration();
+        let mut erased = Erased::default();
+        while !erasures.is_empty() {
+            if Instant::now() >= until {
+                erased.unreached.extend(erasures.iter().map(|one| one.id));
+                break;
+            }
+            let keys: Vec<[&[u8]; 2]> = erasures
+                .iter()
+                .map(|one| [one.keys[0].as_slice(), one.keys[1].as_slice()])
+                .collect();
+            let args: Vec<Vec<&[u8]>> =
+                erasures.iter().map(|one| one.args.iter().map(Vec::as_slice).collect()).collect();
+            let calls: Vec<ScriptCall<'_>> = keys
+                .iter()
+                .zip(&args)
+                .map(|(keys, args)| ScriptCall { script: &scripts::ERASE, keys, args })
+                .collect();
+            let outcomes = server.scripts(&calls, deadline).await;
+            drop(calls);
+            let outcomes = outcomes.unwrap_or_default();
+            let mut more = vec![false; erasures.len()];
+            for (at, erasure) in erasures.iter().enumerate() {
+                match outcomes.get(at) {
+                    Some(Ok(reply)) => {
+                        let parts = array(reply).unwrap_or_default();
+                        erased
+                            .gone
+                            .entry(erasure.id)
+                            .or_default()
+                            .join(self.gone_of(erasure.number, parts));
+                        if let Some(flag) = more.get_mut(at) {
+                            *flag = parts.get(1).and_then(int).unwrap_or_default() > 0;
+                        }
+                    }
+                    _ => drop(erased.unreached.insert(erasure.id)),
+                }
+            }
+            let mut more = more.into_iter();
+            erasures.retain(|_| more.next().unwrap_or_default());
+        }
+        erased
+    }
+
+    /// What an erasure took, as the script tells it. What an order before this one named has gone
+    /// with that one, though it was still in memory.
+    fn gone_of(&self, number: Number, parts: &[Value]) -> Gone {
+        let mut gone = Gone::default();
+        let list = |at: usize| parts.get(at).and_then(array).unwrap_or_default();
+        let names = list(2).iter().filter_map(bytes);
+        let begins = list(3).iter().filter_map(bytes);
+        let mut told = 0;
+        for (name, beginning) in names.zip(begins) {
+            told += 1;
+            let Some((identity, variant)) = self.names.identity_and_variant(name) else {
+                gone.leave_open();
+                continue;
+            };
+            match self.was_named(&Key::of_identity(&identity), beginning, number) {
+                Some(false) => gone.count(&identity, || variant),
+                Some(true) => {}
+                None => {
+                    gone.count(&identity, || variant);
+                    gone.leave_open();
+                }
+            }
+        }
+        let all: u64 = parts.first().and_then(int).unwrap_or_default();
+        if all > told {
+            gone.count_nameless(all - told);
+            gone.leave_open();
+        }
+        gone
+    }
+
+    /// Whether an order before this one named the frame that begins so; nothing where that cannot
+    /// be said.
+    fn was_named(&self, key: &Key, beginning: &[u8], number: Number) -> Option<bool> {
+        let outline = frame::outline(beginning).ok()?;
+        let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
+        let facts = facts_of(key, &outline, &tags);
+        self.member().was_named(&facts, outline.number, number)
     }
 
     /// Orders whose work is done are open no more; nobody waits for that.
@@ -95,6 +189,7 @@ pub(super) fn text_of(selector: &Selector) -> Option<&str> {
 /// One key text that is erased.
 struct Erasure {
     id: OrderId,
+    number: Number,
     keys: [Vec<u8>; 2],
     args: Vec<Vec<u8>>,
 }
@@ -109,7 +204,7 @@ impl Erasure {
             names.beginning('l', place),
         ];
         args.extend(place.usual_rests().map(String::into_bytes));
-        Self { id, keys: [names.tombstone(place), names.registry(place)], args }
+        Self { id, number, keys: [names.tombstone(place), names.registry(place)], args }
     }
 }
 
@@ -120,62 +215,4 @@ struct Erased {
     gone: HashMap<OrderId, Gone>,
     /// Orders that are not done there.
     unreached: HashSet<OrderId>,
-}
-
-/// Runs erasures on one server, all in a round trip, and again for those with more to take, for as
-/// long as `deadline`: what is left then is taken later, since its order stays open.
-async fn erase_on(
-    names: &Names,
-    server: &Server,
-    mut erasures: Vec<Erasure>,
-    deadline: Span,
-) -> Erased {
-    let until = Instant::now() + deadline.to_duration();
-    let mut erased = Erased::default();
-    while !erasures.is_empty() {
-        if Instant::now() >= until {
-            erased.unreached.extend(erasures.iter().map(|one| one.id));
-            break;
-        }
-        let keys: Vec<[&[u8]; 2]> =
-            erasures.iter().map(|one| [one.keys[0].as_slice(), one.keys[1].as_slice()]).collect();
-        let args: Vec<Vec<&[u8]>> =
-            erasures.iter().map(|one| one.args.iter().map(Vec::as_slice).collect()).collect();
-        let calls: Vec<ScriptCall<'_>> = keys
-            .iter()
-            .zip(&args)
-            .map(|(keys, args)| ScriptCall { script: &scripts::ERASE, keys, args })
-            .collect();
-        let outcomes = server.scripts(&calls, deadline).await;
-        drop(calls);
-        let outcomes = outcomes.unwrap_or_default();
-        let mut more = vec![false; erasures.len()];
-        for (at, erasure) in erasures.iter().enumerate() {
-            match outcomes.get(at) {
-                Some(Ok(reply)) => {
-                    let parts = array(reply).unwrap_or_default();
-                    erased.gone.entry(erasure.id).or_default().join(gone_of(names, parts));
-                    if let Some(flag) = more.get_mut(at) {
-                        *flag = parts.get(1).and_then(int).unwrap_or_default() > 0;
-                    }
-                }
-                _ => drop(erased.unreached.insert(erasure.id)),
-            }
-        }
-        let mut more = more.into_iter();
-        erasures.retain(|_| more.next().unwrap_or_default());
-    }
-    erased
-}
-
-/// What an erasure took, as the script tells it.
-fn gone_of(names: &Names, parts: &[Value]) -> Gone {
-    let mut gone = Gone::default();
-    let told = parts.get(2).and_then(array).unwrap_or_default().iter().filter_map(bytes);
-    for (identity, variant) in told.filter_map(|name| names.identity_and_variant(name)) {
-        gone.count(&identity, || variant);
-    }
-    let all: u64 = parts.first().and_then(int).unwrap_or_default();
-    gone.count_nameless(all.saturating_sub(gone.entries));
-    gone
 }

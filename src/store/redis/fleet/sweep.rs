@@ -206,14 +206,7 @@ impl Fleet {
     /// Whether an order names the frame of these labels.
     pub(super) fn is_purged(&self, key: &Key, outline: &Outline<'_>) -> bool {
         let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
-        let facts = Facts {
-            key: key.text(),
-            target: outline.target.unwrap_or_else(|| key.text()),
-            tags: &tags,
-            is_open: false,
-            kind: outline.kind,
-            rule: outline.rule.unwrap_or_default(),
-        };
+        let facts = facts_of(key, outline, &tags);
         self.member().judge(&facts, outline.number, true) == Verdict::Purged
     }
 
@@ -245,5 +238,17 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+}
+
+/// What orders could name a frame of these labels by.
+pub(super) fn facts_of<'a>(key: &'a Key, outline: &Outline<'a>, tags: &'a [Arc<str>]) -> Facts<'a> {
+    Facts {
+        key: key.text(),
+        target: outline.target.unwrap_or_else(|| key.text()),
+        tags,
+        is_open: false,
+        kind: outline.kind,
+        rule: outline.rule.unwrap_or_default(),
     }
 }
