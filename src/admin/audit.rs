@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::Method;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::limits;
@@ -12,7 +13,7 @@ use crate::engine::Engine;
 use crate::telemetry::event::Event;
 
 /// One change, or one that was refused.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Change {
     /// When, in milliseconds since 1970.
     pub at_ms: u64,

@@ -41,11 +41,12 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 25] = [
+pub const CALLS: [Call; 26] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
     open("health"),
+    open("openapi.json"),
     call("GET", "stats", Role::Read),
     call("GET", names::METRICS, Role::Read),
     call("GET", "alerts", Role::Read),

@@ -1,6 +1,8 @@
 //! The calls about single entries: a page of them, one with all there is to know of it, one put
 //! there, one taken out.
 
+mod told;
+
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Json, Query, State};
@@ -19,6 +21,8 @@ use crate::engine::entries::{self, Content, Named, NotPut, Placed, Rows, Untold,
 use crate::engine::ordering::Patience;
 use crate::entry::order::{Order, Selector};
 use crate::store::redis::fleet::ListFault;
+
+pub(super) use told::{told_drop, told_entry, told_keys, told_put};
 
 /// Parameters of a call, as they were sent.
 pub(super) type Pairs = Query<Vec<(String, String)>>;

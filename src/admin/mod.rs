@@ -10,6 +10,7 @@ pub mod calls;
 mod door;
 mod entries;
 mod metrics;
+mod openapi;
 mod purge;
 mod rules;
 mod stats;
@@ -25,6 +26,7 @@ use crate::jobs::watch::Watchman;
 
 pub use aliases::Aliases;
 pub use audit::{Audit, Change};
+pub use openapi::Document;
 pub use purge::Remembered;
 pub use rules::{Rules, RulesDiff, RulesStatus, RulesText, RulesVersion};
 use tokens::Tokens;
@@ -57,6 +59,8 @@ pub struct Admin {
     pub audit: Arc<Audit>,
     /// Whether the replaced systems' calls are answered.
     pub aliases: Option<Arc<Aliases>>,
+    /// What it says of itself.
+    pub document: Document,
     /// Calls that may come again.
     pub remembered: Arc<Remembered>,
 }

@@ -192,6 +192,7 @@ async fn start_admin(
         hosts: settings.admin_hosts.clone().into(),
         aliases: settings.aliases.clone().map(Arc::new),
         audit: Arc::default(),
+        document: Arc::default(),
         remembered: Arc::default(),
     };
     let taken = admin.start(address).await;
