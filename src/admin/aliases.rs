@@ -32,6 +32,8 @@ pub(super) use told::told;
 pub struct Aliases {
     /// The type whose prefix stands before the keys of `gad`; none: its calls are refused.
     pub gad_type: Option<String>,
+    /// Whether the proxy's port answers them too.
+    pub on_proxy: bool,
 }
 
 /// What a call is answered with: its status, and the members that its system knows.
@@ -156,9 +158,11 @@ async fn clear(State(admin): State<Admin>, Extension(caller): Extension<Caller>)
 #[serde(deny_unknown_fields)]
 struct OfType {
     /// The type.
+    #[schemars(example = &"doc")]
     tipo: String,
     /// A pattern of whole keys of that type; all of them unless said.
     #[serde(default)]
+    #[schemars(example = &"doc:1*")]
     patron: Option<String>,
 }
 

@@ -18,8 +18,10 @@ use serde_json::{Value, json};
 
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
-use crate::admin::{Admin, aliases, bypass, entries, metrics, openapi, purge, rules, stats, top};
-use crate::base::{limits, names};
+use crate::admin::{
+    Admin, aliases, bypass, entries, metrics, openapi, purge, rules, stats, top,
+};
+use crate::base::names;
 use crate::engine::explain::{self, Question};
 
 pub(super) use told::{
@@ -34,14 +36,29 @@ pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
     for call in CALLS {
         all = all.route(&call.path(), guarded(&admin, &call));
     }
-    let aliases = ALIASES.iter().filter(|_| admin.aliases.is_some());
-    for (call, path) in aliases.flat_map(|call| call.paths().into_iter().map(move |p| (call, p))) {
-        all = all.route(&path, guarded(&admin, call));
+    if admin.aliases.is_some() {
+        all = with_aliases(all, &admin);
     }
     all.fallback(nothing)
         .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn(move |request, next| known_host(named.clone(), request, next)))
         .with_state(admin)
+}
+
+/// The calls of the replaced systems alone. Whoever makes one shows a token, which no page of
+/// another site has, so that any Host is as good as another.
+pub(super) fn aliases(admin: &Admin) -> Router {
+    let all = with_aliases(Router::new(), admin).fallback(nothing);
+    all.method_not_allowed_fallback(other_method).with_state(admin.clone())
+}
+
+fn with_aliases(mut all: Router<Admin>, admin: &Admin) -> Router<Admin> {
+    for call in &ALIASES {
+        for path in call.paths() {
+            all = all.route(&path, guarded(admin, call));
+        }
+    }
+    all
 }
 
 /// What answers a call, to those who may make it.
@@ -121,7 +138,7 @@ async fn alerts(State(admin): State<Admin>) -> Json<Value> {
 }
 
 async fn audit(State(admin): State<Admin>) -> Json<Value> {
-    Json(json!({ "changes": admin.audit.last(limits::AUDIT_KEPT_MAX) }))
+    Json(json!({ "changes": admin.audit.last() }))
 }
 
 async fn tokens(State(admin): State<Admin>) -> Json<Value> {
@@ -141,8 +158,10 @@ async fn tokens(State(admin): State<Admin>) -> Json<Value> {
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// The method.
+    #[schemars(example = &"GET")]
     method: String,
     /// The URL, or a path.
+    #[schemars(example = &"/doc/1")]
     url: String,
     /// The fields of its head, each as name and value.
     #[serde(default)]

@@ -25,6 +25,7 @@ pub(super) struct Asked {
     on: bool,
     /// For how long, such as "10m"; it ends by itself.
     #[serde(default, rename = "for")]
+    #[schemars(example = &"10m")]
     span: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! `GET openapi.json`: the API describes itself (OpenAPI 3.1). The document is made from the table
-//! of calls and from what each call tells beside its handler; shapes of bodies are derived from the
-//! types that read and write them where there are such. Builds for tests hold every answer against
-//! it.
+//! `GET openapi.json`: the API describes itself (`OpenAPI` 3.1). The document is made from the
+//! table of calls and from what each call tells beside its handler; shapes of bodies are derived
+//! from the types that read and write them where there are such. Builds for tests hold every answer
+//! against it.
 
 mod shape;
 #[cfg(test)]
@@ -24,7 +24,8 @@ use crate::admin::{Admin, aliases, api, bypass, entries, purge, rules, stats, to
 use crate::base::names;
 
 pub(super) use shape::{
-    by_name, count, flag, list, number, object, or_null, perhaps, read, text, with, word, written,
+    by_name, count, flag, list, number, object, or_null, perhaps, read, such_as, text, with, word,
+    written,
 };
 pub(super) use told::Told;
 
@@ -96,6 +97,7 @@ fn told(call: &Call) -> Told {
 fn refused_by_all(told: Told) -> Told {
     told.refuses(StatusCode::BAD_REQUEST, "bad-request", "the request is no sound HTTP/1.1")
         .refuses(StatusCode::REQUEST_TIMEOUT, "bad-request", "its head came too slowly")
+        .refuses(StatusCode::REQUEST_TIMEOUT, "too-slow", "its body came too slowly")
         .refuses(StatusCode::URI_TOO_LONG, "bad-request", "its target is too long")
         .refuses(StatusCode::MISDIRECTED_REQUEST, "unknown-host", "its Host is none of the API's")
         .refuses(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "bad-request", "its head is too long")
@@ -131,7 +133,9 @@ fn whole(aliases: bool) -> Value {
         let item = paths.entry(path.replace("{*", "{")).or_insert_with(|| json!({}));
         item[call.method.to_ascii_lowercase()] = operation;
     };
-    CALLS.iter().for_each(|call| add(call, call.path()));
+    for call in &CALLS {
+        add(call, call.path());
+    }
     for call in ALIASES.iter().filter(|_| aliases) {
         call.paths().into_iter().for_each(|path| add(call, path));
     }

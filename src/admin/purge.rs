@@ -34,6 +34,7 @@ pub(super) use told::{carried, done as done_shape, told};
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// What goes: `key:…`, `prefix:…`, `pattern:…`, `tag:…`, `type:…`, `rule:…`, `url:…`, `all`.
+    #[schemars(example = ["tag:docs", "key:doc:1"])]
     selectors: Vec<String>,
     /// Count what would go, and change nothing.
     #[serde(default)]
@@ -43,6 +44,7 @@ pub(super) struct Asked {
     confirm: Confirm,
     /// How long to wait for other nodes, such as "200ms"; at most 30s.
     #[serde(default)]
+    #[schemars(example = &"200ms")]
     wait: Option<String>,
 }
 

@@ -169,6 +169,7 @@ pub(super) async fn reload(
 #[serde(deny_unknown_fields)]
 pub(super) struct Back {
     /// A number that `rules/history` tells.
+    #[schemars(example = 1)]
     version: u64,
 }
 

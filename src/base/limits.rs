@@ -175,8 +175,19 @@ pub const CASCADE_DEPTH_MAX: usize = 8;
 /// Selectors that may follow from one order; more become one order on everything.
 pub const CASCADE_SELECTORS_MAX: usize = 1_000;
 
+/// Connections at once to the admin listener: dashboards, scrapers and scripts of a large team.
+pub const ADMIN_CONNECTIONS_MAX: usize = 256;
+
+/// The longest that a call of the admin API may take up to the head of its answer, its body
+/// included: twice the longest wait for other nodes.
+pub const CALL_WITHIN: Span = Span::from_secs(60);
+
 /// Changes through the admin API that are kept at hand.
 pub const AUDIT_KEPT_MAX: usize = 1_000;
+
+/// Calls that were refused and are kept at hand, beside the changes: whoever has no token cannot
+/// push those out.
+pub const AUDIT_REFUSED_MAX: usize = 200;
 
 /// Characters kept there of what a call named.
 pub const AUDIT_CHARS_MAX: usize = 1_000;

@@ -77,7 +77,7 @@ fn done(told: Told, answer: &Value) -> Told {
 }
 
 fn of_gad(about: &'static str, (name, what): (&str, &str), answer: Value) -> Told {
-    let part = json!({ "type": "string", "minLength": 1, "description": what });
+    let part = json!({ "type": "string", "minLength": 1, "description": what, "examples": ["1"] });
     let told = Told::of(about).in_path(name, part).judges();
     no_type(done(told, &answer))
 }

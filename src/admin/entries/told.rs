@@ -3,7 +3,9 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::admin::openapi::{Told, count, list, object, or_null, text, with, word, written};
+use crate::admin::openapi::{
+    Told, count, list, object, or_null, such_as, text, with, word, written,
+};
 use crate::admin::{purge, top};
 use crate::engine::entries::{Row, Variant};
 
@@ -22,7 +24,7 @@ pub(in crate::admin) fn told_keys() -> Told {
         ],
     );
     Told::of("A page of what is stored.")
-        .parameter("selector", text("What is listed; `all` unless said."))
+        .parameter("selector", such_as(text("What is listed; `all` unless said."), "tag:docs"))
         .parameter("limit", top::limit())
         .parameter("after", text("What the page before told as `next`."))
         .parameter("level", word("Where to look; `l1` unless said.", &levels))
@@ -33,8 +35,9 @@ pub(in crate::admin) fn told_keys() -> Told {
 }
 
 fn named(told: Told) -> Told {
-    told.parameter("key", text("The key with its type's prefix."))
-        .parameter("url", text("A URL, in place of the key that a GET of it is looked up by."))
+    let url = text("A URL, in place of the key that a GET of it is looked up by.");
+    told.parameter("key", such_as(text("The key with its type's prefix."), "doc:1"))
+        .parameter("url", such_as(url, "http://api.example/doc/1"))
         .judges()
 }
 
@@ -69,19 +72,16 @@ pub(in crate::admin) fn told_drop() -> Told {
 /// `PUT entry`.
 pub(in crate::admin) fn told_put() -> Told {
     let large = StatusCode::PAYLOAD_TOO_LARGE;
+    let ttl = text("How long it is fresh; as the rule says unless said.");
+    let site = text("Scheme and authority that clients ask for; may come several times.");
     named(Told::of("Stores an entry in both levels, in place of what stands there."))
-        .parameter("type", text("The type whose rules read the key."))
+        .parameter("type", such_as(text("The type whose rules read the key."), "doc"))
         .parameter("rule", text("The rule, where several of the type read such keys."))
-        .parameter(
-            "ttl",
-            text("How long it is fresh, such as `1h30m`; as the rule says unless said."),
-        )
-        .parameters("tag", text("A tag; may come several times."))
-        .parameters(
-            "site",
-            text("Scheme and authority that clients ask for; may come several times."),
-        )
-        .takes_as("*/*", json!({ "type": "string", "description": "The body, as it is served." }))
+        .parameter("ttl", such_as(ttl, "1h30m"))
+        .parameters("tag", such_as(text("A tag; may come several times."), "docs"))
+        .parameters("site", such_as(site, "http://api.example"))
+        .takes_as("*/*", json!({ "description": "The body, as it is served." }))
+        .or_nothing()
         .answers("it stands there", placed())
         .refuses(large, "too-large", "it is longer than is stored")
         .refuses(StatusCode::CONFLICT, "bypass-switch", "the emergency switch is on")

@@ -1,4 +1,4 @@
-//! Shapes of what calls take and answer, as JSON Schema (2020-12, the dialect of OpenAPI 3.1).
+//! Shapes of what calls take and answer, as JSON Schema (2020-12, the dialect of `OpenAPI` 3.1).
 //! Objects are closed and their members are all there unless said, so that an answer that has
 //! another form than is told is found out.
 
@@ -116,6 +116,12 @@ pub(in crate::admin) fn with<const N: usize>(object: Value, members: [(&str, Val
         required.extend(names);
     }
     object
+}
+
+/// The same, with a value that may stand there.
+pub(in crate::admin) fn such_as(mut shape: Value, value: &str) -> Value {
+    shape["examples"] = json!([value]);
+    shape
 }
 
 /// The same, or null.

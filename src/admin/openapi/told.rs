@@ -89,6 +89,14 @@ impl Told {
         self
     }
 
+    /// The body may be empty.
+    pub(in crate::admin) fn or_nothing(mut self) -> Self {
+        if let Some(body) = &mut self.body {
+            body["required"] = false.into();
+        }
+        self
+    }
+
     /// It is answered so when all went well.
     pub(in crate::admin) fn answers(self, about: &'static str, shape: Value) -> Self {
         self.answers_as(StatusCode::OK, about, JSON, shape)
@@ -174,9 +182,10 @@ impl Told {
             entry(*status, about, media_type, shape.clone());
         }
         for Problem { status, code, about } in &self.problems {
+            let own = json!({ "status": { "const": status.as_u16() }, "code": { "enum": [code] } });
             let shape = json!({
                 "allOf": [{ "$ref": "#/components/schemas/Problem" }],
-                "properties": { "status": { "const": status.as_u16() }, "code": { "enum": [code] } },
+                "properties": own,
             });
             entry(*status, &format!("`{code}`: {about}"), names::PROBLEM_JSON, shape);
         }
@@ -204,6 +213,10 @@ fn parameter(place: &str, name: &str, mut shape: Value) -> Value {
     let about = shape["description"].take();
     if let Some(members) = shape.as_object_mut() {
         members.remove("description");
+        // What is there says something.
+        if members.get("type").is_some_and(|kind| kind == "string") {
+            members.entry("minLength").or_insert_with(|| 1.into());
+        }
     }
     let mut one = json!({ "name": name, "in": place, "schema": shape });
     if about.is_string() {
