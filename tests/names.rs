@@ -282,6 +282,7 @@ fn limits_are_what_the_program_holds_to() {
         ("connections at once", l::CONNECTIONS_MAX.to_string()),
         ("connections to the admin listener at once", l::ADMIN_CONNECTIONS_MAX.to_string()),
         ("an admin call, up to the head of its answer", span(l::CALL_WITHIN)),
+        ("who follows events at once", l::EVENT_FOLLOWERS_MAX.to_string()),
         (slow.as_str(), span(l::WRITE_TIMEOUT)),
         ("variants of one key", l::VARIANTS_PER_KEY_MAX.to_string()),
         ("names in one `Vary`", l::VARY_NAMES_MAX.to_string()),

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
 use crate::admin::{
-    Admin, aliases, bypass, entries, metrics, openapi, purge, rules, stats, top,
+    Admin, aliases, bypass, entries, events, metrics, openapi, purge, rules, stats, top,
 };
 use crate::base::names;
 use crate::engine::explain::{self, Question};
@@ -84,6 +84,7 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, names::METRICS) => get(metrics::metrics),
         (_, "alerts") => get(alerts),
         (_, "top") => get(top::top),
+        (_, "events") => get(events::events),
         (_, "keys") => get(entries::keys),
         ("GET", "entry") => get(entries::entry),
         ("DELETE", "entry") => delete(entries::drop_entry),

@@ -41,7 +41,7 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 26] = [
+pub const CALLS: [Call; 27] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
@@ -51,6 +51,7 @@ pub const CALLS: [Call; 26] = [
     call("GET", names::METRICS, Role::Read),
     call("GET", "alerts", Role::Read),
     call("GET", "top", Role::Read),
+    call("GET", "events", Role::Read),
     call("GET", "keys", Role::Read),
     call("GET", "entry", Role::Read),
     call("DELETE", "entry", Role::Purge),

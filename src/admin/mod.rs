@@ -9,12 +9,13 @@ mod bypass;
 pub mod calls;
 mod door;
 mod entries;
+mod events;
 mod metrics;
 mod openapi;
 mod purge;
 mod rules;
-mod stats;
 mod service;
+mod stats;
 pub mod tokens;
 mod top;
 
@@ -22,9 +23,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::engine::Engine;
 use crate::base::limits;
 use crate::edge::{self, Edge, Listener, Watch};
+use crate::engine::Engine;
 use crate::jobs::watch::Watchman;
 
 pub use aliases::Aliases;
@@ -32,8 +33,8 @@ pub use audit::{Audit, Change};
 pub use openapi::Document;
 pub use purge::Remembered;
 pub use rules::{Rules, RulesDiff, RulesStatus, RulesText, RulesVersion};
-use tokens::Tokens;
 pub use service::{Answered, Calls, OnProxy};
+use tokens::Tokens;
 
 /// Whether the node serves.
 #[derive(Debug, Default)]

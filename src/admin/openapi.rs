@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::tokens::Role;
-use crate::admin::{Admin, aliases, api, bypass, entries, purge, rules, stats, top};
+use crate::admin::{Admin, aliases, api, bypass, entries, events, purge, rules, stats, top};
 use crate::base::names;
 
 pub(super) use shape::{
@@ -51,6 +51,7 @@ fn own(call: &Call) -> Option<Told> {
         (_, names::METRICS) => api::told_metrics(),
         (_, "alerts") => api::told_alerts(),
         (_, "top") => top::told_top(),
+        (_, "events") => events::told_events(),
         (_, "keys") => entries::told_keys(),
         ("GET", "entry") => entries::told_entry(),
         ("DELETE", "entry") => entries::told_drop(),

@@ -182,6 +182,24 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// included: twice the longest wait for other nodes.
 pub const CALL_WITHIN: Span = Span::from_secs(60);
 
+/// Happenings that are kept at hand for who asks what happened lately.
+pub const EVENTS_KEPT_MAX: usize = 1_000;
+
+/// Bytes of all of them.
+pub const EVENTS_KEPT_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Characters of one text in them.
+pub const EVENT_CHARS_MAX: usize = 1_000;
+
+/// Who may follow happenings at the same moment; each costs something with every hit that it sees.
+pub const EVENT_FOLLOWERS_MAX: usize = 16;
+
+/// What may wait for one who follows; lines beyond it are lost to it.
+pub const EVENTS_WAITING_BYTES_MAX: usize = 256 * 1_024;
+
+/// How often something is sent to one who follows, be it nothing: ends that are gone are noticed.
+pub const EVENTS_PULSE: Span = Span::from_secs(10);
+
 /// Changes through the admin API that are kept at hand.
 pub const AUDIT_KEPT_MAX: usize = 1_000;
 
