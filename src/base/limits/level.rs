@@ -206,6 +206,10 @@ pub const COMPRESS_BYTES_MIN: u64 = 1_024;
 /// The longest name of a channel on which any program may say what to purge.
 pub const CHANNEL_BYTES_MAX: usize = 256;
 
+/// Confirmations that came before anybody waited for them, which is a matter of moments; those of
+/// orders that nobody waits for are pushed out by later ones.
+pub const EARLY_CONFIRMATIONS_MAX: usize = 1_024;
+
 /// How long a write or a purge waits for the confirmations of other nodes.
 pub const CONFIRM_WAIT: Span = Span::from_millis(50);
 
