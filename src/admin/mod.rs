@@ -84,8 +84,7 @@ impl Admin {
     pub fn start(self, address: SocketAddr, watch: Arc<dyn Watch>) -> std::io::Result<Edge> {
         let listeners = Listener::bind(&[address])?;
         let own = listeners.first().map_or(address, Listener::address);
-        let engine = Arc::clone(&self.engine);
-        let calls = Calls::new(api::router(self, own), &engine);
+        let calls = Calls::new(api::router(self, own));
         let settings = edge::Settings {
             connections_max: limits::ADMIN_CONNECTIONS_MAX,
             ..edge::Settings::new(watch)
@@ -96,6 +95,6 @@ impl Admin {
     /// The replaced systems' calls for the proxy's port, where they are wanted there.
     pub fn on_proxy(&self) -> Option<OnProxy> {
         let aliases = self.aliases.as_ref().filter(|aliases| aliases.on_proxy);
-        aliases.map(|_| OnProxy::new(Calls::new(api::aliases(self), &self.engine)))
+        aliases.map(|_| OnProxy::new(Calls::new(api::aliases(self))))
     }
 }

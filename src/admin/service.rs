@@ -14,9 +14,9 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::admin::calls::{ALIASES, Call};
 use crate::admin::door::problem;
+use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::edge::{BoxError, Incoming, Peer, Serve};
-use crate::engine::Engine;
 use crate::policy::date;
 
 /// The body of an answer.
@@ -26,12 +26,13 @@ pub type Answered = MapErr<Body, fn(axum::Error) -> BoxError>;
 #[derive(Clone, Debug)]
 pub struct Calls {
     router: TowerToHyperService<Router>,
-    engine: Arc<Engine>,
+    clock: Arc<Clock>,
 }
 
 impl Calls {
-    pub(super) fn new(router: Router, engine: &Arc<Engine>) -> Self {
-        Self { router: TowerToHyperService::new(router), engine: Arc::clone(engine) }
+    pub(super) fn new(router: Router) -> Self {
+        let clock = Arc::new(Clock::system());
+        Self { router: TowerToHyperService::new(router), clock }
     }
 
     /// Answers a call.
@@ -45,8 +46,9 @@ impl Calls {
                 problem(StatusCode::REQUEST_TIMEOUT, "too-slow", &detail)
             }
         };
+        self.clock.align();
         let head = answer.headers_mut();
-        head.entry(header::DATE).or_insert_with(|| date::write(self.engine.clock.now()));
+        head.entry(header::DATE).or_insert_with(|| date::write(self.clock.now()));
         let no_store = HeaderValue::from_static("no-store");
         head.entry(header::CACHE_CONTROL).or_insert(no_store);
         answer.map(|body| body.map_err(axum::Error::into_inner as fn(_) -> _))
@@ -134,7 +136,60 @@ impl OnProxy {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
     use super::*;
+    use crate::base::tasks;
+    use crate::edge::{Watch, attend};
+
+    struct Deaf;
+    impl Watch for Deaf {}
+
+    /// A call that reads its body, on one end of a pipe.
+    fn called() -> DuplexStream {
+        let router = Router::new().route("/x", post(|body: bytes::Bytes| async move { body }));
+        let calls = Calls::new(router);
+        let (near, far) = tokio::io::duplex(64 * 1_024);
+        let address = "127.0.0.1:1".parse().unwrap();
+        let peer = Peer { address, local: address, connection: 1 };
+        tasks::tend(attend(far, calls, peer, Arc::new(Deaf)));
+        near
+    }
+
+    async fn said(pipe: &mut DuplexStream) -> String {
+        let mut text = Vec::new();
+        let mut piece = [0; 4_096];
+        while !text.ends_with(b"}") && !text.ends_with(b"abc") {
+            match pipe.read(&mut piece).await {
+                Ok(0) | Err(_) => break,
+                Ok(count) => text.extend_from_slice(&piece[..count]),
+            }
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    const HEAD: &[u8] = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let mut pipe = called();
+        pipe.write_all(HEAD).await.unwrap();
+        let before = Duration::from_millis(limits::CALL_WITHIN.as_millis() - 1_000);
+        let early = tokio::time::timeout(before, said(&mut pipe)).await;
+        assert!(early.is_err(), "it has its time: {early:?}");
+        let told = said(&mut pipe).await;
+        assert!(told.starts_with("HTTP/1.1 408 ") && told.contains("too-slow"), "{told}");
+        let mut pipe = called();
+        pipe.write_all(HEAD).await.unwrap();
+        tokio::time::sleep(before).await;
+        pipe.write_all(b"c").await.unwrap();
+        let told = said(&mut pipe).await;
+        assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with("abc"), "{told}");
+        assert!(told.contains("cache-control: no-store") && told.contains("date: "), "{told}");
+    }
 
     fn takes(method: &str, path: &str) -> bool {
         let method: Method = method.parse().unwrap();

@@ -1,6 +1,8 @@
 //! The API describes itself: every call is in the document that the node serves, and what a node
 //! answers has the form that the document tells.
 
+use std::net::TcpStream;
+
 use cistern::admin::calls::{ALIASES, CALLS};
 use cistern::admin::tokens::Role;
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{Answer, Ask, ask};
 use crate::support::fleet::settings;
-use crate::support::redis::Server;
+use crate::support::redis::{Server, until};
 use crate::support::schema::misfits;
 use crate::support::stage::{Stage, message};
 
@@ -180,6 +182,28 @@ fn another_method_is_told_which_there_is() {
     }
     assert_eq!(answer.json()["code"], "other-method");
     assert_eq!(answer.get("content-type").as_deref(), Some("application/problem+json"));
+}
+
+/// Nobody can take all places for good: one that is given back is free again.
+#[test]
+fn connections_have_a_bound() {
+    let stage = origin();
+    let told = Described::start(&stage, "");
+    let admin = told.node.admin();
+    let mut held: Vec<TcpStream> =
+        (0..256).map(|_| TcpStream::connect(&admin).expect("a place")).collect();
+    until("no place is left", || {
+        let health = ask("GET", "/livez").host(&admin).to(&admin);
+        assert!(matches!(health.status, 200 | 503), "{}", health.status);
+        if health.status == 200 {
+            // The call had the place of one that was not accepted yet.
+            held.push(TcpStream::connect(&admin).expect("a place"));
+        }
+        health.status == 503 && health.json()["code"] == "overload"
+    });
+    drop(held);
+    until("places are free", || ask("GET", "/livez").host(&admin).to(&admin).status == 200);
+    told.node.get("/doc/1").with_status(200);
 }
 
 /// What holds for clients of the proxy holds for operators.

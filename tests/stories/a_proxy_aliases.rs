@@ -144,6 +144,17 @@ fn nobody_gets_in_without_a_token_and_nothing_is_kept() {
     assert_eq!(origin.asked(), 1, "the origin heard of a call");
 }
 
+#[test]
+fn the_admin_listener_need_not_be_there() {
+    let origin = origin();
+    let setup = in_front_of(origin.stage.address()).config(ON).rules(RULES);
+    let (setup, token) = setup.setting("CISTERN_ADMIN__LISTEN", "off").token(Role::Operate);
+    let node = setup.start();
+    node.get("/doc/1").with_status(200);
+    assert_eq!(post(&node, &token, "/cache/clear").with_status(200).json()["cleared"], true);
+    node.get("/cache/stats").with_status(401);
+}
+
 /// Only the exact path of a call is one. All else is the origin's, as ever.
 #[test]
 fn what_is_not_exactly_a_call_is_the_origins() {
