@@ -139,7 +139,7 @@ impl<'a> Client<'a> {
         let peer = Peer { address: address(40_000), local: address(80), connection: 1 };
         let (ours, theirs) = tokio::io::duplex(64 * 1_024);
         runtime.block_on(async {
-            tasks::tend(attend(theirs, Front { worker }, peer, Arc::new(Deaf)));
+            tasks::tend(attend(theirs, Front { worker, calls: None }, peer, Arc::new(Deaf)));
         });
         Self { runtime, wire: Rc::new(RefCell::new(Wire { ours, answer: Vec::new() })) }
     }

@@ -3,12 +3,15 @@
 //! pattern to a type. All of them are purges and numbers that other calls have too, behind the
 //! same roles, and only where `compat.aliases` wants them.
 
+mod told;
+
 use axum::Extension;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Json, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,11 +25,15 @@ use crate::entry::order::{Glob, Order, Selector};
 use crate::rules::Kind;
 use crate::telemetry::meter::Served;
 
+pub(super) use told::told;
+
 /// Whose calls are answered, and how they are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
     /// The type whose prefix stands before the keys of `gad`; none: its calls are refused.
     pub gad_type: Option<String>,
+    /// Whether the proxy's port answers them too.
+    pub on_proxy: bool,
 }
 
 /// What a call is answered with: its status, and the members that its system knows.
@@ -147,11 +154,15 @@ async fn clear(State(admin): State<Admin>, Extension(caller): Extension<Caller>)
 }
 
 /// What `fmgo` wants to be gone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OfType {
+    /// The type.
+    #[schemars(example = &"doc")]
     tipo: String,
+    /// A pattern of whole keys of that type; all of them unless said.
     #[serde(default)]
+    #[schemars(example = &"doc:1*")]
     patron: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! The calls. Answers are JSON, errors are problem documents (RFC 9457).
 
+mod told;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,14 +12,22 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::{Router, http};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
-use crate::admin::{Admin, aliases, bypass, entries, metrics, purge, rules, stats, top};
-use crate::base::{limits, names};
+use crate::admin::{
+    Admin, aliases, bypass, entries, events, metrics, openapi, purge, rules, stats, top,
+};
+use crate::base::names;
 use crate::engine::explain::{self, Question};
+
+pub(super) use told::{
+    told_alerts, told_audit, told_explain, told_health, told_live, told_metrics, told_ready,
+    told_tokens,
+};
 
 /// All calls, each behind the role that it needs.
 pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
@@ -26,20 +36,41 @@ pub(super) fn router(admin: Admin, own: SocketAddr) -> Router {
     for call in CALLS {
         all = all.route(&call.path(), guarded(&admin, &call));
     }
-    let aliases = ALIASES.iter().filter(|_| admin.aliases.is_some());
-    for (call, path) in aliases.flat_map(|call| call.paths().into_iter().map(move |p| (call, p))) {
-        all = all.route(&path, guarded(&admin, call));
+    if admin.aliases.is_some() {
+        all = with_aliases(all, &admin);
     }
     all.fallback(nothing)
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn(move |request, next| known_host(named.clone(), request, next)))
         .with_state(admin)
 }
 
+/// The calls of the replaced systems alone. Whoever makes one shows a token, which no page of
+/// another site has, so that any Host is as good as another.
+pub(super) fn aliases(admin: &Admin) -> Router {
+    let all = with_aliases(Router::new(), admin).fallback(nothing);
+    all.method_not_allowed_fallback(other_method).with_state(admin.clone())
+}
+
+fn with_aliases(mut all: Router<Admin>, admin: &Admin) -> Router<Admin> {
+    for call in &ALIASES {
+        for path in call.paths() {
+            all = all.route(&path, guarded(admin, call));
+        }
+    }
+    all
+}
+
 /// What answers a call, to those who may make it.
 fn guarded(admin: &Admin, call: &Call) -> MethodRouter<Admin> {
-    let Some(least) = call.least else { return handler(call) };
-    let gate = middleware::from_fn_with_state((admin.clone(), least), gate);
-    handler(call).route_layer(gate)
+    let gated = match call.least {
+        None => handler(call),
+        Some(least) => {
+            let gate = middleware::from_fn_with_state((admin.clone(), least), gate);
+            handler(call).route_layer(gate)
+        }
+    };
+    openapi::held(gated, call)
 }
 
 /// What answers a call.
@@ -48,10 +79,12 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, "/livez") => get(|| async { "ok\n" }),
         (_, "/readyz" | "/startupz") => get(ready),
         (_, "health") => get(health),
+        (_, "openapi.json") => get(openapi::document),
         (_, "stats") => get(stats::stats),
         (_, names::METRICS) => get(metrics::metrics),
         (_, "alerts") => get(alerts),
         (_, "top") => get(top::top),
+        (_, "events") => get(events::events),
         (_, "keys") => get(entries::keys),
         ("GET", "entry") => get(entries::entry),
         ("DELETE", "entry") => delete(entries::drop_entry),
@@ -75,6 +108,11 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
 
 async fn nothing() -> Response {
     problem(StatusCode::NOT_FOUND, "no-such-call", "no such call")
+}
+
+async fn other_method() -> Response {
+    let detail = "this call has another method; `Allow` says which";
+    problem(StatusCode::METHOD_NOT_ALLOWED, "other-method", detail)
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
@@ -101,7 +139,7 @@ async fn alerts(State(admin): State<Admin>) -> Json<Value> {
 }
 
 async fn audit(State(admin): State<Admin>) -> Json<Value> {
-    Json(json!({ "changes": admin.audit.last(limits::AUDIT_KEPT_MAX) }))
+    Json(json!({ "changes": admin.audit.last() }))
 }
 
 async fn tokens(State(admin): State<Admin>) -> Json<Value> {
@@ -117,15 +155,22 @@ async fn tokens(State(admin): State<Admin>) -> Json<Value> {
 }
 
 /// A request to explain.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// The method.
+    #[schemars(example = &"GET")]
     method: String,
+    /// The URL, or a path.
+    #[schemars(example = &"/doc/1")]
     url: String,
+    /// The fields of its head, each as name and value.
     #[serde(default)]
     headers: Vec<(String, String)>,
+    /// Its body.
     #[serde(default)]
     body: Option<String>,
+    /// The address of who asks.
     #[serde(default = "loopback")]
     from: IpAddr,
 }

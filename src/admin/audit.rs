@@ -2,9 +2,10 @@
 //! of them at hand.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::Method;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::limits;
@@ -12,7 +13,7 @@ use crate::engine::Engine;
 use crate::telemetry::event::Event;
 
 /// One change, or one that was refused.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Change {
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
@@ -26,10 +27,11 @@ pub struct Change {
     pub outcome: String,
 }
 
-/// The last changes, oldest first.
+/// The last changes and the last refusals, oldest first. Each have a bound of their own.
 #[derive(Debug, Default)]
 pub struct Audit {
-    last: Mutex<VecDeque<Change>>,
+    changes: Mutex<VecDeque<Change>>,
+    refused: Mutex<VecDeque<Change>>,
 }
 
 impl Audit {
@@ -42,31 +44,49 @@ impl Audit {
         what: &str,
         outcome: &str,
     ) {
-        let now = engine.clock.now();
-        engine.telemetry.tell(now, &Event::Audit { who, call, what, outcome });
-        let change = Change {
-            at_ms: now.as_millis(),
-            who: who.to_owned(),
-            call,
-            what: shortened(what),
-            outcome: outcome.to_owned(),
-        };
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.push_back(change);
-        if last.len() > limits::AUDIT_KEPT_MAX {
-            last.pop_front();
-        }
+        let change = told(engine, who, call, what, outcome);
+        keep(&self.changes, change, limits::AUDIT_KEPT_MAX);
     }
 
     /// Notes a call that its caller may not make.
     pub(super) fn refused(&self, engine: &Engine, method: &Method, path: &str) {
-        self.note(engine, "-", "refused", &format!("{method} {path}"), "refused");
+        let change = told(engine, "-", "refused", &format!("{method} {path}"), "refused");
+        keep(&self.refused, change, limits::AUDIT_REFUSED_MAX);
     }
 
-    /// The last changes, newest first.
-    pub(super) fn last(&self, most: usize) -> Vec<Change> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.iter().rev().take(most).cloned().collect()
+    /// The last changes and refusals, newest first.
+    pub(super) fn last(&self) -> Vec<Change> {
+        let mut all: Vec<Change> = locked(&self.changes).iter().cloned().collect();
+        all.extend(locked(&self.refused).iter().cloned());
+        // Those of one moment stay as they were.
+        all.sort_by_key(|change| change.at_ms);
+        all.reverse();
+        all
+    }
+}
+
+fn locked(kept: &Mutex<VecDeque<Change>>) -> MutexGuard<'_, VecDeque<Change>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep(kept: &Mutex<VecDeque<Change>>, change: Change, most: usize) {
+    let mut kept = locked(kept);
+    kept.push_back(change);
+    if kept.len() > most {
+        kept.pop_front();
+    }
+}
+
+/// Tells the event log, and gives what is kept.
+fn told(engine: &Engine, who: &str, call: &'static str, what: &str, outcome: &str) -> Change {
+    let now = engine.clock.now();
+    engine.telemetry.tell(now, &Event::Audit { who, call, what, outcome });
+    Change {
+        at_ms: now.as_millis(),
+        who: who.to_owned(),
+        call,
+        what: shortened(what),
+        outcome: outcome.to_owned(),
     }
 }
 
@@ -81,6 +101,26 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn change(at_ms: u64, call: &'static str) -> Change {
+        let text = String::new;
+        Change { at_ms, who: text(), call, what: text(), outcome: text() }
+    }
+
+    #[test]
+    fn refusals_push_no_change_out() {
+        let audit = Audit::default();
+        keep(&audit.changes, change(1, "purge"), limits::AUDIT_KEPT_MAX);
+        for at in 0..2_000 {
+            keep(&audit.refused, change(at, "refused"), limits::AUDIT_REFUSED_MAX);
+        }
+        keep(&audit.changes, change(1_900, "put"), limits::AUDIT_KEPT_MAX);
+        let all = audit.last();
+        assert_eq!(all.len(), 2 + limits::AUDIT_REFUSED_MAX);
+        assert_eq!(all.last().map(|change| change.call), Some("purge"));
+        assert!(all.is_sorted_by_key(|change| std::cmp::Reverse(change.at_ms)));
+        assert!(all[98..102].iter().any(|change| change.call == "put"), "in its place");
+    }
 
     #[test]
     fn long_texts_are_cut_between_characters() {

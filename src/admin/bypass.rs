@@ -4,23 +4,28 @@ use axum::Extension;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Json, State};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::Admin;
 use crate::admin::door::Caller;
 use crate::admin::entries::wrong;
+use crate::admin::openapi::{Told, count, flag, object, perhaps, read, text};
 use crate::base::limits;
 use crate::base::units::Span;
 use crate::engine::Engine;
 use crate::telemetry::event::Event;
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// On: every read goes to the origin, and nothing is stored.
     on: bool,
+    /// For how long, such as "10m"; it ends by itself.
     #[serde(default, rename = "for")]
+    #[schemars(example = &"10m")]
     span: Option<String>,
 }
 
@@ -80,4 +85,25 @@ pub(super) async fn turn(
     engine.telemetry.tell(now, &Event::Bypass { what, detail: &detail });
     admin.audit.note(engine, caller.name(), "bypass", what, &detail);
     Json(told(engine)).into_response()
+}
+
+/// What `GET bypass` tells of itself.
+pub(super) fn told_show() -> Told {
+    Told::of("How the emergency switch of this node stands.").answers("how it stands", shape())
+}
+
+/// What `POST bypass` tells of itself.
+pub(super) fn told_turn() -> Told {
+    Told::of("Turns the emergency switch of this node.")
+        .takes(read::<Asked>())
+        .judges()
+        .answers("how it stands now", shape())
+}
+
+/// The shape of [`told`].
+pub(super) fn shape() -> serde_json::Value {
+    let shape = object("The emergency switch.", [("on", flag("Whether it is on."))]);
+    let left = count("Seconds until it ends.");
+    let until = count("When it ends, in milliseconds since 1970.");
+    perhaps(shape, [("left", left), ("until_ms", until), ("by", text("Who turned it on."))])
 }

@@ -41,15 +41,17 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 25] = [
+pub const CALLS: [Call; 27] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
     open("health"),
+    open("openapi.json"),
     call("GET", "stats", Role::Read),
     call("GET", names::METRICS, Role::Read),
     call("GET", "alerts", Role::Read),
     call("GET", "top", Role::Read),
+    call("GET", "events", Role::Read),
     call("GET", "keys", Role::Read),
     call("GET", "entry", Role::Read),
     call("DELETE", "entry", Role::Purge),

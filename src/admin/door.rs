@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -70,8 +71,12 @@ impl Named {
     }
 }
 
+/// The code of a problem, beside an answer that is one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Code(pub(super) &'static str);
+
 /// A problem document (RFC 9457).
-pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, code: &'static str, detail: &str) -> Response {
     let body = json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("error"),
@@ -80,7 +85,8 @@ pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response 
         "code": code,
     });
     let kind = HeaderValue::from_static(names::PROBLEM_JSON);
-    (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+    let head = [(header::CONTENT_TYPE, kind)];
+    (status, head, Extension(Code(code)), body.to_string()).into_response()
 }
 
 /// Only names that mean this listener: a page that a browser shows under another name must not get

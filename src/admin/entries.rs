@@ -1,6 +1,8 @@
 //! The calls about single entries: a page of them, one with all there is to know of it, one put
 //! there, one taken out.
 
+mod told;
+
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Json, Query, State};
@@ -20,6 +22,8 @@ use crate::engine::ordering::Patience;
 use crate::entry::order::{Order, Selector};
 use crate::store::redis::fleet::ListFault;
 
+pub(super) use told::{told_drop, told_entry, told_keys, told_put};
+
 /// Parameters of a call, as they were sent.
 pub(super) type Pairs = Query<Vec<(String, String)>>;
 
@@ -30,10 +34,15 @@ impl Parameters {
     /// Reads them; one that the call does not know is refused, for it would do nothing.
     pub(super) fn read(pairs: Pairs, known: &[&str], many: &[&str]) -> Result<Self, Refused> {
         let Query(pairs) = pairs;
-        for (at, (name, _)) in pairs.iter().enumerate() {
+        for (at, (name, value)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) && !many.contains(&name.as_str()) {
                 let all = [known, many].concat().join("`, `");
                 return Err(wrong(&format!("`{name}` is none of `{all}`")));
+            }
+            if value.is_empty() {
+                return Err(wrong(&format!(
+                    "`{name}` says nothing; give it a value, or leave it out"
+                )));
             }
             let before = pairs.get(..at).unwrap_or_default();
             if known.contains(&name.as_str()) && before.iter().any(|(other, _)| other == name) {
@@ -43,13 +52,9 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// What one says, if it is there and not empty.
+    /// What one says, if it is there.
     pub(super) fn one(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     fn many(&self, name: &str) -> Vec<String> {

@@ -9,9 +9,12 @@ mod bypass;
 pub mod calls;
 mod door;
 mod entries;
+mod events;
 mod metrics;
+mod openapi;
 mod purge;
 mod rules;
+mod service;
 mod stats;
 pub mod tokens;
 mod top;
@@ -20,13 +23,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::base::limits;
+use crate::edge::{self, Edge, Listener, Watch};
 use crate::engine::Engine;
 use crate::jobs::watch::Watchman;
 
 pub use aliases::Aliases;
 pub use audit::{Audit, Change};
+pub use openapi::Document;
 pub use purge::Remembered;
 pub use rules::{Rules, RulesDiff, RulesStatus, RulesText, RulesVersion};
+pub use service::{Answered, Calls, OnProxy};
 use tokens::Tokens;
 
 /// Whether the node serves.
@@ -57,6 +64,8 @@ pub struct Admin {
     pub audit: Arc<Audit>,
     /// Whether the replaced systems' calls are answered.
     pub aliases: Option<Arc<Aliases>>,
+    /// What it says of itself.
+    pub document: Document,
     /// Calls that may come again.
     pub remembered: Arc<Remembered>,
 }
@@ -68,15 +77,24 @@ impl std::fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Listens and serves in the background; gives back the address taken.
-    pub async fn start(self, address: SocketAddr) -> std::io::Result<SocketAddr> {
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        let taken = listener.local_addr()?;
-        let router = api::router(self, taken);
-        crate::base::tasks::tend(async move {
-            // The listener fails only with the process.
-            drop(axum::serve(listener, router).await);
-        });
-        Ok(taken)
+    /// Listens and serves in the background until what comes back is dropped.
+    ///
+    /// # Errors
+    /// Where the address cannot be bound.
+    pub fn start(self, address: SocketAddr, watch: Arc<dyn Watch>) -> std::io::Result<Edge> {
+        let listeners = Listener::bind(&[address])?;
+        let own = listeners.first().map_or(address, Listener::address);
+        let calls = Calls::new(api::router(self, own));
+        let settings = edge::Settings {
+            connections_max: limits::ADMIN_CONNECTIONS_MAX,
+            ..edge::Settings::new(watch)
+        };
+        Ok(Edge::here(listeners, settings, calls))
+    }
+
+    /// The replaced systems' calls for the proxy's port, where they are wanted there.
+    pub fn on_proxy(&self) -> Option<OnProxy> {
+        let aliases = self.aliases.as_ref().filter(|aliases| aliases.on_proxy);
+        aliases.map(|_| OnProxy::new(Calls::new(api::aliases(self))))
     }
 }

@@ -1,6 +1,8 @@
 //! The purge call: several selectors at once, tried first where that is wished, answered again
 //! where a call is repeated under its `Idempotency-Key`.
 
+mod told;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Json, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -24,21 +27,29 @@ use crate::engine::purge;
 use crate::entry::order::{Order, Selector};
 use crate::store::redis::fleet::Level;
 
+pub(super) use told::{carried, done as done_shape, told};
+
 /// A purge, as it is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// What goes: `key:…`, `prefix:…`, `pattern:…`, `tag:…`, `type:…`, `rule:…`, `url:…`, `all`.
+    #[schemars(example = ["tag:docs", "key:doc:1"])]
     selectors: Vec<String>,
+    /// Count what would go, and change nothing.
     #[serde(default)]
     dry_run: bool,
+    /// What must have happened before the answer.
     #[serde(default)]
     confirm: Confirm,
+    /// How long to wait for other nodes, such as "200ms"; at most 30s.
     #[serde(default)]
+    #[schemars(example = &"200ms")]
     wait: Option<String>,
 }
 
 /// How far the order must have got before the answer leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Confirm {
     Local,

@@ -1,5 +1,7 @@
 //! The calls about rules: what is in force and what the files say, reading them, going back.
 
+mod told;
+
 use std::fmt;
 
 use axum::Extension;
@@ -7,6 +9,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,8 +17,12 @@ use crate::admin::Admin;
 use crate::admin::door::{Caller, problem};
 use crate::admin::entries::{Pairs, Parameters, wrong};
 
+pub(super) use told::{
+    told_diff, told_history, told_list, told_reload, told_rollback, told_status, told_text,
+};
+
 /// How the last reading of the rules went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct RulesStatus {
     /// Whether what was read last is in force.
     pub ok: bool,
@@ -41,7 +48,7 @@ pub struct RulesText {
 }
 
 /// One text of rules in the history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct RulesVersion {
     /// Its number: the generation that it began.
     pub version: u64,
@@ -58,7 +65,7 @@ pub struct RulesVersion {
 }
 
 /// What the files say beside what is in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct RulesDiff {
     /// Whether they say the same.
     pub same: bool,
@@ -158,9 +165,11 @@ pub(super) async fn reload(
 }
 
 /// What to go back to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Back {
+    /// A number that `rules/history` tells.
+    #[schemars(example = 1)]
     version: u64,
 }
 

@@ -1,5 +1,7 @@
 //! `GET stats`: the numbers of a node, for people and for the command line.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -12,6 +14,8 @@ use crate::engine::Engine;
 use crate::store::l1::KindStats;
 use crate::telemetry::ledger::{Ledger, STATUS_CLASSES};
 use crate::telemetry::meter::Served;
+
+pub(super) use told::told;
 
 /// `GET stats`.
 pub(super) async fn stats(State(admin): State<Admin>) -> Json<Value> {

@@ -178,8 +178,37 @@ pub const CASCADE_DEPTH_MAX: usize = 8;
 /// Selectors that may follow from one order; more become one order on everything.
 pub const CASCADE_SELECTORS_MAX: usize = 1_000;
 
+/// Connections at once to the admin listener: dashboards, scrapers and scripts of a large team.
+pub const ADMIN_CONNECTIONS_MAX: usize = 256;
+
+/// The longest that a call of the admin API may take up to the head of its answer, its body
+/// included: twice the longest wait for other nodes.
+pub const CALL_WITHIN: Span = Span::from_secs(60);
+
+/// Happenings that are kept at hand for who asks what happened lately.
+pub const EVENTS_KEPT_MAX: usize = 1_000;
+
+/// Bytes of all of them.
+pub const EVENTS_KEPT_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Characters of one text in them.
+pub const EVENT_CHARS_MAX: usize = 1_000;
+
+/// Who may follow happenings at the same moment; each costs something with every hit that it sees.
+pub const EVENT_FOLLOWERS_MAX: usize = 16;
+
+/// What may wait for one who follows; lines beyond it are lost to it.
+pub const EVENTS_WAITING_BYTES_MAX: usize = 256 * 1_024;
+
+/// How often something is sent to one who follows, be it nothing: ends that are gone are noticed.
+pub const EVENTS_PULSE: Span = Span::from_secs(10);
+
 /// Changes through the admin API that are kept at hand.
 pub const AUDIT_KEPT_MAX: usize = 1_000;
+
+/// Calls that were refused and are kept at hand, beside the changes: whoever has no token cannot
+/// push those out.
+pub const AUDIT_REFUSED_MAX: usize = 200;
 
 /// Characters kept there of what a call named.
 pub const AUDIT_CHARS_MAX: usize = 1_000;

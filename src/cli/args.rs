@@ -12,7 +12,7 @@ use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
-pub use operate::{Bypass, Completion, Man, RulesVerb, Top, TopBy, Turn};
+pub use operate::{Bypass, Completion, Log, Man, RulesVerb, Top, TopBy, Turn};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -56,6 +56,8 @@ pub enum Verb {
     Stats(Node),
     /// The keys that are asked for, missed or dearest most, shown anew each second.
     Top(Top),
+    /// What happened lately on a node, and with --follow what happens from then on.
+    Log(Log),
     /// What somebody should look at, with the likely cause and what to call next.
     Alerts(Node),
     /// Make, list and revoke tokens of the admin API.

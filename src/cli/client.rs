@@ -1,6 +1,6 @@
 //! Calls to a running node's admin API, over plain HTTP on loopback.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::cli::args::Node;
 use crate::node::secret_of;
 use crate::telemetry::time::write_rfc3339;
 
-/// How long a node may take to answer an operator.
+/// How long a node may take to answer an operator; whoever follows hears from it more often.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One call, as it is sent.
@@ -88,8 +88,75 @@ fn token(node: &Node) -> Result<Option<String>, Exit> {
     Ok(text)
 }
 
+/// Whether the next line is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    On,
+    Enough,
+}
+
+/// A GET whose answer is lines, each taken as it comes; empty ones only show that the node is
+/// there.
+pub(super) fn lines(node: &Node, path: &str, mut take: impl FnMut(&str) -> Flow) -> Exit {
+    let token = match token(node) {
+        Ok(token) => token,
+        Err(exit) => return exit,
+    };
+    let away = |cause: std::io::Error| {
+        eprintln!("error: {} does not answer any more: {cause}", node.admin);
+        Exit::Unreachable
+    };
+    // In HTTP/1.0 the answer is as it is, without chunks, and ends with its connection.
+    let sent = Sent { method: "GET", path, content_type: "", body: &[] };
+    let opened = open(&node.admin, &sent, token.as_deref(), "HTTP/1.0");
+    let mut reader = match opened {
+        Ok(stream) => BufReader::new(stream),
+        Err(cause) => return away(cause),
+    };
+    let (status, _) = match head(&mut reader) {
+        Ok(head) => head,
+        Err(cause) => return away(cause),
+    };
+    if status != 200 {
+        let mut problem = Vec::new();
+        // What has come of it is told.
+        drop(reader.read_to_end(&mut problem));
+        return refused(status, &serde_json::from_slice(&problem).unwrap_or_default());
+    }
+    for line in reader.lines() {
+        match line {
+            Ok(line) if line.is_empty() => {}
+            Ok(line) if take(&line) == Flow::On => {}
+            Ok(_) => return Exit::Done,
+            Err(cause) => return away(cause),
+        }
+    }
+    Exit::Done
+}
+
 fn request(url: &str, sent: &Sent<'_>, token: Option<&str>) -> std::io::Result<(u16, Vec<u8>)> {
-    let wrong = |text: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, text.to_owned());
+    let mut stream = BufReader::new(open(url, sent, token, "HTTP/1.1")?);
+    let (status, told) = head(&mut stream)?;
+    let mut body = Vec::new();
+    stream.read_to_end(&mut body)?;
+    if told.is_some_and(|told| told != body.len()) {
+        return Err(wrong("the answer breaks off"));
+    }
+    Ok((status, body))
+}
+
+fn wrong(text: &str) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, text.to_owned())
+}
+
+/// Connects and sends a call. A node that has seen enough answers and closes before it is sent, and
+/// what it says counts.
+fn open(
+    url: &str,
+    sent: &Sent<'_>,
+    token: Option<&str>,
+    version: &str,
+) -> std::io::Result<TcpStream> {
     let authority = url.strip_prefix("http://").ok_or_else(|| wrong("write http://HOST:PORT"))?;
     let authority = authority.trim_end_matches('/');
     let address = authority.to_socket_addrs()?.next().ok_or_else(|| wrong("no address"))?;
@@ -105,32 +172,35 @@ fn request(url: &str, sent: &Sent<'_>, token: Option<&str>) -> std::io::Result<(
     };
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{shown}{kind}\
+        "{method} {path} {version}\r\nHost: {authority}\r\nConnection: close\r\n{shown}{kind}\
          Content-Length: {}\r\n\r\n",
         body.len()
     )?;
-    // A node that has seen enough answers and closes; what it says counts.
-    let written = stream.write_all(body);
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    let at = memchr::memmem::find(&answer, b"\r\n\r\n");
-    let Some(at) = at else {
-        written?;
-        read?;
-        return Err(wrong("no HTTP answer"));
-    };
-    let body = answer.split_off(at + 4);
-    let head = String::from_utf8_lossy(&answer);
+    // Where it was not taken there may be an answer all the same; where there is none, reading says
+    // so.
+    drop(stream.write_all(body));
+    Ok(stream)
+}
+
+/// The head of an answer: its status, and its length if that is told.
+fn head(stream: &mut impl BufRead) -> std::io::Result<(u16, Option<usize>)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_until(b'\n', &mut head)? == 0 {
+            return Err(wrong("no HTTP answer"));
+        }
+        if head.len() > limits::ORIGIN_HEAD_BYTES_MAX {
+            return Err(wrong("the head of the answer has no end"));
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| wrong("no HTTP status"))?;
     let told = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
-    if told.is_some_and(|told| told != body.len()) {
-        return Err(wrong("the answer breaks off"));
-    }
-    Ok((status, body))
+    Ok((status, told))
 }
 
 /// `cistern health`.

@@ -11,6 +11,7 @@ mod config;
 mod doctor;
 mod entries;
 mod explain;
+mod log;
 mod pages;
 mod purge;
 mod rules;
@@ -86,6 +87,7 @@ pub fn main() -> ExitCode {
         Verb::Bypass(asked) => bypass::bypass(&asked),
         Verb::Stats(node) => stats::stats(&node),
         Verb::Alerts(node) => alerts::alerts(&node),
+        Verb::Log(asked) => log::log(&asked),
         Verb::Audit(node) => client::audit(&node),
         Verb::Tokens(verb) => tokens::tokens(&verb),
         Verb::Schema => {

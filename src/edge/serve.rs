@@ -18,8 +18,8 @@ use super::accept::{self, Acceptor, Listener};
 use super::head_guard::Outgoing;
 use super::refusal::Refusal;
 use super::workers::{self, Desk, House, Stage};
-use crate::base::limits;
 use crate::base::units::Span;
+use crate::base::{limits, tasks};
 
 /// Any error that can be sent to another thread.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -165,6 +165,25 @@ impl Edge {
         };
         edge.threads.push(start_accepting(acceptor)?);
         Ok(edge)
+    }
+
+    /// Begins to accept and to serve in the caller's runtime, without threads of its own: for a
+    /// listener with little traffic.
+    pub fn here<S: Serve>(listeners: Vec<Listener>, settings: Settings, service: S) -> Self {
+        let addresses = listeners.iter().map(Listener::address).collect();
+        let house = Arc::new(House::default());
+        let desks = vec![workers::here(Arc::clone(&house), settings.watch, service)];
+        let acceptor = Acceptor {
+            listeners,
+            desks: desks.clone(),
+            house: Arc::clone(&house),
+            connections_max: settings.connections_max,
+        };
+        tasks::tend(async move {
+            // It fails only where the runtime cannot watch sockets, which the caller's can.
+            drop(accept::run(acceptor).await);
+        });
+        Self { addresses, house, desks, threads: Vec::new() }
     }
 
     /// Where it listens, in the order of the listeners.

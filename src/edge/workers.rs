@@ -174,6 +174,14 @@ where
     Ok((Desk { load, inbox }, thread))
 }
 
+/// A worker in the caller's runtime.
+pub(super) fn here<S: Serve>(house: Arc<House>, watch: Arc<dyn Watch>, service: S) -> Desk {
+    let (inbox, arrivals) = unbounded_channel();
+    let line = Line::new(service, Arc::clone(&house), watch);
+    tasks::tend(async move { receive(arrivals, line, &house).await });
+    Desk { load: Arc::default(), inbox }
+}
+
 async fn receive<S: Serve>(mut arrivals: UnboundedReceiver<Arrival>, line: Line<S>, house: &House) {
     loop {
         tokio::select! {

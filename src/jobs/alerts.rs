@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::measure::{Measure, Reading};
@@ -12,7 +13,7 @@ use crate::base::limits::{ALERT_READ_EVERY, ALERT_READINGS_MAX};
 use crate::base::units::Span;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Somebody should look today.
@@ -175,7 +176,7 @@ struct Standing {
 }
 
 /// One alert, as operators are told.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Alert {
     /// What it is about.
     pub alert: &'static str,

@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::tokens::Tokens;
-use crate::admin::{Admin, Health, Rules as _};
+use crate::admin::{Admin, Health, OnProxy, Rules as _};
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::edge::{self, Edge, Listener, Peer};
@@ -107,18 +107,23 @@ async fn live(
     sources: Vec<Source>,
 ) -> Result<(), StartError> {
     let mut signals = Signals::new().map_err(system("signal handlers"))?;
-    let edge = start_edge(&settings, &engine)?;
+    let wanted = settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let listeners =
+        Listener::bind(&settings.listen).map_err(system(format!("listening on {wanted}")))?;
     let watch = Watch::new(settings.rules.as_deref());
     let nudge = watch.handle();
     let first = Read { path: settings.rules.clone(), context: settings.context(), sources };
     let reloader = Reloader::new(Arc::clone(&engine), first);
     let reloader = Arc::new(reloader);
     let health = Arc::new(Health::default());
-    let proxy = edge.addresses().first().copied();
+    let proxy = listeners.first().map(Listener::address);
     let watchman = Arc::new(Watchman::new(settings.memory));
     let doors = Doors { health: &health, watchman: &watchman, reloader: &reloader };
-    let admin = start_admin(&settings, proxy, &engine, &doors).await?;
-    let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), admin);
+    let admin = make_admin(&settings, proxy, &engine, &doors)?;
+    let edge = start_edge(&settings, listeners, &engine, admin.on_proxy())?;
+    let admin = start_admin(&settings, &engine, admin)?;
+    let own = admin.as_ref().and_then(|admin| admin.addresses().first().copied());
+    let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), own);
     let mut stdout = std::io::stdout();
     // A closed standard output is no reason not to serve.
     drop(writeln!(stdout, "{banner}").and_then(|()| stdout.flush()));
@@ -145,15 +150,18 @@ async fn live(
         fleet.end();
     }
     edge.close();
+    drop(admin);
     engine.telemetry.tell(engine.clock.now(), &Event::Stop { detail: "drained" });
     engine.telemetry.flush();
     Ok(())
 }
 
-fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartError> {
-    let wanted = settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let listeners =
-        Listener::bind(&settings.listen).map_err(system(format!("listening on {wanted}")))?;
+fn start_edge(
+    settings: &Settings,
+    listeners: Vec<Listener>,
+    engine: &Arc<Engine>,
+    calls: Option<OnProxy>,
+) -> Result<Edge, StartError> {
     let watch = Arc::new(Told(Arc::clone(engine)));
     let options = edge::Settings {
         workers: NonZeroUsize::new(settings.workers),
@@ -162,6 +170,7 @@ fn start_edge(settings: &Settings, engine: &Arc<Engine>) -> Result<Edge, StartEr
     let engine = Arc::clone(engine);
     let make = move |_| Front {
         worker: Worker { engine: Arc::clone(&engine), upstreams: Arc::new(Upstreams::new()) },
+        calls: calls.clone(),
     };
     Edge::start(listeners, options, make).map_err(system("the workers"))
 }
@@ -173,17 +182,18 @@ struct Doors<'a> {
     reloader: &'a Arc<Reloader>,
 }
 
-async fn start_admin(
+fn make_admin(
     settings: &Settings,
     proxy: Option<SocketAddr>,
     engine: &Arc<Engine>,
     doors: &Doors<'_>,
-) -> Result<Option<SocketAddr>, StartError> {
-    let Some(address) = settings.admin else { return Ok(None) };
-    let tokens = Tokens::new(settings.tokens_file.clone(), tokens::read)
+) -> Result<Admin, StartError> {
+    let asks = settings.admin.is_some() || settings.aliases.as_ref().is_some_and(|a| a.on_proxy);
+    let file = settings.tokens_file.clone().filter(|_| asks);
+    let tokens = Tokens::new(file, tokens::read)
         .map_err(std::io::Error::other)
         .map_err(system("the tokens of the admin API (admin.tokens_file)"))?;
-    let admin = Admin {
+    Ok(Admin {
         engine: Arc::clone(engine),
         health: Arc::clone(doors.health),
         watchman: Arc::clone(doors.watchman),
@@ -193,10 +203,20 @@ async fn start_admin(
         hosts: settings.admin_hosts.clone().into(),
         aliases: settings.aliases.clone().map(Arc::new),
         audit: Arc::default(),
+        document: Arc::default(),
         remembered: Arc::default(),
-    };
-    let taken = admin.start(address).await;
-    taken.map(Some).map_err(system(format!("the admin API on {address}")))
+    })
+}
+
+fn start_admin(
+    settings: &Settings,
+    engine: &Arc<Engine>,
+    admin: Admin,
+) -> Result<Option<Edge>, StartError> {
+    let Some(address) = settings.admin else { return Ok(None) };
+    let watch = Arc::new(Told(Arc::clone(engine)));
+    let started = admin.start(address, watch);
+    started.map(Some).map_err(system(format!("the admin API on {address}")))
 }
 
 /// Reads rules when something suggests that they have changed.

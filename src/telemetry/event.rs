@@ -1,6 +1,8 @@
 //! One value per happening, in the words operators of hand-written caches know: HIT, MISS, STORE,
 //! PURGE, EVICT, RELOAD. A line is `time WORD name=value …`; values with spaces are quoted.
 
+mod json;
+
 use std::io::Write;
 
 use crate::base::clock::Timestamp;

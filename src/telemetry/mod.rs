@@ -10,6 +10,7 @@ pub mod histogram;
 pub mod ledger;
 pub mod meter;
 pub mod process;
+pub mod recent;
 pub mod sink;
 pub mod time;
 
@@ -20,6 +21,7 @@ use crate::base::clock::Timestamp;
 use access::Access;
 use event::Event;
 use ledger::Ledger;
+use recent::Recent;
 use sink::Sink;
 
 /// Where happenings go: two sinks and the counters.
@@ -31,6 +33,8 @@ pub struct Telemetry {
     pub events: Sink,
     /// What requests, origins and orders came to.
     pub ledger: Arc<Ledger>,
+    /// The last happenings, and who follows them.
+    pub recent: Arc<Recent>,
     counters: Arc<Counters>,
 }
 
@@ -44,7 +48,7 @@ struct Counters {
 impl Telemetry {
     /// Writes to these sinks.
     pub fn new(access: Sink, events: Sink) -> Self {
-        Self { access, events, ledger: Arc::default(), counters: Arc::default() }
+        Self { access, events, ..Self::default() }
     }
 
     /// Counts a happening and writes its line.
@@ -55,6 +59,7 @@ impl Telemetry {
         if let Event::Purge { count, .. } = event {
             self.counters.purged.fetch_add(*count, Ordering::Relaxed);
         }
+        self.recent.note(now, event);
         self.events.line(|out| event.write(now, out));
     }
 

@@ -62,7 +62,7 @@ const CRATES: [(&str, &[&str]); 21] = [
     ("zeroize", &["entry/seal"]),
     ("zstd", &["entry/pack", "engine/json"]),
     ("annotate_snippets", &["rules", "cli"]),
-    ("schemars", &["rules", "cli"]),
+    ("schemars", &["rules", "cli", "store/redis/fleet", "engine", "jobs", "admin"]),
 ];
 
 fn floor_of(module: &str) -> Option<usize> {

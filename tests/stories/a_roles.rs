@@ -9,15 +9,17 @@ use crate::support::stage::{Stage, message};
 
 /// The calls and the least role of each, as they are meant to be. A call of the router that is not
 /// here fails the story, and so does one that is here alone.
-const MEANT: [(&str, &str, &str); 25] = [
+const MEANT: [(&str, &str, &str); 27] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/startupz", ""),
     ("GET", "health", ""),
+    ("GET", "openapi.json", ""),
     ("GET", "stats", "read"),
     ("GET", "/metrics", "read"),
     ("GET", "alerts", "read"),
     ("GET", "top", "read"),
+    ("GET", "events", "read"),
     ("GET", "keys", "read"),
     ("GET", "entry", "read"),
     ("DELETE", "entry", "purge"),

@@ -164,6 +164,11 @@ impl Answer {
         raw.to_vec()
     }
 
+    /// The method of what was asked.
+    pub(crate) fn method(&self) -> &str {
+        self.what.split(' ').next().unwrap_or_default()
+    }
+
     /// All values of a field as one.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let values: Vec<_> =

@@ -17,6 +17,7 @@ pub(crate) mod program;
 pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod resident;
+pub(crate) mod schema;
 pub(crate) mod stage;
 pub(crate) mod system;
 pub(crate) mod traffic;

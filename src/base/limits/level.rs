@@ -209,6 +209,10 @@ pub const CHANNEL_BYTES_MAX: usize = 256;
 /// How often a heartbeat is looked for in place of a confirmation that does not come.
 pub const CONFIRM_LOOK_EVERY: Span = Span::from_millis(250);
 
+/// Confirmations that came before anybody waited for them, which is a matter of moments; those of
+/// orders that nobody waits for are pushed out by later ones.
+pub const EARLY_CONFIRMATIONS_MAX: usize = 1_024;
+
 /// How long a write or a purge waits for the confirmations of other nodes.
 pub const CONFIRM_WAIT: Span = Span::from_millis(50);
 

@@ -86,6 +86,26 @@ pub struct Top {
     pub node: Node,
 }
 
+/// `cistern log`.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// Go on with what happens, until Ctrl-C.
+    #[arg(long)]
+    pub follow: bool,
+    /// Only these events, such as HIT,PURGE.
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// Only what is about keys that fit; `*` is any run of characters.
+    #[arg(long, value_name = "GLOB")]
+    pub key: Option<String>,
+    /// The most lines of what happened before.
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+    /// The running node.
+    #[command(flatten)]
+    pub node: Node,
+}
+
 /// `cistern completion`.
 #[derive(Debug, Args)]
 pub struct Completion {

@@ -1,6 +1,7 @@
 //! Entries as operators are told of them. A row is an identity at a glance; a variant is all there
 //! is to know of one answer but its body.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
@@ -10,7 +11,7 @@ use crate::store::redis::fleet::Kept;
 use crate::telemetry::access::redacted;
 
 /// One identity of L1, or one frame of the shared level.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Row {
     /// The key, without the values of parameters that usually hold secrets.
     pub key: String,
@@ -37,7 +38,7 @@ pub struct Row {
 }
 
 /// One stored answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Variant {
     /// `l1` or `l2`.
     pub level: &'static str,

@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The whole decision.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Told {
     /// The request, as understood.
     pub request: String,
@@ -40,7 +41,7 @@ pub struct Told {
 }
 
 /// A read and the shared level.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Level {
     /// Whether it is asked before the origin, and gets what is stored.
     pub used: bool,
@@ -63,7 +64,7 @@ pub struct Level {
 }
 
 /// One part of a key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub struct Part {
     /// As the template writes it.
     pub text: String,
@@ -74,7 +75,7 @@ pub struct Part {
 }
 
 /// What stands under the key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 pub struct Stored {
     /// The verdict on it.
     pub verdict: String,

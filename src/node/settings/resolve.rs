@@ -25,7 +25,9 @@ const TOLD: [(&str, Told); 3] =
 const KEYS: [(&str, KeyShown); 3] =
     [("plain", KeyShown::Plain), ("hash", KeyShown::Hash), ("off", KeyShown::Off)];
 const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
-const ALIASES: [(&str, bool); 2] = [("admin", true), ("off", false)];
+/// Whether the proxy's port answers them too.
+const ALIASES: [(&str, Option<bool>); 3] =
+    [("admin", Some(false)), ("proxy", Some(true)), ("off", None)];
 const TAGS: [(&str, bool); 2] = [("strip", true), ("pass", false)];
 const FORWARDING: [(&str, Forwarding); 4] = [
     ("x-forwarded", Forwarding { x_forwarded: true, forwarded: false }),
@@ -178,25 +180,25 @@ fn admin(read: &Read) -> Result<Option<SocketAddr>, SettingsError> {
 /// Where the calls of the replaced systems are answered.
 fn aliases(read: &Read) -> Result<Option<Aliases>, SettingsError> {
     let (place, compat) = (read.places.name("compat.aliases"), &read.file.compat);
-    if compat.aliases == "proxy" {
-        let problem = "these calls on the proxy's port are not built yet; \"admin\" answers them \
-                       on the admin listener";
-        return Err(SettingsError::new(place, problem));
-    }
-    if !word(&compat.aliases, &place, &ALIASES)? {
+    let Some(on_proxy) = word(&compat.aliases, &place, &ALIASES)? else {
         if compat.gad.is_none() {
             return Ok(None);
         }
         let place = read.places.name("compat.gad.type");
         let problem = "says nothing without `compat.aliases = \"admin\"`; add that, or take it out";
         return Err(SettingsError::new(place, problem));
+    };
+    if on_proxy && read.file.admin.tokens_file.is_none() {
+        let problem = "on the proxy's port these calls are for who shows a token; name a file of \
+                       tokens in `admin.tokens_file` (`cistern tokens create` makes one)";
+        return Err(SettingsError::new(place, problem));
     }
-    if read.file.admin.listen == "off" {
+    if !on_proxy && read.file.admin.listen == "off" {
         let problem = "these calls are answered on the admin listener, which is off; write \
                        \"off\", or an address in `admin.listen`";
         return Err(SettingsError::new(place, problem));
     }
-    Ok(Some(Aliases { gad_type: compat.gad.as_ref().map(|gad| gad.kind.clone()) }))
+    Ok(Some(Aliases { gad_type: compat.gad.as_ref().map(|gad| gad.kind.clone()), on_proxy }))
 }
 
 fn cores() -> usize {

@@ -1,7 +1,7 @@
 //! What an order is acknowledged with: who has confirmed it, what it promises now, and what it
 //! took.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,10 +67,38 @@ struct Confirmed {
     l2: Option<Gone>,
 }
 
+/// Something that is said of an own order.
+#[derive(Clone, Debug)]
+enum Said {
+    /// A member has applied it, and this went there.
+    Confirmed(u64, Option<Gone>),
+    /// Its keys are erased, and this went.
+    Erased(Gone),
+}
+
+impl Confirmed {
+    fn hear(&mut self, said: Said) {
+        match said {
+            // A heartbeat tells less than a message that has come.
+            Said::Confirmed(life, None) => drop(self.lives.entry(life).or_default()),
+            Said::Confirmed(life, gone) => drop(self.lives.insert(life, gone)),
+            Said::Erased(gone) => self.l2 = Some(gone),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    orders: HashMap<u64, Confirmed>,
+    /// What was said of orders that nobody waits for yet: between giving one and waiting for it a
+    /// node drops what it names, and others may be faster.
+    early: VecDeque<(u64, Said)>,
+}
+
 /// Which members have confirmed which own orders.
 #[derive(Debug, Default)]
 pub(super) struct Confirmations {
-    open: Mutex<HashMap<u64, Confirmed>>,
+    open: Mutex<Open>,
     /// Members that did not confirm in time; they are not waited for until they say something.
     silent: Mutex<HashSet<u64>>,
     news: Notify,
@@ -84,19 +112,27 @@ pub(super) struct Confirming<'a> {
 
 impl Drop for Confirming<'_> {
     fn drop(&mut self) {
-        self.all.all().remove(&self.count);
+        self.all.open().orders.remove(&self.count);
     }
 }
 
 impl Confirming<'_> {
     fn told(&self) -> Confirmed {
-        self.all.all().get(&self.count).cloned().unwrap_or_default()
+        self.all.open().orders.get(&self.count).cloned().unwrap_or_default()
     }
 }
 
 impl Confirmations {
     pub(super) fn begin(&self, count: u64) -> Confirming<'_> {
-        self.all().insert(count, Confirmed::default());
+        let mut open = self.open();
+        let (own, others): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut open.early).into_iter().partition(|(of, _)| *of == count);
+        open.early = others;
+        let mut confirmed = Confirmed::default();
+        for (_, said) in own {
+            confirmed.hear(said);
+        }
+        open.orders.insert(count, confirmed);
         Confirming { all: self, count }
     }
 
@@ -107,25 +143,34 @@ impl Confirmations {
     /// A member has applied an order of this node.
     pub(super) fn confirm(&self, count: u64, life: u64, gone: Option<Gone>) {
         self.silent().remove(&life);
-        if let Some(confirmed) = self.all().get_mut(&count) {
-            confirmed.lives.insert(life, gone);
-            self.news.notify_waiters();
-        }
+        self.hear(count, Said::Confirmed(life, gone));
+        self.news.notify_waiters();
     }
 
     /// The keys of an order are erased.
     pub(super) fn erased(&self, count: u64, gone: Gone) {
-        if let Some(confirmed) = self.all().get_mut(&count) {
-            confirmed.l2 = Some(gone);
+        self.hear(count, Said::Erased(gone));
+    }
+
+    fn hear(&self, count: u64, said: Said) {
+        let mut open = self.open();
+        if let Some(confirmed) = open.orders.get_mut(&count) {
+            return confirmed.hear(said);
+        }
+        open.early.push_back((count, said));
+        if open.early.len() > limits::EARLY_CONFIRMATIONS_MAX {
+            open.early.pop_front();
         }
     }
 
     fn has(&self, count: u64, lives: &[u64]) -> bool {
-        let all = self.all();
-        all.get(&count).is_some_and(|said| lives.iter().all(|life| said.lives.contains_key(life)))
+        let open = self.open();
+        open.orders
+            .get(&count)
+            .is_some_and(|said| lives.iter().all(|life| said.lives.contains_key(life)))
     }
 
-    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Confirmed>> {
+    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -225,5 +270,36 @@ impl Fleet {
             from_hex(&life).filter(|_| its && applied >= number)
         };
         fields(&said).into_iter().filter_map(reached).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_before_anybody_waits_counts() {
+        let all = Confirmations::default();
+        all.confirm(1, 7, Some(Gone::default()));
+        all.confirm(2, 7, None);
+        all.erased(1, Gone::default());
+        let one = all.begin(1);
+        all.confirm(1, 8, None);
+        assert!(all.has(1, &[7, 8]) && !all.has(1, &[7, 9]));
+        assert!(one.told().l2.is_some());
+        drop(one);
+        assert!(!all.has(1, &[7]), "what has been told is forgotten");
+        let _two = all.begin(2);
+        assert!(all.has(2, &[7]));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_bounded() {
+        let all = Confirmations::default();
+        let most = limits::EARLY_CONFIRMATIONS_MAX as u64;
+        (0..=most).for_each(|count| all.confirm(count, 7, None));
+        let _first = all.begin(0);
+        let _last = all.begin(most);
+        assert!(!all.has(0, &[7]) && all.has(most, &[7]));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Fleet;
@@ -13,7 +14,7 @@ use crate::store::redis::server::Server;
 use crate::store::redis::slot::Slot;
 
 /// The shared level as this node sees it. Counts begin with the process.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Snapshot {
     /// The servers that are used.
     pub servers: Vec<ServerSeen>,
@@ -35,7 +36,7 @@ pub struct Snapshot {
 }
 
 /// One server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ServerSeen {
     /// Where it is.
     pub address: String,
