@@ -150,7 +150,7 @@ fn calls(told: &Described) {
     post("cache/invalidate", &json!({ "tipo": "doc", "patron": "doc:3" }), 200);
     post("cache/invalidate", &json!({ "tipo": "none" }), 400);
     let entry = format!("{root}/entry");
-    let put = ask("PUT", &format!("{entry}?key=doc:7&type=doc")).json(&json!({}));
+    let put = ask("PUT", &format!("{entry}?key=doc:7&type=doc&tag=t")).json(&json!({}));
     told.call(&entry, put).with_status(200);
     told.call(&entry, ask("DELETE", &format!("{entry}?key=doc:7"))).with_status(200);
     for (path, target) in [

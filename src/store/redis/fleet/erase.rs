@@ -69,8 +69,8 @@ impl Fleet {
         gone
     }
 
-    /// Runs erasures on one server, all in a round trip, and again for those with more to take, for as
-    /// long as `deadline`: what is left then is taken later, since its order stays open.
+    /// Runs erasures on one server, all in a round trip, and again for those with more to take, for
+    /// as long as `deadline`: what is left then is taken later, since its order stays open.
     async fn erase_on(
         &self,
         server: &Server,
