@@ -313,7 +313,7 @@ fn not_put(why: &NotPut) -> Refused {
 }
 
 fn told_of(admin: &Admin, placed: &Placed) -> Value {
-    let mut told = crate::engine::purge::told(&admin.engine, &placed.carried, 0);
+    let mut told = crate::engine::purge::told(&admin.engine, &Order::default(), &placed.carried, 0);
     if let Some(told) = told.as_object_mut() {
         told.remove("ms");
     }

@@ -15,6 +15,7 @@ mod rules;
 mod stats;
 pub mod tokens;
 mod top;
+mod undo;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

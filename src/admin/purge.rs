@@ -19,9 +19,9 @@ use crate::admin::door::{Caller, problem};
 use crate::base::limits;
 use crate::base::names;
 use crate::base::units::Span;
-use crate::engine::ordering::Patience;
-use crate::engine::purge;
-use crate::entry::order::{Order, Selector};
+use crate::engine::ordering::{Carried, Patience};
+use crate::engine::{purge, soft};
+use crate::entry::order::{Mode, Order, Selector};
 use crate::store::redis::fleet::Level;
 
 /// A purge, as it is asked for.
@@ -32,6 +32,8 @@ pub(super) struct Asked {
     #[serde(default)]
     dry_run: bool,
     #[serde(default)]
+    soft: bool,
+    #[serde(default)]
     confirm: Confirm,
     #[serde(default)]
     wait: Option<String>,
@@ -40,7 +42,7 @@ pub(super) struct Asked {
 /// How far the order must have got before the answer leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Confirm {
+pub(super) enum Confirm {
     Local,
     Shared,
     #[default]
@@ -105,7 +107,7 @@ impl Remembered {
     }
 }
 
-fn wrong(detail: &str) -> Response {
+pub(super) fn wrong(detail: &str) -> Response {
     problem(StatusCode::BAD_REQUEST, "bad-request", detail)
 }
 
@@ -151,7 +153,8 @@ pub(super) async fn purge(
     let (status, answer) = if asked.dry_run {
         (StatusCode::OK, tried(&admin, &order))
     } else {
-        done(&admin, &caller, &order, patience).await
+        let mode = if asked.soft { soft::mode(&admin.engine) } else { Mode::Delete };
+        done(&admin, &caller, &order.as_mode(mode), patience).await
     };
     if let Some(begun) = begun.as_ref().filter(|_| !asked.dry_run) {
         admin.remembered.keep(begun.name.clone(), digest, (status, answer.clone()));
@@ -185,19 +188,24 @@ fn read(asked: &Asked, caller: &Caller) -> Result<(Order, Patience), Box<Respons
         }
         selectors.push(selector);
     }
-    let wait = match &asked.wait {
+    let patience = patience(asked.confirm, asked.wait.as_deref()).map_err(refuse)?;
+    Ok((Order::of(selectors), patience))
+}
+
+/// For how much a call waits.
+pub(super) fn patience(confirm: Confirm, wait: Option<&str>) -> Result<Patience, &'static str> {
+    let wait = match wait {
         None => limits::CONFIRM_WAIT,
         Some(text) => Span::parse(text)
             .ok()
             .filter(|wait| *wait <= limits::CONFIRM_WAIT_MAX)
-            .ok_or_else(|| refuse("`wait` is a time of at most 30s, such as \"200ms\""))?,
+            .ok_or("`wait` is a time of at most 30s, such as \"200ms\"")?,
     };
-    let patience = match asked.confirm {
+    Ok(match confirm {
         Confirm::Local => Patience::None,
         Confirm::Shared => Patience::Shared,
         Confirm::Nodes => Patience::Nodes(wait.to_duration()),
-    };
-    Ok((Order::of(selectors), patience))
+    })
 }
 
 /// The name of a call that may be repeated: its key belongs to its caller.
@@ -235,13 +243,29 @@ pub(super) async fn done(
 ) -> (StatusCode, Value) {
     let began = Instant::now();
     let carried = purge::by_call(&admin.engine, order, patience).await;
+    answer(admin, caller, order, &carried, began)
+}
+
+/// The answer to what was carried out, which is noted.
+pub(super) fn answer(
+    admin: &Admin,
+    caller: &Caller,
+    order: &Order,
+    carried: &Carried,
+    began: Instant,
+) -> (StatusCode, Value) {
     let ms = Duration::as_millis(&began.elapsed()) as u64;
-    let mut answer = purge::told(&admin.engine, &carried, ms);
+    let mut answer = purge::told(&admin.engine, order, carried, ms);
     answer["selectors"] = named(order);
     let level = carried.receipt.level;
-    let outcome = format!("purged {} {}", carried.counts.entries, level.as_str());
+    let (call, did) = match order.mode {
+        Mode::Delete => ("purge", "purged"),
+        Mode::Soft(_) => ("purge", "made stale"),
+        Mode::Undo(_) => ("undo", "restored"),
+    };
+    let outcome = format!("{did} {} {}", carried.counts.entries, level.as_str());
     let what: Vec<String> = order.selectors.iter().map(ToString::to_string).collect();
-    admin.audit.note(&admin.engine, caller.name(), "purge", &what.join(" "), &outcome);
+    admin.audit.note(&admin.engine, caller.name(), call, &what.join(" "), &outcome);
     let waits = admin.engine.fleet.is_some() && level == Level::Local;
     (if waits { StatusCode::ACCEPTED } else { StatusCode::OK }, answer)
 }

@@ -160,6 +160,20 @@ pub const FATE_WAITERS_MAX: usize = 1_024;
 /// Selectors in one order. A write names a dozen; a PURGE by fields stays below its head's size.
 pub const SELECTORS_PER_ORDER_MAX: usize = 4_096;
 
+/// How long what a soft order names may be used as stale, and the order be undone; then it has
+/// gone. An operator sees within an hour that an order was a mistake.
+pub const SOFT_FOR: Span = Span::from_secs(3_600);
+
+/// Soft orders that can be undone at a time; the oldest beyond them counts as a purge.
+pub const SOFT_ORDERS_MAX: usize = 256;
+
+/// What those orders name, all together. Each is compared with each frame that is read from the
+/// shared level: about 100 microseconds.
+pub const SOFT_SELECTORS_MAX: usize = 4_096;
+
+/// Soft orders that one entry remembers; the next one takes it.
+pub const SOFT_MARKS_MAX: usize = 16;
+
 /// Cascades of all files of rules.
 pub const CASCADES_MAX: usize = 256;
 

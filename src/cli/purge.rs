@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::base::names;
 use crate::cli::Exit;
-use crate::cli::args::{Confirm, Flush, Purge, PurgeHow};
+use crate::cli::args::{Confirm, Flush, Node, Purge, PurgeHow, Undo};
 use crate::cli::client;
 use crate::entry::order::Selector;
 
@@ -69,19 +69,36 @@ fn agreed(what: &str, how: &PurgeHow) -> bool {
     agreed
 }
 
+/// `cistern undo`.
+pub(super) fn undo(asked: &Undo) -> Exit {
+    let body = json!({ "id": asked.id });
+    call("undo", body, (asked.confirm, asked.wait.as_deref()), &asked.node)
+}
+
 fn send(selectors: &[String], how: &PurgeHow) -> Exit {
-    let confirm = match how.confirm {
+    let body = json!({ "selectors": selectors, "dry_run": how.dry_run, "soft": how.soft });
+    call("purge", body, (how.confirm, how.wait.as_deref()), &how.node)
+}
+
+/// Makes a call that waits for other nodes, and prints what came of it.
+fn call(
+    name: &str,
+    mut body: Value,
+    (confirm, wait): (Confirm, Option<&str>),
+    node: &Node,
+) -> Exit {
+    body["confirm"] = match confirm {
         Confirm::Local => "local",
         Confirm::Shared => "shared",
         Confirm::Nodes => "nodes",
-    };
-    let mut body = json!({ "selectors": selectors, "dry_run": how.dry_run, "confirm": confirm });
-    if let Some(wait) = &how.wait {
-        body["wait"] = wait.as_str().into();
     }
-    let path = format!("{}/purge", names::ADMIN_ROOT);
-    match client::call(&how.node, "POST", &path, Some(&body)) {
-        Ok((200 | 202, told)) if how.node.json => {
+    .into();
+    if let Some(wait) = wait {
+        body["wait"] = wait.into();
+    }
+    let path = format!("{}/{name}", names::ADMIN_ROOT);
+    match client::call(node, "POST", &path, Some(&body)) {
+        Ok((200 | 202, told)) if node.json => {
             println!("{told}");
             Exit::Done
         }
@@ -106,15 +123,23 @@ fn print(told: &Value) {
         }
         return;
     }
-    let (entries, ms) = (number(&told["purged"]["entries"]), number(&told["ms"]));
+    let (did, counts) = match () {
+        () if told["restored"].is_object() => ("restored", &told["restored"]),
+        () if told["mode"] == "soft" => ("made stale", &told["purged"]),
+        () => ("purged", &told["purged"]),
+    };
+    let (entries, ms) = (number(&counts["entries"]), number(&told["ms"]));
     let level = told["level"].as_str().unwrap_or_default();
-    print!("purged {entries} entries{inexact}, level {level}");
+    print!("{did} {entries} entries{inexact}, level {level}");
     if told["nodes"].is_object() {
         let (confirmed, asked) =
             (number(&told["nodes"]["confirmed"]), number(&told["nodes"]["asked"]));
         print!(", {confirmed} of {asked} other nodes confirmed");
     }
     println!(", {ms} ms");
+    if let Some(id) = told["undo"].as_str() {
+        println!("within an hour it can be taken back: cistern undo {id}");
+    }
     if level == "local" && told["nodes"].is_object() {
         eprintln!("warning: the shared level was not reached; other nodes hear of it later");
     }

@@ -39,14 +39,15 @@ mod samples;
 pub mod senders;
 mod serve;
 pub mod settle;
+pub mod soft;
 pub mod stream;
 mod targets;
 mod tee;
 pub mod transit;
 mod write;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use http::Request;
@@ -60,7 +61,7 @@ use crate::entry::{Entry, Key, Labels};
 use crate::origin::{AskOptions, Inbound, OriginFault, PhaseLimits, Upstreams};
 use crate::policy::Keep;
 use crate::rules::{Route, Rulebook};
-use crate::store::coherence::Trust;
+use crate::store::coherence::{Softs, Trust};
 use crate::store::fence::{Birth, Facts, Fences};
 use crate::store::l1::{Eviction, KindSpec, L1, Landed};
 use crate::store::redis::fleet::Fleet;
@@ -102,6 +103,8 @@ pub struct Engine {
     pub shares_identities: bool,
     /// Writes whose outcome nobody knows, until they have settled.
     pub settling: Settling,
+    /// Soft orders that can be undone, where no fleet knows them.
+    pub softs: Mutex<Softs>,
     /// What writes have fetched anew.
     pub refreshing: Refreshing,
     /// Fetches under way.
@@ -166,6 +169,7 @@ impl Engine {
             l1: L1::new(&kinds(&Book::empty().rules), l1_size, l1_policy),
             fences: Fences::default(),
             settling: Settling::default(),
+            softs: Mutex::default(),
             refreshing: Refreshing::default(),
             flights: Flights::under(Arc::clone(&trust)),
             fleet,

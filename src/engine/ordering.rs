@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
-use crate::engine::{Engine, news, purge};
+use crate::engine::{Engine, news, purge, soft};
 use crate::entry::order::{Order, Selector};
 use crate::store::gone::{Counts, Gone};
 use crate::store::redis::fleet::{Effects, Level, News, Receipt};
@@ -50,6 +50,7 @@ pub async fn order_all(
 ) -> Carried {
     let then = purge::follows(engine, order);
     let whole = purge::together(order, then.as_ref());
+    soft::remember(engine, &whole);
     // The node refuses frames that the order names before it acts on anything.
     let count = engine.fleet.as_ref().map(|fleet| fleet.give(&whole));
     let (mut tick, mut gone) = purge::carry_out(engine, order, by, rule, widened);

@@ -187,6 +187,8 @@ async fn fetch_anew(worker: &Worker, writer: &Writer, job: &Job) -> Option<()> {
         // After the purge, and before the look: what comes in between is seen by one of them.
         let birth = engine.fences.begin();
         let selecting = match lookup::look(engine, &transit, &plan) {
+            // What the order itself made stale is not new.
+            Look::Behind(entry) if entry.is_soft() => Some(entry.selecting.clone()),
             Look::Fresh(_) | Look::Behind(_) => return Some(()),
             Look::Stale(entry, _) => Some(entry.selecting.clone()),
             Look::OtherVariant(selecting) => Some(selecting),

@@ -42,6 +42,15 @@ impl<'a> Facts<'a> {
             rule: labels.place.rule.as_deref().unwrap_or_default(),
         }
     }
+
+    /// Whether an order names this. Unknown tags are named by every selector of tags.
+    pub fn are_named_by(&self, order: &Order) -> bool {
+        order.selectors.iter().any(|one| match one {
+            Selector::Url(target) if target == self.target => true,
+            Selector::Tag(_) | Selector::Tags(_) if self.tags.is_none() => true,
+            one => one.covers(self.key, self.tags.unwrap_or_default(), self.kind, self.rule),
+        })
+    }
 }
 
 /// The fences of one process; clones are the same fences.

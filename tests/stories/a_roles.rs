@@ -9,7 +9,7 @@ use crate::support::stage::{Stage, message};
 
 /// The calls and the least role of each, as they are meant to be. A call of the router that is not
 /// here fails the story, and so does one that is here alone.
-const MEANT: [(&str, &str, &str); 25] = [
+const MEANT: [(&str, &str, &str); 26] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/startupz", ""),
@@ -33,6 +33,7 @@ const MEANT: [(&str, &str, &str); 25] = [
     ("POST", "rules/rollback", "operate"),
     ("POST", "explain", "read"),
     ("POST", "purge", "purge"),
+    ("POST", "undo", "purge"),
     ("GET", "audit", "operate"),
     ("GET", "tokens", "admin"),
 ];

@@ -14,6 +14,7 @@ mod count;
 mod list;
 mod pool;
 mod reshape;
+mod soften;
 mod swap;
 mod sweep;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Home, Kind, L1, SHARDS, lock};
 use crate::base::ids::Tick;
-use crate::entry::order::{Order, Selector};
+use crate::entry::order::{Mode, Order, Selector};
 use crate::entry::{Entry, Key};
 use crate::store::fence::Fences;
 use crate::store::gone::Gone;
@@ -33,15 +33,20 @@ impl Swept {
 /// Slots looked at when one has to go beyond a count; the least used of them is taken.
 const LOOKED_AT: usize = 64;
 
-/// Which variants of a slot go.
-type Covers<'a> = &'a dyn Fn(&Key, &Arc<Entry>) -> bool;
+/// Which variants of a slot are meant.
+pub(super) type Covers<'a> = &'a dyn Fn(&Key, &Arc<Entry>) -> bool;
 
 impl L1 {
-    /// Carries an order out: fences first, then what stands is dropped. When this returns, no
-    /// lookup that begins finds what was fetched before.
+    /// Carries an order out: fences first, then what stands is dropped, or changed in its place.
+    /// When this returns, no lookup that begins finds what was fetched before, or finds it stale.
     pub fn sweep(&self, fences: &Fences, order: &Order) -> (Tick, Swept) {
         let tick = fences.raise(order);
-        (tick, self.remove(order))
+        let swept = match order.mode {
+            Mode::Delete => self.remove(order),
+            Mode::Soft(soft) => self.soften(order, soft),
+            Mode::Undo(id) => self.restore(order, id),
+        };
+        (tick, swept)
     }
 
     /// Drops what the order names. Whoever fetches meanwhile is held off by the fences alone: see
@@ -64,68 +69,57 @@ impl L1 {
 
     /// Drops a key with all its sites, callers and variants.
     pub fn remove_key(&self, text: &str) -> Swept {
-        let swept = self.drop_key(text);
+        let swept = self.remove_selected(&Selector::Key(text.to_owned()));
         self.free();
         swept
     }
 
     /// Drops what was stored for a target, whatever its key.
     pub fn remove_target(&self, target: &str) -> Swept {
-        let swept = self.drop_target(target);
+        let swept = self.remove_selected(&Selector::Url(target.to_owned()));
         self.free();
         swept
     }
 
     fn remove_selected(&self, selector: &Selector) -> Swept {
+        let mut swept = Swept::default();
+        self.each_walk(selector, &mut |walk, covers| {
+            self.visit(walk, &mut |shard, number| take(shard, number, covers, &mut swept));
+        });
+        swept
+    }
+
+    /// Shows the walks that lead to what a selector names, each with what it covers on its way.
+    pub(super) fn each_walk(&self, selector: &Selector, go: &mut dyn FnMut(Walk<'_>, Covers<'_>)) {
         match selector {
-            Selector::Key(text) => self.drop_key(text),
-            Selector::Url(target) => self.drop_target(target),
+            Selector::Key(text) => to_key(text, go),
+            Selector::Url(target) => {
+                // Without a key of its own an answer stands under its target.
+                to_key(target, go);
+                go(Walk::Target(target), &|_, entry| {
+                    entry.labels.target.as_deref() == Some(target)
+                });
+            }
             Selector::Prefix(text) => {
-                self.walk(Walk::Beginning(text), &|key, _| key.text().starts_with(text))
+                go(Walk::Beginning(text), &|key, _| key.text().starts_with(text));
             }
             Selector::Pattern(glob) => {
-                self.walk(Walk::Beginning(glob.prefix()), &|key, _| glob.matches(key.text()))
+                go(Walk::Beginning(glob.prefix()), &|key, _| glob.matches(key.text()));
             }
-            Selector::Tag(tag) => self.drop_tag(tag),
+            Selector::Tag(tag) => to_tag(tag, go),
             Selector::Tags(glob) => {
-                let mut swept = Swept::default();
                 for tag in self.tags_from(glob.prefix()).filter(|tag| glob.matches(tag)) {
-                    swept.join(self.drop_tag(&tag));
+                    to_tag(&tag, go);
                 }
-                swept
             }
             Selector::Type(name) => {
-                self.walk(Walk::Kind(name), &|_, entry| *entry.labels.place.kind == **name)
+                go(Walk::Kind(name), &|_, entry| *entry.labels.place.kind == **name);
             }
-            Selector::Rule(name) => self.walk(Walk::Rule(name), &|_, entry| {
-                entry.labels.place.rule.as_deref() == Some(name)
-            }),
-            Selector::All => self.walk(Walk::Beginning(""), &|_, _| true),
+            Selector::Rule(name) => {
+                go(Walk::Rule(name), &|_, entry| entry.labels.place.rule.as_deref() == Some(name));
+            }
+            Selector::All => go(Walk::Beginning(""), &|_, _| true),
         }
-    }
-
-    fn drop_key(&self, text: &str) -> Swept {
-        self.walk(Walk::Beginning(&Key::beginning(text)), &|key, _| key.text() == text)
-    }
-
-    fn drop_tag(&self, tag: &str) -> Swept {
-        self.walk(Walk::Tag(tag), &|_, entry| entry.labels.tags.iter().any(|one| **one == *tag))
-    }
-
-    fn drop_target(&self, target: &str) -> Swept {
-        // Without a key of its own an answer stands under its target.
-        let mut swept = self.drop_key(target);
-        swept.join(self.walk(Walk::Target(target), &|_, entry| {
-            entry.labels.target.as_deref() == Some(target)
-        }));
-        swept
-    }
-
-    /// Walks all shards and drops the variants that `covers` names.
-    fn walk(&self, walk: Walk<'_>, covers: Covers<'_>) -> Swept {
-        let mut swept = Swept::default();
-        self.visit(walk, &mut |shard, number| take(shard, number, covers, &mut swept));
-        swept
     }
 
     /// Visits the slots of a walk in all shards, a few at a time under each lock.
@@ -171,7 +165,7 @@ impl L1 {
     }
 
     /// Gives back what was dropped.
-    fn free(&self) {
+    pub(super) fn free(&self) {
         for home in &self.layout.load_full().homes {
             if home.pool.is_unsettled() {
                 home.pool.settle();
@@ -211,6 +205,14 @@ impl L1 {
         }
         true
     }
+}
+
+fn to_key(text: &str, go: &mut dyn FnMut(Walk<'_>, Covers<'_>)) {
+    go(Walk::Beginning(&Key::beginning(text)), &|key, _| key.text() == text);
+}
+
+fn to_tag(tag: &str, go: &mut dyn FnMut(Walk<'_>, Covers<'_>)) {
+    go(Walk::Tag(tag), &|_, entry| entry.labels.tags.iter().any(|one| **one == *tag));
 }
 
 /// Drops the variants of a slot that `covers` names, from cache and index at once.
