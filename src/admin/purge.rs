@@ -19,8 +19,8 @@ use crate::admin::door::{Caller, problem};
 use crate::base::limits;
 use crate::base::names;
 use crate::base::units::Span;
-use crate::engine::ordering::{Carried, Patience};
-use crate::engine::{purge, soft};
+use crate::engine::ordering::Patience;
+use crate::engine::purge::{self, Done, How};
 use crate::entry::order::{Mode, Order, Selector};
 use crate::store::redis::fleet::Level;
 
@@ -33,6 +33,8 @@ pub(super) struct Asked {
     dry_run: bool,
     #[serde(default)]
     soft: bool,
+    #[serde(default)]
+    refresh: bool,
     #[serde(default)]
     confirm: Confirm,
     #[serde(default)]
@@ -153,8 +155,12 @@ pub(super) async fn purge(
     let (status, answer) = if asked.dry_run {
         (StatusCode::OK, tried(&admin, &order))
     } else {
-        let mode = if asked.soft { soft::mode(&admin.engine) } else { Mode::Delete };
-        done(&admin, &caller, &order.as_mode(mode), patience).await
+        let how = match () {
+            () if asked.soft => How::Soft,
+            () if asked.refresh => How::Refresh,
+            () => How::Delete,
+        };
+        done(&admin, &caller, order, how, patience).await
     };
     if let Some(begun) = begun.as_ref().filter(|_| !asked.dry_run) {
         admin.remembered.keep(begun.name.clone(), digest, (status, answer.clone()));
@@ -187,6 +193,9 @@ fn read(asked: &Asked, caller: &Caller) -> Result<(Order, Patience), Box<Respons
             return Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)));
         }
         selectors.push(selector);
+    }
+    if asked.soft && asked.refresh {
+        return Err(refuse("`soft` and `refresh` exclude each other: say one of them"));
     }
     let patience = patience(asked.confirm, asked.wait.as_deref()).map_err(refuse)?;
     Ok((Order::of(selectors), patience))
@@ -238,24 +247,25 @@ fn tried(admin: &Admin, order: &Order) -> Value {
 pub(super) async fn done(
     admin: &Admin,
     caller: &Caller,
-    order: &Order,
+    order: Order,
+    how: How,
     patience: Patience,
 ) -> (StatusCode, Value) {
     let began = Instant::now();
-    let carried = purge::by_call(&admin.engine, order, patience).await;
-    answer(admin, caller, order, &carried, began)
+    let done = purge::by_hand(&admin.engine, order, how, "admin", patience).await;
+    answer(admin, caller, &done, began)
 }
 
 /// The answer to what was carried out, which is noted.
 pub(super) fn answer(
     admin: &Admin,
     caller: &Caller,
-    order: &Order,
-    carried: &Carried,
+    done: &Done,
     began: Instant,
 ) -> (StatusCode, Value) {
+    let Done { order, carried, .. } = done;
     let ms = Duration::as_millis(&began.elapsed()) as u64;
-    let mut answer = purge::told(&admin.engine, order, carried, ms);
+    let mut answer = purge::told(&admin.engine, done, ms);
     answer["selectors"] = named(order);
     let level = carried.receipt.level;
     let (call, did) = match order.mode {

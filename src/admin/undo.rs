@@ -53,8 +53,8 @@ pub(super) async fn undo(
         return problem(StatusCode::FORBIDDEN, "not-allowed", detail);
     }
     let began = Instant::now();
-    let carried = soft::undo(&admin.engine, id, &order, patience).await;
-    let (status, told) = answer(&admin, &caller, &soft::undoing(&order, id), &carried, began);
+    let done = soft::undo(&admin.engine, id, &order, patience).await;
+    let (status, told) = answer(&admin, &caller, &done, began);
     (status, Json(told)).into_response()
 }
 

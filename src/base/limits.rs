@@ -265,6 +265,12 @@ pub const REFRESH_WAIT: Span = Span::from_secs(1);
 /// Answers that one write has fetched anew; what goes beyond is fetched when somebody asks.
 pub const REFRESH_PER_WRITE_MAX: usize = 100;
 
+/// Answers that one call or message has fetched anew; the hottest are.
+pub const REFRESH_PER_CALL_MAX: usize = 1_000;
+
+/// How far apart such fetches begin: at most fifty in a second, which an origin should not feel.
+pub const REFRESH_PACE: Span = Span::from_millis(20);
+
 /// Fetches for all writes at the same moment: a wave of writes must not become one of reads.
 pub const REFRESH_AT_ONCE_MAX: usize = 16;
 

@@ -273,6 +273,9 @@ pub struct PurgeHow {
     /// Leave it there as stale, for an hour at most; `cistern undo` takes that back.
     #[arg(long)]
     pub soft: bool,
+    /// Have what stood in the node's memory fetched anew, the hottest first.
+    #[arg(long, conflicts_with = "soft")]
+    pub refresh: bool,
     /// What must have happened before the answer.
     #[arg(long, value_enum, default_value_t)]
     pub confirm: Confirm,

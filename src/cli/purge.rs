@@ -76,7 +76,12 @@ pub(super) fn undo(asked: &Undo) -> Exit {
 }
 
 fn send(selectors: &[String], how: &PurgeHow) -> Exit {
-    let body = json!({ "selectors": selectors, "dry_run": how.dry_run, "soft": how.soft });
+    let body = json!({
+        "selectors": selectors,
+        "dry_run": how.dry_run,
+        "soft": how.soft,
+        "refresh": how.refresh,
+    });
     call("purge", body, (how.confirm, how.wait.as_deref()), &how.node)
 }
 
@@ -137,6 +142,11 @@ fn print(told: &Value) {
         print!(", {confirmed} of {asked} other nodes confirmed");
     }
     println!(", {ms} ms");
+    let anew = &told["refresh"];
+    if anew.is_object() {
+        let (noted, left_out) = (number(&anew["noted"]), number(&anew["left_out"]));
+        println!("{noted} are fetched anew, {left_out} are left out");
+    }
     if let Some(id) = told["undo"].as_str() {
         println!("within an hour it can be taken back: cistern undo {id}");
     }

@@ -3,6 +3,7 @@
 //! field of [`Engine`]; what a request owns is its [`transit::Transit`].
 
 pub mod admit;
+pub mod anew;
 mod at_hand;
 mod book;
 pub mod bypass;
@@ -69,6 +70,7 @@ use crate::store::unshareable::Unshareable;
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::Event;
 use admit::{Plan, Routed};
+use anew::Anew;
 use bypass::Bypass;
 use flight::Flights;
 use hot::Hot;
@@ -107,6 +109,8 @@ pub struct Engine {
     pub softs: Mutex<Softs>,
     /// What writes have fetched anew.
     pub refreshing: Refreshing,
+    /// What operators and programs have fetched anew.
+    pub anew: Anew,
     /// Fetches under way.
     pub flights: Flights,
     /// Bytes of answers that are on their way and in no level.
@@ -171,6 +175,7 @@ impl Engine {
             settling: Settling::default(),
             softs: Mutex::default(),
             refreshing: Refreshing::default(),
+            anew: Anew::default(),
             flights: Flights::under(Arc::clone(&trust)),
             fleet,
             trust,

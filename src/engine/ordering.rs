@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
-use crate::engine::{Engine, news, purge, soft};
+use crate::engine::{Engine, anew, news, purge, soft};
 use crate::entry::order::{Order, Selector};
 use crate::store::gone::{Counts, Gone};
 use crate::store::redis::fleet::{Effects, Level, News, Receipt};
@@ -82,6 +82,13 @@ pub async fn order_all(
 impl Effects for Engine {
     fn carry_out(&self, order: &Order, by: &'static str) -> Gone {
         purge::carry_out(self, order, by, None, false).1
+    }
+
+    fn carry_out_anew(&self, order: &Order, anew: &[Selector], by: &'static str) {
+        let wanted =
+            (!anew.is_empty()).then(|| anew::wanted(self, &Order::of(anew.iter().cloned())));
+        self.carry_out(order, by);
+        wanted.map(|wanted| anew::begin(self, wanted));
     }
 
     fn with_followers(&self, order: Order) -> Order {

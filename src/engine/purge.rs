@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
 use crate::base::{limits, names};
+use crate::engine::anew::{self, Noted};
 use crate::engine::ordering::{self, Carried, Patience};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
@@ -167,6 +168,8 @@ pub enum How {
     Delete,
     /// It is stale.
     Soft,
+    /// It goes, and what stood here is fetched anew.
+    Refresh,
 }
 
 impl How {
@@ -177,7 +180,8 @@ impl How {
             [] => Ok(Self::Delete),
             [one] if one.as_bytes().eq_ignore_ascii_case(b"delete") => Ok(Self::Delete),
             [one] if one.as_bytes().eq_ignore_ascii_case(b"soft") => Ok(Self::Soft),
-            _ => Err(Fault::BadRequest("X-Purge says delete or soft, once".to_owned())),
+            [one] if one.as_bytes().eq_ignore_ascii_case(b"refresh") => Ok(Self::Refresh),
+            _ => Err(Fault::BadRequest("X-Purge says delete, soft or refresh, once".to_owned())),
         }
     }
 }
@@ -214,14 +218,13 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
         Ok(named) => named,
         Err(fault) => return respond::fault(engine, transit, &fault, account),
     };
-    let mode = if how == How::Soft { soft::mode(engine) } else { Mode::Delete };
-    let order = Order::of(selectors).as_mode(mode);
     let confirm = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
-    let carried = ordering::order_all(engine, &order, "purge", None, false, confirm).await;
+    let done = by_hand(engine, Order::of(selectors), how, "purge", confirm).await;
+    let carried = &done.carried;
     let entries = carried.counts.entries;
     // Where not all have told, that nothing stood here says nothing of them.
     let missing = by_target && entries == 0 && carried.counts.exact;
-    let body = told(engine, &order, &carried, (transit.micros() - began) / 1_000).to_string();
+    let body = told(engine, &done, (transit.micros() - began) / 1_000).to_string();
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -238,9 +241,33 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     Answer { status, fields, reply: Reply::text(body), account }
 }
 
-/// Carries out what an operator's call named.
-pub async fn by_call(engine: &Engine, order: &Order, patience: Patience) -> Carried {
-    ordering::order_all(engine, order, "admin", None, false, patience).await
+/// What came of a purge by hand.
+#[derive(Debug)]
+pub struct Done {
+    /// The order, as it was given.
+    pub order: Order,
+    /// What came of it.
+    pub carried: Carried,
+    /// What is fetched anew.
+    pub anew: Option<Noted>,
+}
+
+/// Carries out what an operator named.
+pub async fn by_hand(
+    engine: &Engine,
+    order: Order,
+    how: How,
+    by: &'static str,
+    patience: Patience,
+) -> Done {
+    let mode = if how == How::Soft { soft::mode(engine) } else { Mode::Delete };
+    let order = order.as_mode(mode);
+    let wanted = (how == How::Refresh).then(|| {
+        let then = follows(engine, &order);
+        anew::wanted(engine, &together(&order, then.as_ref()))
+    });
+    let carried = ordering::order_all(engine, &order, by, None, false, patience).await;
+    Done { order, carried, anew: wanted.map(|wanted| anew::begin(engine, wanted)) }
 }
 
 /// What an operator's call names: a target is what a GET of it finds, whoever asks.
@@ -253,8 +280,8 @@ pub fn resolved(engine: &Engine, order: Order) -> Order {
 }
 
 /// What a purge is answered with, or the undoing of one.
-pub fn told(engine: &Engine, order: &Order, carried: &Carried, ms: u64) -> serde_json::Value {
-    let Carried { counts, receipt, .. } = carried;
+pub fn told(engine: &Engine, done: &Done, ms: u64) -> serde_json::Value {
+    let Done { order, carried: Carried { counts, receipt, .. }, anew } = done;
     let what = if matches!(order.mode, Mode::Undo(_)) { "restored" } else { "purged" };
     let mut told = serde_json::json!({
         what: { "entries": counts.entries, "l1": counts.l1 },
@@ -269,6 +296,11 @@ pub fn told(engine: &Engine, order: &Order, carried: &Carried, ms: u64) -> serde
         if receipt.level == Level::Local {
             told["journaled"] = receipt.journaled.into();
         }
+    }
+    if let Some(Noted { noted, left_out }) = anew {
+        // Of other nodes and of the shared level nobody has noted anything.
+        told["mode"] = "refresh".into();
+        told["refresh"] = serde_json::json!({ "noted": noted, "left_out": left_out, "of": "l1" });
     }
     if let Mode::Soft(soft) = order.mode {
         told["mode"] = "soft".into();

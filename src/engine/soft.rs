@@ -10,7 +10,8 @@ use crate::base::clock::Timestamp;
 use crate::base::ids::SoftId;
 use crate::base::limits;
 use crate::engine::Engine;
-use crate::engine::ordering::{self, Carried, Patience};
+use crate::engine::ordering::{self, Patience};
+use crate::engine::purge::Done;
 use crate::entry::order::{Mode, Order, Soft};
 use crate::store::coherence;
 
@@ -61,13 +62,9 @@ pub fn find(engine: &Engine, id: SoftId) -> Option<Arc<Order>> {
     found.filter(|order| at_last(order, engine.clock.now()).is_none())
 }
 
-/// The order that takes this soft one back.
-pub fn undoing(order: &Order, id: SoftId) -> Order {
-    order.clone().as_mode(Mode::Undo(id))
-}
-
 /// Takes a soft order back, on all nodes.
-pub async fn undo(engine: &Engine, id: SoftId, order: &Order, patience: Patience) -> Carried {
-    let order = undoing(order, id);
-    ordering::order_all(engine, &order, "admin", None, false, patience).await
+pub async fn undo(engine: &Engine, id: SoftId, order: &Order, patience: Patience) -> Done {
+    let order = order.clone().as_mode(Mode::Undo(id));
+    let carried = ordering::order_all(engine, &order, "admin", None, false, patience).await;
+    Done { order, carried, anew: None }
 }

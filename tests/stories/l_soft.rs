@@ -14,6 +14,8 @@ use crate::support::versions::Versions;
 
 const RULES: &str = r#"
 version = 1
+[events]
+channel = "changes"
 [[route]]
 name = "loose"
 match = "GET /loose/{id}"
@@ -204,4 +206,28 @@ fn a_journal_keeps_what_is_soft_and_what_was_undone() {
     gate.open();
     assert_eq!(other.get("/strict/1").json()["version"], 2);
     assert_eq!(later.get("/strict/1").json()["version"], 2);
+}
+
+#[test]
+fn what_a_program_publishes_is_soft_or_fetched_anew_where_it_says_so() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let (fleet, _) = fleet(2, &origin, &redis, "");
+    hold(&fleet, &redis, "/loose/1", "loose:1}");
+    hold(&fleet, &redis, "/strict/1", "strict:1}");
+    let publish = |said: &str| drop(redis.cli(&["PUBLISH", "changes", said]));
+    let gate = origin.holds("GET /loose/1");
+    publish(r#"{"purge":["key:loose:1"],"soft":true}"#);
+    for node in &fleet.nodes {
+        until("it is stale", || is_stale(node, "/loose/1"));
+    }
+    gate.open();
+    let version = origin.commit("/strict/1");
+    publish(r#"{"refresh":["key:strict:1"]}"#);
+    // Nobody asks for it.
+    until("it is asked for", || origin.asked("GET /strict/1") == 2);
+    for node in &fleet.nodes {
+        until("it is told", || node.log_so_far().contains("REFRESH count=1 left_out=0"));
+        assert_eq!(node.get("/strict/1").served_from_store().json()["version"], version);
+    }
+    assert_eq!(origin.asked("GET /strict/1"), 2, "one node asked for both");
 }

@@ -41,6 +41,7 @@ mod a_roles;
 mod a_rules_calls;
 mod a_support;
 mod a_top;
+mod b_anew;
 mod b_budget;
 mod b_cascade;
 mod b_coalescing;

@@ -78,8 +78,13 @@ impl Fleet {
     /// on. The caller has it carried out in L1 after this, and acknowledges it after
     /// [`Fleet::settled`].
     pub fn give(&self, order: &Order) -> u64 {
+        self.give_event(Arc::new(self.by_fleet_clock(order)), String::new())
+    }
+
+    /// An order of this node with its moment by the fleet's clock.
+    pub(super) fn by_fleet_clock(&self, order: &Order) -> Order {
         let skew = self.skew();
-        self.give_event(Arc::new(by_clock(order, |at| skew.to_redis(at))), String::new())
+        by_clock(order, |at| skew.to_redis(at))
     }
 
     /// What a soft order names that can still be undone.
