@@ -11,7 +11,7 @@ use axum::extract::{Json, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::admin::Admin;
@@ -21,6 +21,7 @@ use crate::base::names;
 use crate::base::units::Span;
 use crate::engine::ordering::Patience;
 use crate::engine::purge::{self, Done, How};
+use crate::engine::tried::tried;
 use crate::entry::order::{Mode, Order, Selector};
 use crate::store::redis::fleet::Level;
 
@@ -153,7 +154,7 @@ pub(super) async fn purge(
     }
     let order = purge::resolved(&admin.engine, order);
     let (status, answer) = if asked.dry_run {
-        (StatusCode::OK, tried(&admin, &order))
+        (StatusCode::OK, tried(&admin.engine, &order).await)
     } else {
         let how = match () {
             () if asked.soft => How::Soft,
@@ -225,22 +226,6 @@ fn idempotency_key(head: &HeaderMap, caller: &Caller) -> Result<Option<String>, 
         return Err("Idempotency-Key is a text of 1 to 255 characters");
     }
     Ok(Some(format!("{} {text}", caller.name())))
-}
-
-/// What the order would take here.
-fn tried(admin: &Admin, order: &Order) -> Value {
-    let then = purge::follows(&admin.engine, order);
-    let order = &purge::together(order, then.as_ref());
-    let counted = admin.engine.l1.count(order, limits::SAMPLE_MAX);
-    let entries = counted.entries;
-    json!({
-        "dry_run": true,
-        "would_purge": { "entries": entries, "l1": entries, "bytes": counted.bytes },
-        // What the shared level and other nodes have is not counted.
-        "exact": admin.engine.fleet.is_none(),
-        "sample": counted.sample,
-        "selectors": named(order),
-    })
 }
 
 /// Carries an order out, and notes that.

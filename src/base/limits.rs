@@ -246,6 +246,15 @@ pub const LISTED_LOOKS_MAX: usize = 16_384;
 /// How long the shared level is asked for one page; the next one goes on from there.
 pub const LISTED_WITHIN: Span = Span::from_millis(500);
 
+/// How long a purge that is tried looks through Redis; then what it found is the least.
+pub const COUNTED_WITHIN: Span = Span::from_secs(5);
+
+/// Frames of one page of that.
+pub const COUNTED_AT_ONCE: usize = 1_000;
+
+/// Frames that it counts, eight bytes each.
+pub const COUNTED_MAX: usize = 100_000;
+
 /// Identities of one key that a call tells: sites and callers may be many.
 pub const IDENTITIES_TOLD_MAX: usize = 100;
 

@@ -118,11 +118,11 @@ fn call(
 
 fn print(told: &Value) {
     let number = |value: &Value| value.as_u64().unwrap_or_default();
-    let inexact = if told["exact"] == true { "" } else { ", not counting other nodes" };
+    let least = if told["exact"] == true { "" } else { "at least " };
     if told["dry_run"] == true {
         let would = &told["would_purge"];
         let (entries, bytes) = (number(&would["entries"]), number(&would["bytes"]));
-        println!("would purge {entries} entries, {bytes} bytes{inexact}");
+        println!("would purge {least}{entries} entries, of them {bytes} bytes in memory");
         for key in told["sample"].as_array().into_iter().flatten() {
             println!("  {}", key.as_str().unwrap_or_default());
         }
@@ -135,7 +135,7 @@ fn print(told: &Value) {
     };
     let (entries, ms) = (number(&counts["entries"]), number(&told["ms"]));
     let level = told["level"].as_str().unwrap_or_default();
-    print!("{did} {entries} entries{inexact}, level {level}");
+    print!("{did} {least}{entries} entries, level {level}");
     if told["nodes"].is_object() {
         let (confirmed, asked) =
             (number(&told["nodes"]["confirmed"]), number(&told["nodes"]["asked"]));

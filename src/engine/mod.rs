@@ -45,6 +45,7 @@ pub mod stream;
 mod targets;
 mod tee;
 pub mod transit;
+pub mod tried;
 mod write;
 
 use std::sync::atomic::AtomicU64;

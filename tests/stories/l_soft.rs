@@ -231,3 +231,32 @@ fn what_a_program_publishes_is_soft_or_fetched_anew_where_it_says_so() {
     }
     assert_eq!(origin.asked("GET /strict/1"), 2, "one node asked for both");
 }
+
+#[test]
+fn a_purge_that_is_tried_counts_what_redis_holds_and_says_what_it_cannot_know() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let (mut fleet, tokens) = fleet(2, &origin, &redis, "");
+    for (node, id) in [(0, 1), (1, 2), (0, 3), (1, 3)] {
+        fleet.nodes[node].get(&format!("/strict/{id}")).with_status(200);
+        stored(&redis, &format!("strict:{id}}}"), 1);
+    }
+    let try_it = |node: &Cistern, selector: &str| {
+        let body = json!({ "selectors": [selector], "dry_run": true });
+        let mut told = call(node, &tokens[0], "purge", &body);
+        told["would_purge"].as_object_mut().expect("counts").remove("bytes");
+        told
+    };
+    let told = try_it(&fleet.nodes[0], "tag:strict");
+    assert_eq!(told["would_purge"], json!({ "entries": 3, "l1": 2, "l2": 3 }), "{told}");
+    assert_eq!(told["exact"], false, "the other node may hold more: {told}");
+    assert_eq!(told["sample"].as_array().map(Vec::len), Some(3), "{told}");
+    let one = try_it(&fleet.nodes[0], "key:strict:2");
+    assert_eq!(one["would_purge"], json!({ "entries": 1, "l1": 0, "l2": 1 }), "{one}");
+    // Alone it knows all there is.
+    drop(fleet.nodes.pop().map(Cistern::leaves));
+    until("the other has left", || try_it(&fleet.nodes[0], "tag:strict")["exact"] == true);
+    for id in 1..=3 {
+        fleet.nodes[0].get(&format!("/strict/{id}")).with_status(200);
+        assert_eq!(origin.asked(&format!("GET /strict/{id}")), 1, "nothing has gone");
+    }
+}
