@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::base::limits;
+use crate::base::units::Span;
 use crate::engine::hot::By;
 use crate::engine::refresh::{self, Job, Round, Wanted, Writer};
 use crate::engine::transit::{Caller, Gist};
@@ -22,12 +23,13 @@ use crate::entry::order::Order;
 /// What waits to be fetched anew.
 #[derive(Debug, Default)]
 pub struct Anew {
-    waiting: Mutex<VecDeque<Wanted>>,
+    /// Each with the time from which on it may be fetched.
+    waiting: Mutex<VecDeque<(Instant, Wanted)>>,
     more: Notify,
 }
 
 impl Anew {
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Wanted>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(Instant, Wanted)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,10 +64,11 @@ pub(super) fn wanted(engine: &Engine, order: &Order) -> Wanted {
     Wanted::of(engine, jobs, left_out)
 }
 
-/// The purge is done: it is fetched when its turn comes.
-pub(super) fn begin(engine: &Engine, wanted: Wanted) -> Noted {
+/// The purge is done: it is fetched when its turn comes, and not before all nodes have the order,
+/// which they have `after` this time. What is fetched earlier would count as purged by it.
+pub(super) fn begin(engine: &Engine, wanted: Wanted, after: Span) -> Noted {
     let noted = wanted.noted();
-    engine.anew.waiting().push_back(wanted);
+    engine.anew.waiting().push_back((Instant::now() + after.to_duration(), wanted));
     engine.anew.more.notify_one();
     noted
 }
@@ -78,10 +81,11 @@ pub async fn carry_on(worker: Worker) {
     loop {
         let more = engine.anew.more.notified();
         let next = engine.anew.waiting().pop_front();
-        let Some(wanted) = next else {
+        let Some((from, wanted)) = next else {
             more.await;
             continue;
         };
+        sleep_until(from).await;
         let (jobs, round) = Round::begin(&engine, nobody(&engine), wanted);
         for job in jobs.iter().flatten() {
             pace.tick().await;

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
+use crate::base::units::Span;
 use crate::engine::{Engine, anew, news, purge, soft};
 use crate::entry::order::{Order, Selector};
 use crate::store::gone::{Counts, Gone};
@@ -88,7 +89,9 @@ impl Effects for Engine {
         let wanted =
             (!anew.is_empty()).then(|| anew::wanted(self, &Order::of(anew.iter().cloned())));
         self.carry_out(order, by);
-        wanted.map(|wanted| anew::begin(self, wanted));
+        // By then some node has put it into the log.
+        let lag = self.fleet.as_ref().map_or(Span::ZERO, |fleet| fleet.config().lag_max);
+        wanted.map(|wanted| anew::begin(self, wanted, lag));
     }
 
     fn with_followers(&self, order: Order) -> Order {

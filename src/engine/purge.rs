@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
+use crate::base::units::Span;
 use crate::base::{limits, names};
 use crate::engine::anew::{self, Noted};
 use crate::engine::ordering::{self, Carried, Patience};
@@ -267,7 +268,7 @@ pub async fn by_hand(
         anew::wanted(engine, &together(&order, then.as_ref()))
     });
     let carried = ordering::order_all(engine, &order, by, None, false, patience).await;
-    Done { order, carried, anew: wanted.map(|wanted| anew::begin(engine, wanted)) }
+    Done { order, carried, anew: wanted.map(|wanted| anew::begin(engine, wanted, Span::ZERO)) }
 }
 
 /// What an operator's call names: a target is what a GET of it finds, whoever asks.
