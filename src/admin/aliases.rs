@@ -21,6 +21,7 @@ use crate::admin::{Admin, purge, stats};
 use crate::base::limits;
 use crate::engine::Engine;
 use crate::engine::ordering::Patience;
+use crate::engine::purge::How;
 use crate::entry::order::{Glob, Order, Selector};
 use crate::rules::Kind;
 use crate::telemetry::meter::Served;
@@ -176,7 +177,7 @@ async fn of_type(
     let selector = within(&admin.engine.book.load().rules.kinds, &asked)?;
     caller.must_reach(&selector)?;
     let order = Order::of([selector]);
-    let (status, mut told) = purge::done(&admin, &caller, &order, patience()).await;
+    let (status, mut told) = purge::done(&admin, &caller, order, How::Delete, patience()).await;
     told["tipo"] = asked.tipo.into();
     told["patron"] = asked.patron.into();
     Ok((status, Json(told)))
@@ -288,7 +289,8 @@ async fn purged(
     selector: Selector,
 ) -> Result<(StatusCode, u64), Refused> {
     caller.must_reach(&selector)?;
-    let (status, told) = purge::done(admin, caller, &Order::of([selector]), patience()).await;
+    let (status, told) =
+        purge::done(admin, caller, Order::of([selector]), How::Delete, patience()).await;
     Ok((status, told["purged"]["entries"].as_u64().unwrap_or_default()))
 }
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
 use crate::admin::{
-    Admin, aliases, bypass, entries, events, metrics, openapi, purge, rules, stats, top,
+    Admin, aliases, bypass, entries, events, metrics, openapi, purge, rules, stats, top, undo,
 };
 use crate::base::names;
 use crate::engine::explain::{self, Question};
@@ -100,6 +100,7 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, "rules/rollback") => post(rules::roll_back),
         (_, "explain") => post(explain),
         (_, "purge") => post(purge::purge),
+        (_, "undo") => post(undo::undo),
         (_, "audit") => get(audit),
         (_, "tokens") => get(tokens),
         (_, name) => aliases::handler(name).unwrap_or_else(|| any(nothing)),

@@ -41,7 +41,7 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 27] = [
+pub const CALLS: [Call; 28] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
@@ -67,6 +67,7 @@ pub const CALLS: [Call; 27] = [
     call("POST", "rules/rollback", Role::Operate),
     call("POST", "explain", Role::Read),
     call("POST", "purge", Role::Purge),
+    call("POST", "undo", Role::Purge),
     call("GET", "audit", Role::Operate),
     call("GET", "tokens", Role::Admin),
 ];

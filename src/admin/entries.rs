@@ -19,6 +19,7 @@ use crate::base::reason::Reason;
 use crate::base::units::Span;
 use crate::engine::entries::{self, Content, Named, NotPut, Placed, Rows, Untold, Which};
 use crate::engine::ordering::Patience;
+use crate::engine::purge::{Done, How};
 use crate::entry::order::{Order, Selector};
 use crate::store::redis::fleet::ListFault;
 
@@ -215,7 +216,7 @@ async fn dropped(admin: &Admin, caller: &Caller, pairs: Pairs) -> Result<Respons
     caller.must_reach(&selector)?;
     let order = Order::of([selector]);
     let patience = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
-    let (status, answer) = purge::done(admin, caller, &order, patience).await;
+    let (status, answer) = purge::done(admin, caller, order, How::Delete, patience).await;
     Ok((status, Json(answer)).into_response())
 }
 
@@ -320,7 +321,9 @@ fn not_put(why: &NotPut) -> Refused {
 }
 
 fn told_of(admin: &Admin, placed: &Placed) -> Value {
-    let mut told = crate::engine::purge::told(&admin.engine, &placed.carried, 0);
+    let carried = placed.carried.clone();
+    let done = Done { order: Order::default(), carried, anew: None };
+    let mut told = crate::engine::purge::told(&admin.engine, &done, 0);
     if let Some(told) = told.as_object_mut() {
         told.remove("ms");
     }

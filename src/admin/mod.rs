@@ -18,6 +18,7 @@ mod service;
 mod stats;
 pub mod tokens;
 mod top;
+mod undo;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

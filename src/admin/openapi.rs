@@ -67,6 +67,7 @@ fn own(call: &Call) -> Option<Told> {
         (_, "rules/rollback") => rules::told_rollback(),
         (_, "explain") => api::told_explain(),
         (_, "purge") => purge::told(),
+        (_, "undo") => purge::told_undo(),
         (_, "audit") => api::told_audit(),
         (_, "tokens") => api::told_tokens(),
         (_, name) => return aliases::told(name),

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::admin::Admin;
@@ -23,11 +23,12 @@ use crate::base::limits;
 use crate::base::names;
 use crate::base::units::Span;
 use crate::engine::ordering::Patience;
-use crate::engine::purge;
-use crate::entry::order::{Order, Selector};
+use crate::engine::purge::{self, Done, How};
+use crate::engine::tried::tried;
+use crate::entry::order::{Mode, Order, Selector};
 use crate::store::redis::fleet::Level;
 
-pub(super) use told::{carried, done as done_shape, told};
+pub(super) use told::{carried, done as done_shape, told, told_undo};
 
 /// A purge, as it is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -41,6 +42,10 @@ pub(super) struct Asked {
     dry_run: bool,
     /// What must have happened before the answer.
     #[serde(default)]
+    soft: bool,
+    #[serde(default)]
+    refresh: bool,
+    #[serde(default)]
     confirm: Confirm,
     /// How long to wait for other nodes, such as "200ms"; at most 30s.
     #[serde(default)]
@@ -51,7 +56,7 @@ pub(super) struct Asked {
 /// How far the order must have got before the answer leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Confirm {
+pub(super) enum Confirm {
     Local,
     Shared,
     #[default]
@@ -116,7 +121,7 @@ impl Remembered {
     }
 }
 
-fn wrong(detail: &str) -> Response {
+pub(super) fn wrong(detail: &str) -> Response {
     problem(StatusCode::BAD_REQUEST, "bad-request", detail)
 }
 
@@ -160,9 +165,14 @@ pub(super) async fn purge(
     }
     let order = purge::resolved(&admin.engine, order);
     let (status, answer) = if asked.dry_run {
-        (StatusCode::OK, tried(&admin, &order))
+        (StatusCode::OK, tried(&admin.engine, &order).await)
     } else {
-        done(&admin, &caller, &order, patience).await
+        let how = match () {
+            () if asked.soft => How::Soft,
+            () if asked.refresh => How::Refresh,
+            () => How::Delete,
+        };
+        done(&admin, &caller, order, how, patience).await
     };
     if let Some(begun) = begun.as_ref().filter(|_| !asked.dry_run) {
         admin.remembered.keep(begun.name.clone(), digest, (status, answer.clone()));
@@ -196,19 +206,27 @@ fn read(asked: &Asked, caller: &Caller) -> Result<(Order, Patience), Box<Respons
         }
         selectors.push(selector);
     }
-    let wait = match &asked.wait {
+    if asked.soft && asked.refresh {
+        return Err(refuse("`soft` and `refresh` exclude each other: say one of them"));
+    }
+    let patience = patience(asked.confirm, asked.wait.as_deref()).map_err(refuse)?;
+    Ok((Order::of(selectors), patience))
+}
+
+/// For how much a call waits.
+pub(super) fn patience(confirm: Confirm, wait: Option<&str>) -> Result<Patience, &'static str> {
+    let wait = match wait {
         None => limits::CONFIRM_WAIT,
         Some(text) => Span::parse(text)
             .ok()
             .filter(|wait| *wait <= limits::CONFIRM_WAIT_MAX)
-            .ok_or_else(|| refuse("`wait` is a time of at most 30s, such as \"200ms\""))?,
+            .ok_or("`wait` is a time of at most 30s, such as \"200ms\"")?,
     };
-    let patience = match asked.confirm {
+    Ok(match confirm {
         Confirm::Local => Patience::None,
         Confirm::Shared => Patience::Shared,
         Confirm::Nodes => Patience::Nodes(wait.to_duration()),
-    };
-    Ok((Order::of(selectors), patience))
+    })
 }
 
 /// The name of a call that may be repeated: its key belongs to its caller.
@@ -221,38 +239,39 @@ fn idempotency_key(head: &HeaderMap, caller: &Caller) -> Result<Option<String>, 
     Ok(Some(format!("{} {text}", caller.name())))
 }
 
-/// What the order would take here.
-fn tried(admin: &Admin, order: &Order) -> Value {
-    let then = purge::follows(&admin.engine, order);
-    let order = &purge::together(order, then.as_ref());
-    let counted = admin.engine.l1.count(order, limits::SAMPLE_MAX);
-    let entries = counted.entries;
-    json!({
-        "dry_run": true,
-        "would_purge": { "entries": entries, "l1": entries, "bytes": counted.bytes },
-        // What the shared level and other nodes have is not counted.
-        "exact": admin.engine.fleet.is_none(),
-        "sample": counted.sample,
-        "selectors": named(order),
-    })
-}
-
 /// Carries an order out, and notes that.
 pub(super) async fn done(
     admin: &Admin,
     caller: &Caller,
-    order: &Order,
+    order: Order,
+    how: How,
     patience: Patience,
 ) -> (StatusCode, Value) {
     let began = Instant::now();
-    let carried = purge::by_call(&admin.engine, order, patience).await;
+    let done = purge::by_hand(&admin.engine, order, how, "admin", patience).await;
+    answer(admin, caller, &done, began)
+}
+
+/// The answer to what was carried out, which is noted.
+pub(super) fn answer(
+    admin: &Admin,
+    caller: &Caller,
+    done: &Done,
+    began: Instant,
+) -> (StatusCode, Value) {
+    let Done { order, carried, .. } = done;
     let ms = Duration::as_millis(&began.elapsed()) as u64;
-    let mut answer = purge::told(&admin.engine, &carried, ms);
+    let mut answer = purge::told(&admin.engine, done, ms);
     answer["selectors"] = named(order);
     let level = carried.receipt.level;
-    let outcome = format!("purged {} {}", carried.counts.entries, level.as_str());
+    let (call, did) = match order.mode {
+        Mode::Delete => ("purge", "purged"),
+        Mode::Soft(_) => ("purge", "made stale"),
+        Mode::Undo(_) => ("undo", "restored"),
+    };
+    let outcome = format!("{did} {} {}", carried.counts.entries, level.as_str());
     let what = order.said().join(" ");
-    admin.audit.note(&admin.engine, caller.name(), "purge", &what, &outcome);
+    admin.audit.note(&admin.engine, caller.name(), call, &what, &outcome);
     let waits = admin.engine.fleet.is_some() && level == Level::Local;
     (if waits { StatusCode::ACCEPTED } else { StatusCode::OK }, answer)
 }

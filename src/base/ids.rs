@@ -20,6 +20,27 @@ pub struct OriginId(pub u16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tick(pub u64);
 
+/// What a soft order is called, for who takes it back: drawn at random, so that no two nodes give
+/// the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SoftId(pub u64);
+
+/// Sixteen hexadecimal digits.
+impl fmt::Display for SoftId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for SoftId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_one = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_one.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(())
+    }
+}
+
 /// The place of an order among all orders of a fleet, given by Redis: its turn, and a count in it.
 /// A server that was replaced begins a new turn. A turn is named by the millisecond in which it
 /// began, counted from the beginning of 2025: even a server that has forgotten everything gives no

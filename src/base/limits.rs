@@ -163,6 +163,20 @@ pub const FATE_WAITERS_MAX: usize = 1_024;
 /// Selectors in one order. A write names a dozen; a PURGE by fields stays below its head's size.
 pub const SELECTORS_PER_ORDER_MAX: usize = 4_096;
 
+/// How long what a soft order names may be used as stale, and the order be undone; then it has
+/// gone. An operator sees within an hour that an order was a mistake.
+pub const SOFT_FOR: Span = Span::from_secs(3_600);
+
+/// Soft orders that can be undone at a time; the oldest beyond them counts as a purge.
+pub const SOFT_ORDERS_MAX: usize = 256;
+
+/// What those orders name, all together. Each is compared with each frame that is read from the
+/// shared level: about 100 microseconds.
+pub const SOFT_SELECTORS_MAX: usize = 4_096;
+
+/// Soft orders that one entry remembers; the next one takes it.
+pub const SOFT_MARKS_MAX: usize = 16;
+
 /// Cascades of all files of rules.
 pub const CASCADES_MAX: usize = 256;
 
@@ -274,6 +288,15 @@ pub const LISTED_LOOKS_MAX: usize = 16_384;
 /// How long the shared level is asked for one page; the next one goes on from there.
 pub const LISTED_WITHIN: Span = Span::from_millis(500);
 
+/// How long a purge that is tried looks through Redis; then what it found is the least.
+pub const COUNTED_WITHIN: Span = Span::from_secs(5);
+
+/// Frames of one page of that.
+pub const COUNTED_AT_ONCE: usize = 1_000;
+
+/// Frames that it counts, eight bytes each.
+pub const COUNTED_MAX: usize = 100_000;
+
 /// Identities of one key that a call tells: sites and callers may be many.
 pub const IDENTITIES_TOLD_MAX: usize = 100;
 
@@ -292,6 +315,12 @@ pub const REFRESH_WAIT: Span = Span::from_secs(1);
 
 /// Answers that one write has fetched anew; what goes beyond is fetched when somebody asks.
 pub const REFRESH_PER_WRITE_MAX: usize = 100;
+
+/// Answers that one call or message has fetched anew; the hottest are.
+pub const REFRESH_PER_CALL_MAX: usize = 1_000;
+
+/// How far apart such fetches begin: at most fifty in a second, which an origin should not feel.
+pub const REFRESH_PACE: Span = Span::from_millis(20);
 
 /// Fetches for all writes at the same moment: a wave of writes must not become one of reads.
 pub const REFRESH_AT_ONCE_MAX: usize = 16;

@@ -15,6 +15,8 @@ pub const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-con
 pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// RFC 9111 4.4 does not name it; every reverse proxy's users expect it.
 pub const PURGE: &str = "PURGE";
+/// What becomes of what a PURGE names: `delete` or `soft`.
+pub const X_PURGE: HeaderName = HeaderName::from_static("x-purge");
 /// Selectors of a PURGE, one a line.
 pub const X_PURGE_SELECTOR: HeaderName = HeaderName::from_static("x-purge-selector");
 /// Tags of an answer or a PURGE, separated by spaces.

@@ -12,7 +12,7 @@ use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
-pub use operate::{Bypass, Completion, Log, Man, RulesVerb, Top, TopBy, Turn};
+pub use operate::{Bypass, Completion, Log, Man, RulesVerb, Top, TopBy, Turn, Undo};
 
 /// A transparent caching reverse proxy for HTTP APIs.
 #[derive(Debug, Parser)]
@@ -42,6 +42,8 @@ pub enum Verb {
     Rules(RulesVerb),
     /// Purge what selectors name, on every node.
     Purge(Purge),
+    /// Take a soft purge back.
+    Undo(Undo),
     /// Purge one type, or everything.
     Flush(Flush),
     /// List what is stored, a page at a time.
@@ -270,6 +272,12 @@ pub struct PurgeHow {
     /// Count what would go, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Leave it there as stale, for an hour at most; `cistern undo` takes that back.
+    #[arg(long)]
+    pub soft: bool,
+    /// Have what stood in the node's memory fetched anew, the hottest first.
+    #[arg(long, conflicts_with = "soft")]
+    pub refresh: bool,
     /// What must have happened before the answer.
     #[arg(long, value_enum, default_value_t)]
     pub confirm: Confirm,

@@ -80,6 +80,7 @@ pub fn main() -> ExitCode {
         Verb::Rules(verb) => rules::rules(&verb),
         Verb::Health(node) => client::health(&node),
         Verb::Purge(asked) => purge::purge(&asked),
+        Verb::Undo(asked) => purge::undo(&asked),
         Verb::Flush(asked) => purge::flush(&asked),
         Verb::Keys(asked) => entries::keys(&asked),
         Verb::Get(asked) => entries::get(&asked),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::base::names;
 use crate::cli::Exit;
-use crate::cli::args::{Confirm, Flush, Purge, PurgeHow};
+use crate::cli::args::{Confirm, Flush, Node, Purge, PurgeHow, Undo};
 use crate::cli::client;
 use crate::entry::order::Selector;
 
@@ -69,19 +69,41 @@ fn agreed(what: &str, how: &PurgeHow) -> bool {
     agreed
 }
 
+/// `cistern undo`.
+pub(super) fn undo(asked: &Undo) -> Exit {
+    let body = json!({ "id": asked.id });
+    call("undo", body, (asked.confirm, asked.wait.as_deref()), &asked.node)
+}
+
 fn send(selectors: &[String], how: &PurgeHow) -> Exit {
-    let confirm = match how.confirm {
+    let body = json!({
+        "selectors": selectors,
+        "dry_run": how.dry_run,
+        "soft": how.soft,
+        "refresh": how.refresh,
+    });
+    call("purge", body, (how.confirm, how.wait.as_deref()), &how.node)
+}
+
+/// Makes a call that waits for other nodes, and prints what came of it.
+fn call(
+    name: &str,
+    mut body: Value,
+    (confirm, wait): (Confirm, Option<&str>),
+    node: &Node,
+) -> Exit {
+    body["confirm"] = match confirm {
         Confirm::Local => "local",
         Confirm::Shared => "shared",
         Confirm::Nodes => "nodes",
-    };
-    let mut body = json!({ "selectors": selectors, "dry_run": how.dry_run, "confirm": confirm });
-    if let Some(wait) = &how.wait {
-        body["wait"] = wait.as_str().into();
     }
-    let path = format!("{}/purge", names::ADMIN_ROOT);
-    match client::call(&how.node, "POST", &path, Some(&body)) {
-        Ok((200 | 202, told)) if how.node.json => {
+    .into();
+    if let Some(wait) = wait {
+        body["wait"] = wait.into();
+    }
+    let path = format!("{}/{name}", names::ADMIN_ROOT);
+    match client::call(node, "POST", &path, Some(&body)) {
+        Ok((200 | 202, told)) if node.json => {
             println!("{told}");
             Exit::Done
         }
@@ -96,25 +118,38 @@ fn send(selectors: &[String], how: &PurgeHow) -> Exit {
 
 fn print(told: &Value) {
     let number = |value: &Value| value.as_u64().unwrap_or_default();
-    let inexact = if told["exact"] == true { "" } else { ", not counting other nodes" };
+    let least = if told["exact"] == true { "" } else { "at least " };
     if told["dry_run"] == true {
         let would = &told["would_purge"];
         let (entries, bytes) = (number(&would["entries"]), number(&would["bytes"]));
-        println!("would purge {entries} entries, {bytes} bytes{inexact}");
+        println!("would purge {least}{entries} entries, of them {bytes} bytes in memory");
         for key in told["sample"].as_array().into_iter().flatten() {
             println!("  {}", key.as_str().unwrap_or_default());
         }
         return;
     }
-    let (entries, ms) = (number(&told["purged"]["entries"]), number(&told["ms"]));
+    let (did, counts) = match () {
+        () if told["restored"].is_object() => ("restored", &told["restored"]),
+        () if told["mode"] == "soft" => ("made stale", &told["purged"]),
+        () => ("purged", &told["purged"]),
+    };
+    let (entries, ms) = (number(&counts["entries"]), number(&told["ms"]));
     let level = told["level"].as_str().unwrap_or_default();
-    print!("purged {entries} entries{inexact}, level {level}");
+    print!("{did} {least}{entries} entries, level {level}");
     if told["nodes"].is_object() {
         let (confirmed, asked) =
             (number(&told["nodes"]["confirmed"]), number(&told["nodes"]["asked"]));
         print!(", {confirmed} of {asked} other nodes confirmed");
     }
     println!(", {ms} ms");
+    let anew = &told["refresh"];
+    if anew.is_object() {
+        let (noted, left_out) = (number(&anew["noted"]), number(&anew["left_out"]));
+        println!("{noted} are fetched anew, {left_out} are left out");
+    }
+    if let Some(id) = told["undo"].as_str() {
+        println!("within an hour it can be taken back: cistern undo {id}");
+    }
     if level == "local" && told["nodes"].is_object() {
         eprintln!("warning: the shared level was not reached; other nodes hear of it later");
     }

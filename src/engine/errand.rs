@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use http::Request;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request};
 
 use crate::engine::Worker;
 use crate::engine::admit::Plan;
@@ -27,6 +27,13 @@ pub(super) struct Errand {
     own_conditions: bool,
     /// What stood here may be current; only that no order names it is not known.
     pub(super) gap: bool,
+}
+
+/// The conditions on which the origin may confirm what stands here. Of what a soft order named it
+/// must say so by more than a guess.
+pub(super) fn conditions(entry: &Entry) -> Vec<(HeaderName, HeaderValue)> {
+    let stored = entry.head.to_header_map();
+    if entry.is_soft() { policy::strong_condition(&stored) } else { policy::conditions(&stored) }
 }
 
 impl Errand {
@@ -63,9 +70,10 @@ impl Errand {
         stale: Option<Arc<Entry>>,
         own_conditions: bool,
     ) -> Self {
-        let stored = stale.as_ref().map(|entry| entry.head.to_header_map());
-        let head = miss::head_for_cache(worker, transit, plan, stored.as_ref(), own_conditions);
-        let plain_head = stored.map(|_| miss::head_for_cache(worker, transit, plan, None, false));
+        let asks = stale.as_deref().map(conditions).unwrap_or_default();
+        let head = miss::head_for_cache(worker, transit, plan, asks, own_conditions);
+        let plain = || miss::head_for_cache(worker, transit, plan, Vec::new(), false);
+        let plain_head = stale.as_ref().map(|_| plain());
         Self {
             plan: plan.clone(),
             head,

@@ -185,7 +185,9 @@ fn renew(
     let engine = &worker.engine;
     let Some(stale) = &errand.stale else { return false };
     let stored = stale.head.to_header_map();
-    if !matches!(policy::validate::renewal(&stored, answer), Renewal::Renewed) {
+    let is_meant = matches!(policy::validate::renewal(&stored, answer), Renewal::Renewed)
+        && (!stale.is_soft() || policy::is_proven(&stored, answer, false));
+    if !is_meant {
         return false;
     }
     let merged = policy::merge(&stored, answer, &engine.options.manner);

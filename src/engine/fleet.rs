@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::admit::Plan;
-use crate::engine::errand::Errand;
+use crate::engine::errand::{self, Errand};
 use crate::engine::flight::{Flight, Landing};
 use crate::engine::{Engine, Worker, labels, outbound};
 use crate::entry::Entry;
@@ -246,9 +246,8 @@ fn land(
         return true;
     }
     if facts_admit && !errand.asks_as_client() {
-        let stored = entry.head.to_header_map();
         errand.plain_head = Some(errand.head.clone());
-        errand.head = outbound::for_cache(errand.head.clone(), policy::conditions(&stored));
+        errand.head = outbound::for_cache(errand.head.clone(), errand::conditions(&entry));
         flight.fall_back_on(Arc::clone(&entry));
         errand.stale = Some(entry);
     }

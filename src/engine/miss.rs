@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use tokio::time::Instant;
 
 use crate::base::fault::Fault;
@@ -229,7 +229,7 @@ pub(super) fn head_for_cache(
     worker: &Worker,
     transit: &Transit,
     plan: &Plan,
-    stale: Option<&HeaderMap>,
+    conditions: Vec<(HeaderName, HeaderValue)>,
     own_conditions: bool,
 ) -> http::request::Parts {
     let target = plan.send_target.as_deref();
@@ -240,5 +240,5 @@ pub(super) fn head_for_cache(
     if own_conditions {
         return head;
     }
-    outbound::for_cache(head, stale.map(policy::conditions).unwrap_or_default())
+    outbound::for_cache(head, conditions)
 }

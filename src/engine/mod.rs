@@ -3,6 +3,7 @@
 //! field of [`Engine`]; what a request owns is its [`transit::Transit`].
 
 pub mod admit;
+pub mod anew;
 mod at_hand;
 mod book;
 pub mod bypass;
@@ -39,14 +40,16 @@ mod samples;
 pub mod senders;
 mod serve;
 pub mod settle;
+pub mod soft;
 pub mod stream;
 mod targets;
 mod tee;
 pub mod transit;
+pub mod tried;
 mod write;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use http::Request;
@@ -60,7 +63,7 @@ use crate::entry::{Entry, Key, Labels};
 use crate::origin::{AskOptions, Inbound, OriginFault, PhaseLimits, Upstreams};
 use crate::policy::Keep;
 use crate::rules::Rulebook;
-use crate::store::coherence::Trust;
+use crate::store::coherence::{Softs, Trust};
 use crate::store::fence::{Birth, Facts, Fences};
 use crate::store::l1::{Eviction, KindSpec, L1, Landed};
 use crate::store::redis::fleet::Fleet;
@@ -68,6 +71,7 @@ use crate::store::unshareable::Unshareable;
 use crate::telemetry::Telemetry;
 use crate::telemetry::event::Event;
 use admit::{Plan, Routed};
+use anew::Anew;
 use bypass::Bypass;
 use flight::Flights;
 use hot::Hot;
@@ -102,8 +106,12 @@ pub struct Engine {
     pub shares_identities: bool,
     /// Writes whose outcome nobody knows, until they have settled.
     pub settling: Settling,
+    /// Soft orders that can be undone, where no fleet knows them.
+    pub softs: Mutex<Softs>,
     /// What writes have fetched anew.
     pub refreshing: Refreshing,
+    /// What operators and programs have fetched anew.
+    pub anew: Anew,
     /// Fetches under way.
     pub flights: Flights,
     /// Bytes of answers that are on their way and in no level.
@@ -166,7 +174,9 @@ impl Engine {
             l1: L1::new(&kinds(&Book::empty().rules), l1_size, l1_policy),
             fences: Fences::default(),
             settling: Settling::default(),
+            softs: Mutex::default(),
             refreshing: Refreshing::default(),
+            anew: Anew::default(),
             flights: Flights::under(Arc::clone(&trust)),
             fleet,
             trust,

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
-use crate::engine::{Engine, news, purge};
+use crate::base::units::Span;
+use crate::engine::{Engine, anew, news, purge, soft};
 use crate::entry::order::{Order, Selector};
 use crate::store::gone::{Counts, Gone};
 use crate::store::redis::fleet::{Effects, Level, News, Receipt};
@@ -50,6 +51,7 @@ pub async fn order_all(
 ) -> Carried {
     let then = purge::follows(engine, order);
     let whole = purge::together(order, then.as_ref());
+    soft::remember(engine, &whole);
     // The node refuses frames that the order names before it acts on anything.
     let count = engine.fleet.as_ref().map(|fleet| fleet.give(&whole));
     let (mut tick, mut gone) = purge::carry_out(engine, order, by, rule, widened);
@@ -81,6 +83,15 @@ pub async fn order_all(
 impl Effects for Engine {
     fn carry_out(&self, order: &Order, by: &'static str) -> Gone {
         purge::carry_out(self, order, by, None, false).1
+    }
+
+    fn carry_out_anew(&self, order: &Order, anew: &[Selector], by: &'static str) {
+        let wanted =
+            (!anew.is_empty()).then(|| anew::wanted(self, &Order::of(anew.iter().cloned())));
+        self.carry_out(order, by);
+        // By then some node has put it into the log.
+        let lag = self.fleet.as_ref().map_or(Span::ZERO, |fleet| fleet.config().lag_max);
+        wanted.map(|wanted| anew::begin(self, wanted, lag));
     }
 
     fn with_followers(&self, order: Order) -> Order {

@@ -7,13 +7,16 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
+use crate::base::units::Span;
 use crate::base::{limits, names};
+use crate::engine::anew::{self, Noted};
 use crate::engine::ordering::{self, Carried, Patience};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
+use crate::engine::soft;
 use crate::engine::transit::{self, Account, Answer, Outcome, Transit};
 use crate::engine::{Book, Engine};
-use crate::entry::order::{Order, Selector, SelectorError};
+use crate::entry::order::{Mode, Order, Selector, SelectorError};
 use crate::entry::resource;
 use crate::rules::{Asked, TAG_FIELDS, field_tags};
 use crate::store::gone::Gone;
@@ -32,6 +35,8 @@ pub fn carry_out(
     rule: Option<&str>,
     widened: bool,
 ) -> (Tick, Gone) {
+    let at_last = soft::at_last(order, engine.clock.now());
+    let order = at_last.as_ref().unwrap_or(order);
     let (_, swept) = engine.l1.sweep(&engine.fences, order);
     // A fetch born between raising and dropping may have looked at what was dropped since: it is
     // as old as the order. Raising again after the drop tells it so.
@@ -42,13 +47,8 @@ pub fn carry_out(
         }
     }
     engine.telemetry.ledger.orders.count(by, scope(order), swept.gone.entries);
-    let event = Event::Purge {
-        selector: &order.said().join(" "),
-        count: swept.gone.entries,
-        by,
-        rule,
-        widened,
-    };
+    let (selector, count, mode) = (&*order.said().join(" "), swept.gone.entries, word(order.mode));
+    let event = Event::Purge { selector, count, by, mode, rule, widened };
     engine.telemetry.tell(engine.clock.now(), &event);
     (tick, swept.gone)
 }
@@ -61,10 +61,20 @@ pub fn reclaim(engine: &Engine) -> bool {
     if let Some((order, count)) = step.counted {
         engine.telemetry.ledger.orders.count(BY, scope(&order), count);
         let selector = &order.said().join(" ");
-        let event = Event::Purge { selector, count, by: BY, rule: None, widened: false };
+        let event =
+            Event::Purge { selector, count, by: BY, mode: None, rule: None, widened: false };
         engine.telemetry.tell(engine.clock.now(), &event);
     }
     step.more
+}
+
+/// What logs call it; nothing where what is named goes.
+const fn word(mode: Mode) -> Option<&'static str> {
+    match mode {
+        Mode::Delete => None,
+        Mode::Soft(_) => Some("soft"),
+        Mode::Undo(_) => Some("undo"),
+    }
 }
 
 /// The widest kind of thing that an order names, as one of [`SCOPES`].
@@ -84,12 +94,16 @@ pub(super) fn scope(order: &Order) -> &'static str {
     SCOPES.into_iter().rev().find(|scope| words.contains(scope)).unwrap_or("key")
 }
 
-/// What follows from an order by the cascades of the rules, and is not in it.
+/// What follows from an order by the cascades of the rules, and is not in it. It goes or is stale
+/// as the order has it; what is undone names all that followed.
 pub fn follows(engine: &Engine, order: &Order) -> Option<Order> {
-    let then = engine.book.load().rules.cascades.follow(order)?;
+    if matches!(order.mode, Mode::Undo(_)) {
+        return None;
+    }
+    let then = engine.book.load().rules.cascades.follow(order)?.as_mode(order.mode);
     // No order is longer than what other nodes read.
     let fits = order.selectors.len() + then.selectors.len() <= limits::SELECTORS_PER_ORDER_MAX;
-    Some(if fits { then } else { Order::of([Selector::All]) })
+    Some(if fits { then } else { Order::of([Selector::All]).as_mode(order.mode) })
 }
 
 /// One order of both: all nodes carry out the whole of it.
@@ -159,6 +173,34 @@ pub(super) struct Named {
     pub(super) selectors: Vec<Selector>,
     /// No selector was given: the target is meant.
     pub(super) by_target: bool,
+    /// What becomes of it.
+    pub(super) how: How,
+}
+
+/// What becomes of what is purged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum How {
+    /// It goes.
+    #[default]
+    Delete,
+    /// It is stale.
+    Soft,
+    /// It goes, and what stood here is fetched anew.
+    Refresh,
+}
+
+impl How {
+    /// The one that the field of a PURGE asks for.
+    fn of(head: &HeaderMap) -> Result<Self, Fault> {
+        let lines: Vec<_> = head.get_all(names::X_PURGE).iter().collect();
+        match lines.as_slice() {
+            [] => Ok(Self::Delete),
+            [one] if one.as_bytes().eq_ignore_ascii_case(b"delete") => Ok(Self::Delete),
+            [one] if one.as_bytes().eq_ignore_ascii_case(b"soft") => Ok(Self::Soft),
+            [one] if one.as_bytes().eq_ignore_ascii_case(b"refresh") => Ok(Self::Refresh),
+            _ => Err(Fault::BadRequest("X-Purge says delete, soft or refresh, once".to_owned())),
+        }
+    }
 }
 
 /// What this PURGE takes: what its selector fields name, else its target.
@@ -168,6 +210,7 @@ pub(super) struct Named {
 pub(super) fn named(transit: &Transit) -> Result<Named, Fault> {
     let (book, asked) = (&transit.book, transit.asked());
     let selectors = selectors(&transit.parts.headers).map_err(Fault::BadRequest)?;
+    let how = How::of(&transit.parts.headers)?;
     let by_target = selectors.is_empty();
     if by_target && is_selecting(&transit.parts.headers) {
         let why = "the fields that say what goes name nothing; leave them out for the target";
@@ -178,7 +221,7 @@ pub(super) fn named(transit: &Transit) -> Result<Named, Fault> {
     } else {
         on_this_site(book, &asked, selectors)
     };
-    Ok(Named { selectors, by_target })
+    Ok(Named { selectors, by_target, how })
 }
 
 /// Answers PURGE: of the target, or of what its selector fields name. Never forwarded.
@@ -188,17 +231,17 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     if !allowed(engine, transit) {
         return respond::fault(engine, transit, &FORBIDDEN, account);
     }
-    let Named { selectors, by_target } = match named(transit) {
+    let Named { selectors, by_target, how } = match named(transit) {
         Ok(named) => named,
         Err(fault) => return respond::fault(engine, transit, &fault, account),
     };
-    let order = Order::of(selectors);
     let confirm = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
-    let carried = ordering::order_all(engine, &order, "purge", None, false, confirm).await;
+    let done = by_hand(engine, Order::of(selectors), how, "purge", confirm).await;
+    let carried = &done.carried;
     let entries = carried.counts.entries;
     // Where not all have told, that nothing stood here says nothing of them.
     let missing = by_target && entries == 0 && carried.counts.exact;
-    let body = told(engine, &carried, (transit.micros() - began) / 1_000).to_string();
+    let body = told(engine, &done, (transit.micros() - began) / 1_000).to_string();
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -215,24 +258,50 @@ pub async fn purge(engine: &Engine, transit: &Transit) -> Answer {
     Answer { status, fields, reply: Reply::text(body), account }
 }
 
-/// Carries out what an operator's call named.
-pub async fn by_call(engine: &Engine, order: &Order, patience: Patience) -> Carried {
-    ordering::order_all(engine, order, "admin", None, false, patience).await
+/// What came of a purge by hand.
+#[derive(Debug)]
+pub struct Done {
+    /// The order, as it was given.
+    pub order: Order,
+    /// What came of it.
+    pub carried: Carried,
+    /// What is fetched anew.
+    pub anew: Option<Noted>,
+}
+
+/// Carries out what an operator named.
+pub async fn by_hand(
+    engine: &Engine,
+    order: Order,
+    how: How,
+    by: &'static str,
+    patience: Patience,
+) -> Done {
+    let mode = if how == How::Soft { soft::mode(engine) } else { Mode::Delete };
+    let order = order.as_mode(mode);
+    let wanted = (how == How::Refresh).then(|| {
+        let then = follows(engine, &order);
+        anew::wanted(engine, &together(&order, then.as_ref()))
+    });
+    let carried = ordering::order_all(engine, &order, by, None, false, patience).await;
+    Done { order, carried, anew: wanted.map(|wanted| anew::begin(engine, wanted, Span::ZERO)) }
 }
 
 /// What an operator's call names: a target is what a GET of it finds, whoever asks.
 pub fn resolved(engine: &Engine, order: Order) -> Order {
+    let mode = order.mode;
     let (fields, method) = (HeaderMap::new(), http::Method::GET);
     let asked =
         Asked { method: &method, scheme: "http", authority: "", target: "/", fields: &fields };
-    Order::of(on_this_site(&engine.book.load(), &asked, order.selectors))
+    Order::of(on_this_site(&engine.book.load(), &asked, order.selectors)).as_mode(mode)
 }
 
-/// What a purge is answered with.
-pub fn told(engine: &Engine, carried: &Carried, ms: u64) -> serde_json::Value {
-    let Carried { counts, receipt, .. } = carried;
+/// What a purge is answered with, or the undoing of one.
+pub fn told(engine: &Engine, done: &Done, ms: u64) -> serde_json::Value {
+    let Done { order, carried: Carried { counts, receipt, .. }, anew } = done;
+    let what = if matches!(order.mode, Mode::Undo(_)) { "restored" } else { "purged" };
     let mut told = serde_json::json!({
-        "purged": { "entries": counts.entries, "l1": counts.l1 },
+        what: { "entries": counts.entries, "l1": counts.l1 },
         "exact": counts.exact,
         "level": receipt.level.as_str(),
         "ms": ms,
@@ -240,10 +309,20 @@ pub fn told(engine: &Engine, carried: &Carried, ms: u64) -> serde_json::Value {
     if engine.fleet.is_some() {
         told["nodes"] =
             serde_json::json!({ "asked": receipt.asked, "confirmed": receipt.confirmed });
-        told["purged"]["l2"] = counts.l2.into();
+        told[what]["l2"] = counts.l2.into();
         if receipt.level == Level::Local {
             told["journaled"] = receipt.journaled.into();
         }
+    }
+    if let Some(Noted { noted, left_out }) = anew {
+        // Of other nodes and of the shared level nobody has noted anything.
+        told["mode"] = "refresh".into();
+        told["refresh"] = serde_json::json!({ "noted": noted, "left_out": left_out, "of": "l1" });
+    }
+    if let Mode::Soft(soft) = order.mode {
+        told["mode"] = "soft".into();
+        told["undo"] = soft.id.to_string().into();
+        told["undo_until_ms"] = soft::ends(soft).as_millis().into();
     }
     told
 }

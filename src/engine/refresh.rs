@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::admit::{self, Admission};
+use crate::engine::anew::Noted;
 use crate::engine::errand::Errand;
 use crate::engine::fetch;
 use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
@@ -21,8 +22,8 @@ use crate::engine::lookup::{self, Look};
 use crate::engine::marks::Marks;
 use crate::engine::transit::{Caller, Gist, Transit};
 use crate::engine::{Engine, Worker};
-use crate::entry::Key;
 use crate::entry::order::Order;
+use crate::entry::{Entry, Key};
 use crate::policy::Selecting;
 use crate::policy::vary::Said;
 use crate::rules::Share;
@@ -54,10 +55,17 @@ impl Default for Refreshing {
 
 /// One answer that stood here.
 #[derive(Debug)]
-struct Job {
+pub(super) struct Job {
     key: Key,
     target: String,
     selecting: Selecting,
+}
+
+impl Job {
+    pub(super) fn of(key: &Key, entry: &Entry) -> Self {
+        let target = entry.labels.target.as_deref().unwrap_or(key.text()).to_owned();
+        Self { key: key.clone(), target, selecting: entry.selecting.clone() }
+    }
 }
 
 /// What stood here of what a write wants fetched anew.
@@ -70,27 +78,42 @@ pub(super) struct Wanted {
     room: Option<OwnedSemaphorePermit>,
 }
 
+impl Wanted {
+    /// These, as far as there is room for them beside all others.
+    pub(super) fn of(engine: &Engine, all: Vec<Job>, mut left_out: u64) -> Self {
+        let count = all.len() as u32;
+        let mut jobs = Vec::<Vec<Job>>::new();
+        for job in all {
+            match jobs.last_mut() {
+                Some(same) if same.first().is_some_and(|one| one.key == job.key) => same.push(job),
+                _ => jobs.push(vec![job]),
+            }
+        }
+        let room = Arc::clone(&engine.refreshing.room).try_acquire_many_owned(count).ok();
+        if room.is_none() {
+            jobs.clear();
+            left_out += u64::from(count);
+        }
+        Self { jobs, left_out, room }
+    }
+
+    /// How many there are, and how many are not among them.
+    pub(super) fn noted(&self) -> Noted {
+        let noted = self.jobs.iter().map(|same| same.len() as u64).sum();
+        Noted { noted, left_out: self.left_out }
+    }
+}
+
 /// What stands here of this order. Asked before the purge.
 pub(super) fn wanted(engine: &Engine, order: &Order) -> Wanted {
-    let (mut jobs, mut count, mut left_out) = (Vec::<Vec<Job>>::new(), 0, 0);
+    let (mut jobs, mut left_out) = (Vec::new(), 0);
     engine.l1.meet(order, &mut |key, entry| {
-        if count == limits::REFRESH_PER_WRITE_MAX as u32 {
+        if jobs.len() == limits::REFRESH_PER_WRITE_MAX {
             return left_out += 1;
         }
-        count += 1;
-        let target = entry.labels.target.as_deref().unwrap_or(key.text()).to_owned();
-        let job = Job { key: key.clone(), target, selecting: entry.selecting.clone() };
-        match jobs.last_mut() {
-            Some(same) if same.first().is_some_and(|one| one.key == job.key) => same.push(job),
-            _ => jobs.push(vec![job]),
-        }
+        jobs.push(Job::of(key, entry));
     });
-    let room = Arc::clone(&engine.refreshing.room).try_acquire_many_owned(count).ok();
-    if room.is_none() {
-        jobs.clear();
-        left_out += u64::from(count);
-    }
-    Wanted { jobs, left_out, room }
+    Wanted::of(engine, jobs, left_out)
 }
 
 /// The writer, as far as its fetches know it.
@@ -104,16 +127,37 @@ pub(super) struct Writer {
     pub(super) rule: Option<Arc<str>>,
 }
 
-/// The fetches of one write. With its last one it is told what came of them.
+/// The fetches of one write, or call. With its last one it is told what came of them.
 #[derive(Debug)]
-struct Round {
+pub(super) struct Round {
     engine: Arc<Engine>,
     writer: Writer,
     jobs: Mutex<Vec<Vec<Job>>>,
-    fetched: AtomicU64,
-    left_out: AtomicU64,
+    pub(super) fetched: AtomicU64,
+    pub(super) left_out: AtomicU64,
     ended: Mutex<Option<oneshot::Sender<u64>>>,
     _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Round {
+    /// One that nobody waits for, and what it is to fetch.
+    pub(super) fn begin(
+        engine: &Arc<Engine>,
+        writer: Writer,
+        wanted: Wanted,
+    ) -> (Vec<Vec<Job>>, Self) {
+        let Wanted { jobs, left_out, room } = wanted;
+        let round = Self {
+            engine: Arc::clone(engine),
+            writer,
+            jobs: Mutex::default(),
+            fetched: AtomicU64::new(0),
+            left_out: AtomicU64::new(left_out),
+            ended: Mutex::default(),
+            _room: room,
+        };
+        (jobs, round)
+    }
 }
 
 impl Drop for Round {
@@ -163,8 +207,7 @@ async fn lane(worker: Worker, round: Arc<Round>) {
     loop {
         let variants = round.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
         for job in variants.iter().flatten() {
-            let Ok(_turn) = worker.engine.refreshing.turns.acquire().await else { return };
-            let done = fetch_anew(&worker, &round.writer, job).await;
+            let done = fetch_in_turn(&worker, &round, job).await;
             let count = if done.is_some() { &round.fetched } else { &round.left_out };
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -172,6 +215,12 @@ async fn lane(worker: Worker, round: Arc<Round>) {
             return;
         }
     }
+}
+
+/// Fetches one answer when fewer than all that may do so.
+pub(super) async fn fetch_in_turn(worker: &Worker, round: &Round, job: &Job) -> Option<()> {
+    let _turn = worker.engine.refreshing.turns.acquire().await.ok()?;
+    fetch_anew(worker, &round.writer, job).await
 }
 
 /// Fetches one answer. Nothing where a request for it would need a credential that is not at hand,
@@ -187,6 +236,8 @@ async fn fetch_anew(worker: &Worker, writer: &Writer, job: &Job) -> Option<()> {
         // After the purge, and before the look: what comes in between is seen by one of them.
         let birth = engine.fences.begin();
         let selecting = match lookup::look(engine, &transit, &plan) {
+            // What the order itself made stale is not new.
+            Look::Behind(entry) if entry.is_soft() => Some(entry.selecting.clone()),
             Look::Fresh(_) | Look::Behind(_) => return Some(()),
             Look::Stale(entry, _) => Some(entry.selecting.clone()),
             Look::OtherVariant(selecting) => Some(selecting),

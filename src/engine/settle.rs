@@ -14,7 +14,7 @@ use crate::base::units::Span;
 use crate::base::{limits, tasks};
 use crate::engine::Engine;
 use crate::engine::ordering::{self, Patience};
-use crate::engine::purge;
+use crate::engine::{purge, soft};
 use crate::entry::order::{Order, Selector};
 use crate::store::fence::{Birth, Facts, Fences};
 
@@ -199,7 +199,8 @@ async fn tend(engine: Arc<Engine>) {
             Some(Ok(due)) => {
                 let Due { order, rule, widened, .. } = &due;
                 let rule = rule.as_deref();
-                ordering::order_all(&tending.0, order, "write", rule, *widened, Patience::Shared)
+                let order = soft::once_more(&tending.0, order);
+                ordering::order_all(&tending.0, &order, "write", rule, *widened, Patience::Shared)
                     .await;
                 // The purge stands: what was fetched before it is gone or refused.
                 drop(due.doubt);

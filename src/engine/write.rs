@@ -26,10 +26,11 @@ use crate::engine::refresh::{self, Wanted, Writer};
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::settle;
+use crate::engine::soft;
 use crate::engine::targets;
 use crate::engine::tee::{Copied, Tee};
 use crate::engine::transit::{Account, Answer, Caller, Gist, Transit};
-use crate::entry::order::Order;
+use crate::entry::order::{Mode, Order};
 use crate::origin::{Inbound, OriginFault, Sent, Whole};
 use crate::rules::{Confirm, Json, Role, Route};
 use crate::store::redis::fleet::{Effects, Intent, Level};
@@ -140,7 +141,9 @@ impl Task {
         let engine = &self.worker.engine;
         let patience = self.routed.timeout().plus(limits::INTENT_PATIENCE);
         let fleet = engine.fleet.as_ref()?;
-        let order = engine.with_followers(self.order(None, None).0);
+        // Whoever carries it out knows less of the write than this node.
+        let order = self.order(None, None).0.as_mode(Mode::Delete);
+        let order = engine.with_followers(order);
         fleet.intend(&order, patience, engine.as_ref()).await
     }
 
@@ -300,7 +303,9 @@ impl Task {
             }
         }
         let selectors = purge::on_this_site(&self.parts.book, &asked, selectors);
-        (Order::of(selectors), widened)
+        let is_soft = route.is_some_and(|route| route.on_write.soft);
+        let mode = if is_soft { soft::mode(&self.worker.engine) } else { Mode::Delete };
+        (Order::of(selectors).as_mode(mode), widened)
     }
 
     /// Nobody knows whether the write was done: it counts as done now, and again when a late commit

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::base::units::Span;
-use crate::entry::{Entry, cost};
+use crate::entry::{Change, Entry, cost};
 use crate::policy::stamp::Stamp;
 
 /// The variants of one identity.
@@ -81,6 +81,17 @@ impl Bundle {
     pub fn without(&self, covers: impl Fn(&Arc<Entry>) -> bool) -> Option<Self> {
         let variants: SmallVec<_> =
             self.variants.iter().filter(|entry| !covers(entry)).cloned().collect();
+        (!variants.is_empty()).then(|| Self::keeping(variants))
+    }
+
+    /// This bundle with each variant as `change` has it; `None` when nothing is left.
+    pub fn changed(&self, mut change: impl FnMut(&Arc<Entry>) -> Change) -> Option<Self> {
+        let variants = self.variants.iter().filter_map(|entry| match change(entry) {
+            Change::None => Some(Arc::clone(entry)),
+            Change::To(other) => Some(other),
+            Change::Gone => None,
+        });
+        let variants: SmallVec<_> = variants.collect();
         (!variants.is_empty()).then(|| Self::keeping(variants))
     }
 

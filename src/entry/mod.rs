@@ -16,6 +16,7 @@ pub mod resource;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod seal;
+mod softened;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +33,9 @@ pub use body::Body;
 pub use bundle::Bundle;
 pub use head::{Head, Shapes};
 pub use key::Key;
+pub use softened::Change;
+
+use softened::Softened;
 
 /// Up to this many bytes, head and body lie in one block: one allocation and one reference count
 /// for a small object. For larger ones the saving is not worth the copy.
@@ -94,6 +98,8 @@ pub struct Entry {
     /// When it was last known to be current, by the steady clock of the node, in milliseconds.
     pub known_ms: u64,
     used_secs: AtomicU32,
+    /// What soft orders did to it; nothing of an entry that none names.
+    softened: Option<Box<Softened>>,
 }
 
 impl Entry {
@@ -104,7 +110,7 @@ impl Entry {
         let (head, body) = in_one_block(head, body);
         let body = body.coded_as(coded);
         let used_secs = AtomicU32::new(secs(stamp.stored_at));
-        Self { head, body, stamp, selecting, labels, known_ms: 0, used_secs }
+        Self { head, body, stamp, selecting, labels, known_ms: 0, used_secs, softened: None }
     }
 
     /// The same entry, its body counted in `budget` while no store keeps it.
@@ -126,14 +132,19 @@ impl Entry {
     }
 
     fn with_body(&self, coded: Option<Body>) -> Self {
+        Self { body: self.body.clone().coded_as(coded), ..self.copied() }
+    }
+
+    fn copied(&self) -> Self {
         Self {
             head: self.head.clone(),
-            body: self.body.clone().coded_as(coded),
+            body: self.body.clone(),
             stamp: self.stamp,
             selecting: self.selecting.clone(),
             labels: self.labels.clone(),
             known_ms: self.known_ms,
             used_secs: AtomicU32::new(self.used_secs()),
+            softened: self.softened.clone(),
         }
     }
 
@@ -143,12 +154,12 @@ impl Entry {
         Self { head, ..self }
     }
 
-    /// Whether this is `other` with a coded form beside its body: the same bytes, not equal ones.
-    pub fn is_coded_of(&self, other: &Self) -> bool {
+    /// Whether this is `other`, whatever forms of its body they have and whichever soft orders name
+    /// them: the same bytes, not equal ones.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
         let first = |entry: &Self| entry.body.segments().first().map(|part| part.as_ptr_range());
         let block = |entry: &Self| entry.head.block().as_ptr_range();
-        self.body.coded().is_some()
-            && self.stamp == other.stamp
+        self.stamp_before() == other.stamp_before()
             && self.known_ms == other.known_ms
             && block(self) == block(other)
             && first(self) == first(other)
@@ -171,7 +182,8 @@ impl Entry {
     pub fn cost(&self) -> u64 {
         let body = (self.body.len(), || self.body.heap_bytes());
         let coded = self.body.coded_heap_bytes();
-        Self::cost_of(&self.head, body, &self.selecting, &self.labels) + coded
+        let softened = if self.is_soft() { Softened::heap_bytes() } else { 0 };
+        Self::cost_of(&self.head, body, &self.selecting, &self.labels) + coded + softened
     }
 
     /// What it will take with a body of this length that has no coded form.
@@ -276,11 +288,11 @@ mod tests {
             assert!(both.cost() <= plain.cost() + 1_024, "{}", both.cost() - plain.cost());
             assert_eq!(both.used_secs(), 7_000);
             assert_eq!(both.without_coded().cost(), plain.cost());
-            assert!(both.is_coded_of(&plain) && !plain.is_coded_of(&plain));
+            assert!(both.is_copy_of(&plain) && plain.is_copy_of(&both));
             let other = samples::entry_of(plain.head.clone(), plain.body.clone());
-            assert_eq!(both.is_coded_of(&other), len >= ONE_BLOCK_BYTES_MAX, "its own block");
+            assert_eq!(both.is_copy_of(&other), len >= ONE_BLOCK_BYTES_MAX, "its own block");
             let later = Entry { known_ms: 1, ..plain.without_coded() };
-            assert!(!both.is_coded_of(&later));
+            assert!(!both.is_copy_of(&later));
         }
     }
 

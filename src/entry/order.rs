@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::clock::Timestamp;
+use crate::base::ids::SoftId;
 use crate::base::limits::KEY_BYTES_MAX;
 use crate::base::names::RESOURCE_MARK;
 
@@ -232,15 +234,49 @@ impl std::str::FromStr for Selector {
     }
 }
 
+/// A soft order, as what it named remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Soft {
+    /// What it is called.
+    pub id: SoftId,
+    /// From when on what it names is stale.
+    pub at: Timestamp,
+}
+
+/// What becomes of what an order names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It goes.
+    #[default]
+    Delete,
+    /// It is stale from now on, and may be used as such where the rules allow that.
+    Soft(Soft),
+    /// What this soft order did to it is taken back.
+    Undo(SoftId),
+}
+
 /// One invalidation: all that goes with one write, PURGE or call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order {
-    /// What it names; an entry goes when any of them covers it.
+    /// What becomes of what it names.
+    pub mode: Mode,
+    /// What it names: an entry is meant when any of them covers it.
     pub selectors: Vec<Selector>,
 }
 
 impl Order {
-    /// An order of these selectors, each once.
+    /// The same, with what becomes of what it names.
+    #[must_use]
+    pub fn as_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Whether what it names goes.
+    pub fn deletes(&self) -> bool {
+        self.mode == Mode::Delete
+    }
+
+    /// An order that takes these selectors, each once.
     pub fn of(selectors: impl IntoIterator<Item = Selector>) -> Self {
         let mut order = Self::default();
         for one in selectors {

@@ -14,7 +14,7 @@ use crate::admin::{Admin, Health, OnProxy, Rules as _};
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::edge::{self, Edge, Listener, Peer};
-use crate::engine::{Engine, Worker};
+use crate::engine::{Engine, Worker, anew};
 use crate::jobs::watch::Watchman;
 use crate::node::build;
 use crate::node::front::Front;
@@ -137,6 +137,8 @@ async fn live(
         .map_err(system("the thread that watches rules"))?;
     tend(&engine, &watchman);
     reclaim(&engine);
+    let upstreams = Arc::new(Upstreams::new());
+    tasks::tend(anew::carry_on(Worker { engine: Arc::clone(&engine), upstreams }));
     let fleet = join_fleet(&engine)?;
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);

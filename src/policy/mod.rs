@@ -62,6 +62,9 @@ pub use manner::{Manner, Profile};
 pub use range::{Ranges, ranges};
 pub use stamp::{Stamp, StampFlags};
 pub use storable::{Credentials, Exchange, Keep, represents, storable, stored_fields};
-pub use validate::{Condition, HeadEffect, Renewal, condition, conditions, head_effect, merge};
+pub use validate::{
+    Condition, HeadEffect, Renewal, condition, conditions, head_effect, is_proven, merge,
+    strong_condition,
+};
 pub use vary::{Selecting, vary_names};
 pub use verdict::{Verdict, Why, is_error_for_stale, judge, serves_on_error};

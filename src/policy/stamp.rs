@@ -4,7 +4,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
-use crate::base::limits::DELTA_SECONDS_MAX;
+use crate::base::limits::{DELTA_SECONDS_MAX, SOFT_FOR};
 use crate::base::units::Span;
 
 /// How long an answer that can be validated is kept past its use: a 304 costs the origin less than
@@ -52,6 +52,8 @@ impl StampFlags {
     pub const BY_RULE: Self = Self(1 << 4);
     /// Clients may ask for it when it is stale.
     pub const STALE_ON_REQUEST: Self = Self(1 << 5);
+    /// A soft order made it stale. Said of no frame: who reads one knows the orders.
+    pub const SOFT: Self = Self(1 << 6);
 
     const ALL: u8 = (1 << 6) - 1;
 
@@ -111,10 +113,33 @@ impl Stamp {
         Self { fresh_until: end, revalidate_until: end, error_until: end, flags, ..self }
     }
 
+    /// The same answer, stale from `at` on: its windows keep their lengths from there, but none is
+    /// longer than [`SOFT_FOR`]. What is never stale stays so, and is of no more use.
+    #[must_use]
+    pub fn softened(self, at: Timestamp) -> Self {
+        let (fresh_until, end) = (self.fresh_until.min(at), at.plus(SOFT_FOR));
+        let window = |until: Timestamp| fresh_until.plus(until.since(self.fresh_until)).min(end);
+        Self {
+            fresh_until,
+            revalidate_until: window(self.revalidate_until),
+            error_until: window(self.error_until),
+            flags: self.flags.with(StampFlags::SOFT, true),
+            ..self
+        }
+    }
+
+    /// How long after its lifetime a client may have it that asks for stale answers.
+    pub fn stale_for(&self, wished: Span) -> Span {
+        if self.flags.has(StampFlags::SOFT) { wished.min(SOFT_FOR) } else { wished }
+    }
+
     /// When the store may forget it: its lifetime and windows are over, and so is the time for
     /// which it is worth a validation.
     pub fn useful_until(&self) -> Timestamp {
         let used = self.fresh_until.max(self.revalidate_until).max(self.error_until);
+        if self.flags.has(StampFlags::SOFT) {
+            return used.max(self.fresh_until.plus(SOFT_FOR));
+        }
         if self.flags.has(StampFlags::HAS_VALIDATOR) {
             used.max(self.stored_at).plus(VALIDATION_KEEP)
         } else if self.flags.has(StampFlags::STALE_ON_REQUEST) {
@@ -194,6 +219,28 @@ mod tests {
         let shorter = stamp(0, StampFlags::BY_RULE).within(Span::from_secs(1));
         assert_eq!((shorter.useful_until(), shorter.is_fresh(START)), (START, false));
         assert!(shorter.flags.has(StampFlags::BY_RULE));
+    }
+
+    #[test]
+    fn a_soft_order_moves_the_windows_and_lengthens_none() {
+        let at = START.plus(Span::from_secs(20));
+        let soft = stamp(60, StampFlags::HAS_VALIDATOR).softened(at);
+        let after = |secs| at.plus(Span::from_secs(secs));
+        assert_eq!([soft.fresh_until, soft.revalidate_until], [at, after(5)]);
+        assert_eq!((soft.error_until, soft.useful_until()), (after(10), at.plus(SOFT_FOR)));
+        assert_eq!(soft.age(at), stamp(60, StampFlags::default()).age(at));
+        // What was stale already stays as stale as it was.
+        let late = START.plus(Span::from_secs(62));
+        let stale = stamp(60, StampFlags::default());
+        let both = stale.softened(late);
+        assert_eq!(both.revalidate_until, stale.revalidate_until);
+        assert_eq!(both.fresh_until, stale.fresh_until);
+        let wide = Stamp { error_until: Timestamp::NEVER, ..stale };
+        assert_eq!(wide.softened(at).error_until, at.plus(SOFT_FOR));
+        assert_eq!(wide.stale_for(Span::FOREVER), Span::FOREVER);
+        assert_eq!(wide.softened(at).stale_for(Span::FOREVER), SOFT_FOR);
+        assert!(wide.flags.bits() == 0 && wide.softened(at).flags.has(StampFlags::SOFT));
+        assert_eq!(StampFlags::from_bits(StampFlags::SOFT.bits()), None, "no frame says so");
     }
 
     #[test]

@@ -59,6 +59,21 @@ pub fn conditions(stored: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
     tag.into_iter().chain(modified).collect()
 }
 
+/// The condition on which an answer may be renewed that a soft order made stale: a strong tag,
+/// which no two representations share. A weak one or a time says too little of an answer of which
+/// somebody knows that it is outdated.
+pub fn strong_condition(stored: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let tag = sendable_tag(stored).filter(|tag| !Tag::of(tag.as_bytes()).weak);
+    tag.map(|tag| (header::IF_NONE_MATCH, tag.clone())).into_iter().collect()
+}
+
+/// Whether the origin has said, by a strong tag, that it still has the stored answer. `told`: only
+/// a tag of its own counts, not that it names none.
+pub fn is_proven(stored: &HeaderMap, answer: &HeaderMap, told: bool) -> bool {
+    let Some(ours) = Tag::stored(stored).filter(|ours| !ours.weak) else { return false };
+    Tag::stored(answer).map_or(!told, |theirs| theirs.equals_strongly(ours))
+}
+
 /// `If-None-Match` with the tags of several variants, so that the origin can say which of them
 /// answers the request (RFC 9111, 4.3.1). Nothing when none has one.
 pub fn tags_of<'a>(variants: impl Iterator<Item = &'a HeaderMap>) -> Option<HeaderValue> {

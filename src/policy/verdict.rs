@@ -80,7 +80,7 @@ pub fn judge(stamp: &Stamp, wishes: &RequestDirectives, now: Timestamp) -> Verdi
         return Verdict::Validate(Why::Expired);
     }
     match wishes.max_stale {
-        Some(most) if now.since(stamp.fresh_until) <= most => Verdict::Fresh,
+        Some(most) if now.since(stamp.fresh_until) <= stamp.stale_for(most) => Verdict::Fresh,
         Some(_) => Verdict::Validate(Why::ClientAsked),
         // A limit on age speaks against stale answers, unless the client names one for those too
         // (RFC 9111, 5.2.1.1).

@@ -89,7 +89,7 @@ impl Cascades {
             begin = all.len();
             if latest.is_empty() {
                 // Each is in it once.
-                return (!all.is_empty()).then_some(Order { selectors: all });
+                return (!all.is_empty()).then_some(Order { selectors: all, ..Order::default() });
             }
         }
         Some(Order::of([Selector::All]))

@@ -17,6 +17,8 @@ document! {
         store: At<bool>,
         /// What happens to a selector of which a part is missing. Default `widen`.
         missing: At<MissingWord>,
+        /// Whether what goes becomes stale instead, to be used as the rules allow. Default false.
+        soft: At<bool>,
         /// How far the purge must have got before the writer is answered. Default `nodes`.
         confirm: At<ConfirmWord>,
         /// The longest wait for the confirmations of other nodes. Default 50ms, at most 30s.
@@ -25,7 +27,7 @@ document! {
         refresh_wait: At<Duration>,
         /// How long after the write the same purge runs once more. Default never, at most 1h.
         settle: Maybe<At<Duration>>,
-    } later ["soft"]
+    } later []
 }
 
 document! {
@@ -35,6 +37,8 @@ document! {
         when: OneOrMany<At<StatusPattern>>,
         /// What happens to a selector of which a part is missing. Default `widen`.
         missing: At<MissingWord>,
+        /// Whether what goes becomes stale instead, to be used as the rules allow. Default false.
+        soft: At<bool>,
         /// How far the purge must have got before the writer is answered. Default `nodes`.
         confirm: At<ConfirmWord>,
         /// The longest wait for the confirmations of other nodes. Default 50ms, at most 30s.
@@ -43,7 +47,7 @@ document! {
         refresh_wait: At<Duration>,
         /// How long after the write the same purge runs once more. Default never, at most 1h.
         settle: Maybe<At<Duration>>,
-    } later ["soft"]
+    } later []
 }
 
 document! {

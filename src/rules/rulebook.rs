@@ -301,6 +301,8 @@ impl KeyIdentity {
 /// What a write does to the cache, beside dropping its own target.
 #[derive(Clone, Debug)]
 pub struct OnWrite {
+    /// Whether what it names becomes stale instead of going.
+    pub soft: bool,
     /// Whether the answer is kept where it is the new state of its target.
     pub store: bool,
     /// How far its purge must have got before the writer is answered.
@@ -386,11 +388,8 @@ impl Route {
     /// Whether anything that the route builds holds the digest of the caller: key, tags, or the
     /// selectors of a write.
     pub fn needs_identity(&self) -> bool {
-        let templates = self.key.iter().chain(&self.tags);
-        templates
-            .flat_map(Template::sources)
-            .chain(self.write_sources())
-            .any(|of| *of == ValueOf::Identity)
+        let read = self.key.iter().chain(&self.tags).flat_map(Template::sources);
+        read.chain(self.write_sources()).any(|of| *of == ValueOf::Identity)
     }
 
     /// Whether the key has a part that tells callers apart.

@@ -45,6 +45,16 @@ impl<'a> Facts<'a> {
             rule: labels.place.rule.as_deref().unwrap_or_default(),
         }
     }
+
+    /// Whether an order names this. Unknown tags are named by every selector of tags that an answer
+    /// may have.
+    pub fn are_named_by(&self, order: &Order) -> bool {
+        order.selectors.iter().any(|one| match one {
+            Selector::Url(target) if target == self.target => true,
+            Selector::Tag(_) | Selector::Tags(_) if self.is_open && one.is_said() => true,
+            one => one.covers(self.key, self.tags, self.kind, self.rule),
+        })
+    }
 }
 
 /// The fences of one process; clones are the same fences.

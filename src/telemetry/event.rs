@@ -60,6 +60,8 @@ pub enum Event<'a> {
         count: u64,
         /// `write`, `purge`, `admin`, or where another node or program gave it, `fleet` or `event`.
         by: &'static str,
+        /// `soft` where they are stale, `undo` where a soft order was taken back.
+        mode: Option<&'static str>,
         /// The rule whose `on_write` named it.
         rule: Option<&'a str>,
         /// Whether a missing part made the selector wider.
@@ -203,10 +205,11 @@ impl Event<'_> {
                 pair(out, "bytes", bytes);
                 optional(out, "rule", rule);
             }
-            Self::Purge { selector, count, by, rule, widened } => {
+            Self::Purge { selector, count, by, mode, rule, widened } => {
                 text(out, "selector", selector);
                 pair(out, "count", count);
                 text(out, "by", by);
+                optional(out, "mode", mode);
                 optional(out, "rule", rule);
                 if widened {
                     text(out, "widened", "true");
@@ -297,6 +300,7 @@ mod tests {
             selector: "key:producto_7",
             count: 3,
             by: "write",
+            mode: None,
             rule: Some("product-saved"),
             widened: false,
         };

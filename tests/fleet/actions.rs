@@ -12,6 +12,8 @@ use crate::world::{Level, PATIENCE, World, is_of};
 pub(crate) enum Action {
     Read(usize, usize),
     Write(usize, Selector, Level),
+    Soften(usize, Selector, Level),
+    Undo(usize, u64),
     Publish(usize),
     Head(usize, usize),
     Look(usize, usize),
@@ -51,6 +53,8 @@ impl Action {
         match self {
             Self::Read(..) => ("read", 4),
             Self::Write(..) => ("write", 6),
+            Self::Soften(..) => ("soften", 6),
+            Self::Undo(..) => ("undo", 4),
             Self::Publish(_) => ("publish", 2),
             Self::Head(..) => ("head", 6),
             Self::Look(..) => ("look", 6),
@@ -121,7 +125,8 @@ impl World {
             out.extend(there.map(|what| Action::Evict(what)));
         }
         if b.sweep > 0 {
-            out.extend(data.fences.keys().map(|text| Action::Sweep(text.clone())));
+            let hard = data.fences.keys().filter(|text| !Self::is_soft(text));
+            out.extend(hard.map(|text| Action::Sweep(text.clone())));
         }
         out
     }
@@ -137,6 +142,16 @@ impl World {
                 let write = |level: &Level| Action::Write(n, selector.clone(), *level);
                 out.extend(b.levels.iter().map(write));
             }
+        }
+        if b.soften > 0 && n < b.writers {
+            for selector in b.selectors {
+                let selector = Selector::parse(selector).expect("a selector");
+                let soften = |level: &Level| Action::Soften(n, selector.clone(), *level);
+                out.extend(b.levels.iter().map(soften));
+            }
+        }
+        if b.undo > 0 {
+            out.extend(self.undoable(n).map(|id| Action::Undo(n, id)));
         }
         if b.publish > 0 && n == 0 {
             out.extend((0..b.keys).map(Action::Publish));
@@ -228,6 +243,8 @@ impl World {
             Action::Look(n, at) => self.flight_look(*n, *at),
             Action::Ask(n, at) => self.flight_ask(*n, *at),
             Action::Write(n, selector, level) => self.write(*n, selector, *level),
+            Action::Soften(n, selector, level) => self.soften(*n, selector, *level),
+            Action::Undo(n, id) => self.undo(*n, *id),
             Action::Publish(key) => self.publish(*key),
             Action::Step(n, at) => self.write_step(*n, *at),
             Action::Degrade(n, at) => self.degrade(*n, *at),

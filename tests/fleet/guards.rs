@@ -97,6 +97,12 @@ pub(crate) enum Guard {
     Known,
     /// Fences are loaded before the log is read to its end.
     FencesFirst,
+    /// What a soft order names is stale in the shared level as well.
+    Soft,
+    /// A soft order leaves a fence for each thing that it names.
+    SoftFence,
+    /// A soft order that was undone has no effect when it is told again.
+    Undone,
     /// What programs publish is given by somebody else when the first does not.
     Owed,
 }

@@ -3,9 +3,26 @@
 use crate::guards::Guard;
 use crate::scenarios::{
     Bounds, CROSSING, ENTRIES, EVICTED, FORGOTTEN, LATE, LIVES, LOST, PUBLISHED, REPLACED, SMALL,
+    SOFTLY,
 };
 use crate::world::Level;
 
+/// A server loses a soft order and its undoing, of which different nodes know.
+const TOLD_AGAIN: Bounds = Bounds {
+    keys: 2,
+    writers: 2,
+    nodes: 3,
+    read: 4,
+    write: 0,
+    soften: 1,
+    undo: 1,
+    fail: 1,
+    poll: 6,
+    tick: 3,
+    warm: "both",
+    weights: &[("replicate", 0), ("fail", 4), ("undo", 20)],
+    ..REPLACED
+};
 /// Two keys are written, one is read; the log is cut short while nodes come and go.
 const TRIMMED: Bounds = Bounds {
     selectors: &["key:a", "key:b"],
@@ -89,6 +106,8 @@ fn at_home() -> Vec<(Guard, Bounds)> {
         (Guard::Retire, SWEPT),
         (Guard::TakeOver, Bounds { weights: &[("crash", 8)], warm: "shared", ..LIVES }),
         (Guard::Owed, PUBLISHED),
+        (Guard::Soft, Bounds { undo: 0, ..SOFTLY }),
+        (Guard::SoftFence, Bounds { write: 0, soften: 2, ..TRIMMED }),
     ]
 }
 
@@ -105,6 +124,7 @@ fn abroad() -> Vec<(Guard, Bounds)> {
     let leaving = Bounds { leave: 2, weights: &[("replicate", 0), ("leave", 6)], ..LOST };
     vec![
         (Guard::ShortLog, CROSSING),
+        (Guard::Undone, TOLD_AGAIN),
         (Guard::Reached, Bounds { deaf: 2, ..FORGOTTEN }),
         (Guard::RetireTurn, RETIRED),
         (Guard::Adopt, Bounds { poll: 3, ..LOST }),

@@ -32,6 +32,7 @@ mod scenarios;
 mod scripts;
 mod server;
 mod slots;
+mod soft;
 mod walk;
 mod world;
 mod writes;

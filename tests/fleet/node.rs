@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use cistern::base::ids::{Number, Tick};
+use cistern::base::ids::{Number, SoftId, Tick};
 use cistern::base::units::Span;
 use cistern::entry::order::{Order, Selector};
 use cistern::store::coherence::{Gap, Member, Obligations, OrderId, Record, Trust, encode_order};
@@ -15,6 +15,7 @@ use crate::data::Turn;
 use crate::guards::{Guard, Guards};
 use crate::link::Link;
 use crate::reads::Flight;
+use crate::soft::change;
 use crate::writes::{Closing, Write as Task};
 
 /// The keys of the model; each has the tag.
@@ -127,6 +128,8 @@ pub(crate) struct Held {
     /// When it was last known to be current.
     pub(crate) known: u64,
     pub(crate) version: u64,
+    /// Soft orders that name it: it is not served, and not dropped.
+    pub(crate) softs: Vec<SoftId>,
 }
 
 /// What reaches a node through its subscription.
@@ -221,7 +224,7 @@ impl Node {
     /// What an order does in this process.
     pub(crate) fn raise(&mut self, order: &Order) {
         self.local.raise(order);
-        self.l1.retain(|key, _| !covers(order, KEYS[*key]));
+        self.l1.retain(|key, held| !covers(order, KEYS[*key]) || change(&mut held.softs, order));
     }
 
     /// What it holds may have missed orders.
@@ -250,10 +253,17 @@ impl Node {
             Ok(None) => return Ok(()),
             Err(Gap) if g.has(Guard::Gap) => return Err(Gap),
             Ok(Some(false)) => {}
-            Ok(Some(true)) | Err(Gap) => self.raise(&record.order),
+            Ok(Some(true)) | Err(Gap) => self.raise_heard(g, &record.order),
         }
         self.apply(record, now);
         Ok(())
+    }
+
+    /// What an order does that another life gave.
+    pub(crate) fn raise_heard(&mut self, g: Guards, order: &Order) {
+        if !self.member.is_undone(order) || !g.has(Guard::Undone) {
+            self.raise(order);
+        }
     }
 
     /// The record has had its effect in this process.
@@ -281,11 +291,13 @@ impl Node {
             write!(out, "h{:?} {:?}", one.number, one.id)?;
         }
         for (key, tags) in [("a", &[][..]), ("b", &[]), ("", &tags[..]), ("", &[])] {
-            write!(out, "{:?}", member.fenced(&facts(key, Some(tags))))?;
+            let facts = facts(key, Some(tags));
+            let softs = member.softs_on(&facts, Number::default());
+            write!(out, "{:?} {softs:?}", member.fenced(&facts))?;
         }
         for (key, held) in &self.l1 {
             let trusted = held.born >= self.from_tick;
-            write!(out, "l{key} {trusted} {} {}", held.known, held.version)?;
+            write!(out, "l{key} {trusted} {} {} {:?}", held.known, held.version, held.softs)?;
         }
         for flight in &self.flights {
             for key in KEYS {

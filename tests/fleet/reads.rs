@@ -1,6 +1,6 @@
 //! Reads, and the flights that fill L1.
 
-use cistern::base::ids::Number;
+use cistern::base::ids::{Number, SoftId};
 use cistern::store::coherence::Verdict;
 
 use crate::guards::Guard;
@@ -93,6 +93,7 @@ impl World {
         let node = &mut self.nodes[n];
         if let Some(held) = node.l1.get(&key)
             && (node.trust.holds(held.born, held.known, now) || !g.has(Guard::Lag))
+            && held.softs.is_empty()
         {
             return answer(low, held.version, "L1");
         }
@@ -194,7 +195,7 @@ impl World {
                 if resync {
                     node.member.skip_to(record.previous);
                 }
-                node.raise(&record.order);
+                node.raise_heard(g, &record.order);
                 node.apply(record, now);
             } else {
                 node.take(g, record, now).expect("records of a log follow each other");
@@ -239,7 +240,7 @@ impl World {
         if matches!(flight.look, Look::Wanted | Look::Read(_)) {
             return;
         }
-        let mut usable = false;
+        let (mut usable, mut stale) = (false, None);
         if let (Some((_, clean)), Look::Done(Seen { frame: Some(frame), run, floor, .. })) =
             (head, &flight.look)
         {
@@ -257,8 +258,18 @@ impl World {
             let judged =
                 verdict == Verdict::Current || verdict == Verdict::Purged && !g.has(Guard::Mirror);
             usable = judged && floor.is_some_and(|floor| frame.number >= floor);
+            let softs = node.member.softs_on(&facts, frame.number);
+            let softs: Vec<SoftId> = softs.iter().map(|soft| soft.id).collect();
+            if usable && !softs.is_empty() && g.has(Guard::Soft) {
+                usable = false;
+                stale = Some((frame.version, softs));
+            }
         }
         node.flights[at].use_frame = Some(usable);
+        if let Some((version, softs)) = stale {
+            // It stands there as stale, and the origin is asked.
+            self.hold(n, at, version, false, softs);
+        }
     }
 
     /// The frame becomes an entry of L1, and answers.
@@ -267,12 +278,12 @@ impl World {
         let Look::Done(Seen { frame: Some(frame), .. }) = &flight.look else { return Ok(()) };
         let version = frame.version;
         let past = !self.guards.has(Guard::GateShared);
-        self.hold(n, at, version, past);
+        self.hold(n, at, version, past, Vec::new());
         self.land(n, at, version, "the shared level")
     }
 
     /// Stores in L1 what may be stored; `past` the fences where a guard is away.
-    fn hold(&mut self, n: usize, at: usize, version: u64, past: bool) {
+    fn hold(&mut self, n: usize, at: usize, version: u64, past: bool, softs: Vec<SoftId>) {
         let node = &mut self.nodes[n];
         let flight = &node.flights[at];
         let tags = tags();
@@ -280,7 +291,7 @@ impl World {
         let birth = node.local.birth(flight.id);
         let born = if past { node.local.tick() } else { birth };
         if admitted || past {
-            node.l1.insert(flight.key, Held { born, known: flight.begun, version });
+            node.l1.insert(flight.key, Held { born, known: flight.begun, version, softs });
         }
     }
 
@@ -323,7 +334,7 @@ impl World {
             });
         }
         let renews = flight.old == Some(version) && !g.has(Guard::GateRenewed);
-        self.hold(n, at, version, renews || !g.has(Guard::Gate));
+        self.hold(n, at, version, renews || !g.has(Guard::Gate), Vec::new());
         self.land(n, at, version, "the origin")
     }
 

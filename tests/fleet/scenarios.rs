@@ -33,6 +33,8 @@ pub(crate) struct Bounds {
     pub(crate) weights: &'static [(&'static str, u64)],
     pub(crate) read: u8,
     pub(crate) write: u8,
+    pub(crate) soften: u8,
+    pub(crate) undo: u8,
     pub(crate) publish: u8,
     pub(crate) poll: u8,
     pub(crate) drop: u8,
@@ -65,6 +67,8 @@ impl Bounds {
         weights: &[],
         read: 0,
         write: 0,
+        soften: 0,
+        undo: 0,
         publish: 0,
         poll: 0,
         drop: 0,
@@ -84,6 +88,8 @@ impl Bounds {
         Some(match kind {
             "read" => &mut self.read,
             "write" => &mut self.write,
+            "soften" => &mut self.soften,
+            "undo" => &mut self.undo,
             "publish" => &mut self.publish,
             "poll" => &mut self.poll,
             "drop" => &mut self.drop,
@@ -116,10 +122,12 @@ impl Bounds {
     }
 
     /// What may still happen.
-    pub(crate) fn left(&self) -> [u8; 15] {
+    pub(crate) fn left(&self) -> [u8; 17] {
         [
             self.read,
             self.write,
+            self.soften,
+            self.undo,
             self.publish,
             self.poll,
             self.drop,
@@ -241,6 +249,19 @@ pub(crate) const PUBLISHED: Bounds = Bounds {
     ..Bounds::NONE
 };
 
+/// Orders are soft, and some are undone, while everything may happen.
+pub(crate) const SOFT: Bounds = Bounds {
+    write: 1,
+    soften: 3,
+    undo: 2,
+    crash: 2,
+    trim: 3,
+    warm: "both",
+    weights: &[("trim", 3)],
+    ..ONE_SERVER
+};
+/// Nothing but soft orders in ordinary days.
+pub(crate) const SOFTLY: Bounds = Bounds { write: 0, soften: 2, undo: 1, ..SMALL };
 /// A server loses a write that one node knows of.
 pub(crate) const LOST: Bounds = Bounds {
     read: 4,
@@ -296,6 +317,14 @@ pub(crate) fn all() -> Vec<(&'static str, Bounds, u64)> {
         ("two servers", TWO_SERVERS, 250),
         ("two servers, often", apart, 250),
         ("three nodes", THREE_NODES, 250),
+        ("soft", SOFT, 250),
+        (
+            "soft, two servers",
+            Bounds { split: true, fails: &["first", "last", "both"], ..SOFT },
+            250,
+        ),
+        ("soft, three nodes", Bounds { nodes: 3, located: false, fails: &["both"], ..SOFT }, 250),
+        ("softly", SOFTLY, 250),
         ("evicted", EVICTED, 250),
         ("evicted, three nodes", Bounds { nodes: 3, ..EVICTED }, 250),
         ("evicted, and nodes come", Bounds { nodes: 3, crash: 2, leave: 1, ..EVICTED }, 250),
@@ -321,6 +350,11 @@ pub(crate) fn few_events() -> Vec<(&'static str, Bounds, bool)> {
         ("confirmed by all", Bounds { levels: nodes, tick: 2, ..warm.clone() }, false),
         ("a failover has lost a write", lost.clone(), false),
         ("the order of things has lost a write", Bounds { read: 1, poll: 0, ..CROSSING }, false),
+        (
+            "a soft order, undone",
+            Bounds { read: 1, soften: 1, undo: 1, warm: "both", ..none.clone() },
+            false,
+        ),
         ("one node, more", Bounds { nodes: 1, read: 3, write: 1, ..none.clone() }, false),
         ("two nodes, more", Bounds { read: 2, write: 1, ..none.clone() }, false),
         (

@@ -74,7 +74,9 @@ fn rest(world: &mut World, trace: &mut Vec<Action>) -> Result<(), String> {
     if let Some(n) = world.nodes.iter().position(|node| !node.trust.is_current(world.now)) {
         return Err(format!("node {n} is not in contact at rest"));
     }
-    if world.lost || !world.unheard.is_empty() {
+    world.left_stale()?;
+    // What was undone is not promised any more.
+    if world.lost || !world.unheard.is_empty() || !world.undone.is_empty() {
         return Ok(());
     }
     for n in 0..world.nodes.len() {

@@ -1,10 +1,11 @@
 //! The world: nodes, servers, an origin, what is under way between them, what can befall them; and
 //! the checker, which knows only reads, answers and acknowledgements.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use cistern::base::ids::{Number, Tick};
+use cistern::base::ids::{Number, SoftId, Tick};
 use cistern::entry::order::Selector;
 
 use crate::data::{Data, Turn};
@@ -14,6 +15,7 @@ use crate::node::{LAG, Node};
 use crate::scenarios::Bounds;
 use crate::server::Server;
 use crate::slots::{FLY, Put};
+use crate::soft::name_of;
 use crate::writes::Write;
 
 /// After how long a turn is settled without those who are missing.
@@ -40,13 +42,16 @@ pub(crate) struct Acked {
     pub(crate) members: Vec<u64>,
     /// Given by a life that the server lost and that nobody speaks for until it is back.
     pub(crate) suspended: bool,
+    /// The soft order that it rests on.
+    pub(crate) soft: Option<SoftId>,
 }
 
 impl Acked {
     /// Of a write.
     pub(crate) fn of(life: u64, level: Level, at: u64, write: &Write) -> Self {
         let (count, members) = (write.count, write.members.clone());
-        Self { life, level, at, promised: write.promised, count, members, suspended: false }
+        let (promised, soft) = (write.promised, name_of(&write.order));
+        Self { life, level, at, promised, count, members, suspended: false, soft }
     }
 }
 
@@ -83,6 +88,9 @@ pub(crate) struct World {
     /// The clock of the server that took over is far behind.
     pub(crate) slow_clock: bool,
     pub(crate) intents: u64,
+    pub(crate) softs: u64,
+    /// Soft orders that were undone.
+    pub(crate) undone: BTreeSet<SoftId>,
     pub(crate) swept: Vec<Swept>,
     /// What programs published and no node has heard.
     pub(crate) unheard: Vec<String>,
@@ -111,6 +119,8 @@ impl World {
             turns: 5,
             slow_clock: false,
             intents: 0,
+            softs: 0,
+            undone: BTreeSet::new(),
             swept: Vec::new(),
             unheard: Vec::new(),
             lost: false,
@@ -319,6 +329,7 @@ impl World {
         text.hash(&mut hasher);
         (self.now, &self.servers, &self.replicas, self.origin).hash(&mut hasher);
         (&self.puts, &self.unheard, self.lost, self.slow_clock, self.turns).hash(&mut hasher);
+        (self.softs, &self.undone).hash(&mut hasher);
         hasher.finish()
     }
 }

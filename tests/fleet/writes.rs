@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cistern::base::ids::Number;
-use cistern::entry::order::{Order, Selector};
+use cistern::entry::order::{Mode, Order, Selector};
 use cistern::store::coherence::{
     Due, OrderId, Record, Waiting, decode_order, encode_order, fence_texts,
 };
@@ -59,13 +59,18 @@ pub(crate) struct Closing {
 impl World {
     /// A write begins; its intent is noted if that is possible.
     pub(crate) fn write(&mut self, n: usize, selector: &Selector, level: Level) {
-        let order = Arc::new(Order::of([selector.clone()]));
+        self.begin(n, Arc::new(Order::of([selector.clone()])), level);
+    }
+
+    /// The same with any order.
+    pub(crate) fn begin(&mut self, n: usize, order: Arc<Order>, level: Level) {
         let node = &mut self.nodes[n];
         let mut intent = None;
         if node.connected && node.member.turn() > 0 {
             self.intents += 1;
             let id = format!("{:016x}-i{}", node.life(), self.intents);
-            let value = [b"9 ".as_slice(), &encode_order(&order)].concat();
+            let noted = Order::clone(&order).as_mode(Mode::Delete);
+            let value = [b"9 ".as_slice(), &encode_order(&noted)].concat();
             self.servers[0].data.open.insert(id.clone(), value);
             intent = Some(id);
         }
@@ -154,7 +159,11 @@ impl World {
             event: if event.is_empty() { "-".to_owned() } else { event.clone() },
             order: encode_order(order),
             finishes: !located_keys(order, located).is_empty(),
-            fences: fence_texts(order, |_| located),
+            fences: if self.guards.has(Guard::SoftFence) || order.deletes() {
+                fence_texts(order, |_| located)
+            } else {
+                Vec::new()
+            },
         });
         let submitted: Vec<_> = submitted.collect();
         let node = &self.nodes[n];
@@ -327,6 +336,7 @@ impl World {
 
 /// The keys whose slots an order must reach.
 pub(crate) fn located_keys(order: &Order, located: bool) -> Vec<String> {
+    let located = located && order.deletes();
     let keys = order.selectors.iter().filter_map(|one| match one {
         Selector::Key(text) if located => Some(text.clone()),
         _ => None,

@@ -9,7 +9,7 @@ use crate::support::stage::{Stage, message};
 
 /// The calls and the least role of each, as they are meant to be. A call of the router that is not
 /// here fails the story, and so does one that is here alone.
-const MEANT: [(&str, &str, &str); 27] = [
+const MEANT: [(&str, &str, &str); 28] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/startupz", ""),
@@ -35,6 +35,7 @@ const MEANT: [(&str, &str, &str); 27] = [
     ("POST", "rules/rollback", "operate"),
     ("POST", "explain", "read"),
     ("POST", "purge", "purge"),
+    ("POST", "undo", "purge"),
     ("GET", "audit", "operate"),
     ("GET", "tokens", "admin"),
 ];

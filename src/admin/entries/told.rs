@@ -86,6 +86,8 @@ pub(in crate::admin) fn told_put() -> Told {
         .refuses(large, "too-large", "it is longer than is stored")
         .refuses(StatusCode::CONFLICT, "bypass-switch", "the emergency switch is on")
         .refuses(StatusCode::CONFLICT, "purged-during-put", "orders came again and again meanwhile")
+        .refuses(StatusCode::CONFLICT, "key-in-use", "other nodes put or fetch it meanwhile")
+        .refuses(StatusCode::SERVICE_UNAVAILABLE, "shared-level-away", "Redis did not answer")
         .refuses(StatusCode::SERVICE_UNAVAILABLE, "overload", "no memory is left for the body")
 }
 

@@ -7,6 +7,7 @@ use super::Asked;
 use crate::admin::openapi::{
     Told, count, flag, list, object, or_null, perhaps, read, text, with, word,
 };
+use crate::admin::undo;
 
 /// `POST purge`.
 pub(in crate::admin) fn told() -> Told {
@@ -42,14 +43,19 @@ fn repeated() -> [(&'static str, Value); 1] {
 
 /// How far a purge got; members of its answer.
 pub(in crate::admin) fn carried(about: &str) -> Value {
+    got("purged", about)
+}
+
+/// How far an order got, with its counts under this name.
+fn got(counts: &'static str, about: &str) -> Value {
     let purged = object(
-        "Representations that went.",
+        "Representations that it reached.",
         [
             ("entries", count("Each once, wherever it stood.")),
-            ("l1", count("From the memory of nodes, added up.")),
+            ("l1", count("In the memory of nodes, added up.")),
         ],
     );
-    let l2 = or_null(count("From the shared level; null where they are taken out later."));
+    let l2 = or_null(count("In the shared level; null where they are reached later."));
     let nodes = object(
         "Other nodes.",
         [("asked", count("Those that were asked.")), ("confirmed", count("Those that confirmed."))],
@@ -57,7 +63,7 @@ pub(in crate::admin) fn carried(about: &str) -> Value {
     let answer = object(
         about,
         [
-            ("purged", perhaps(purged, [("l2", l2)])),
+            (counts, perhaps(purged, [("l2", l2)])),
             ("exact", flag("Whether all nodes have told and all could be told apart.")),
             ("level", word("How far it got.", &["local", "shared", "nodes"])),
         ],
@@ -68,8 +74,40 @@ pub(in crate::admin) fn carried(about: &str) -> Value {
 
 /// The answer of a purge that was carried out.
 pub(in crate::admin) fn done() -> Value {
-    let ms = count("Milliseconds that it took.");
-    with(carried("What went."), [("ms", ms), ("selectors", selectors())])
+    let refresh = object(
+        "What is fetched anew.",
+        [
+            ("noted", count("Answers that are asked for.")),
+            ("left_out", count("Those beyond the bounds.")),
+            ("of", word("Whose they were.", &["l1"])),
+        ],
+    );
+    let modes = [
+        ("mode", word("What it did beside a plain purge, or in its place.", &["soft", "refresh"])),
+        ("undo", text("The name under which a soft purge is taken back.")),
+        ("undo_until_ms", count("Until when, in milliseconds since 1970.")),
+        ("refresh", refresh),
+    ];
+    perhaps(with(carried("What went."), taken()), modes)
+}
+
+fn taken() -> [(&'static str, Value); 2] {
+    [("ms", count("Milliseconds that it took.")), ("selectors", selectors())]
+}
+
+/// `POST undo`.
+pub(in crate::admin) fn told_undo() -> Told {
+    let answer = || with(got("restored", "What is as it was."), taken());
+    Told::of("Takes a soft purge back, on all nodes.")
+        .takes(read::<undo::Asked>())
+        .judges()
+        .answers("it is done", answer())
+        .also(
+            StatusCode::ACCEPTED,
+            "it is done here; the shared level is away and follows",
+            answer(),
+        )
+        .refuses(StatusCode::NOT_FOUND, "not-found", "there is no such soft purge any more")
 }
 
 fn selectors() -> Value {
@@ -79,19 +117,21 @@ fn selectors() -> Value {
 /// The answer of a purge that was only tried.
 fn tried() -> Value {
     let would = object(
-        "Representations of this node.",
+        "Representations.",
         [
-            ("entries", count("Those that would go.")),
-            ("l1", count("The same.")),
-            ("bytes", count("Bytes that they take.")),
+            ("entries", count("Those that would go, each once.")),
+            ("l1", count("Those in this node's memory.")),
+            ("bytes", count("Bytes that these take.")),
         ],
     );
+    let l2 = or_null(count("Those in the shared level; null where it does not answer in time."));
+    let would = perhaps(would, [("l2", l2)]);
     object(
         "What would go.",
         [
             ("dry_run", flag("Nothing was changed.")),
             ("would_purge", would),
-            ("exact", flag("Whether that is all; other nodes and levels are not counted.")),
+            ("exact", flag("Whether that is all; the memory of other nodes is not counted.")),
             ("sample", list("Some of their keys.", text("A key."))),
             ("selectors", selectors()),
         ],

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::Node;
+use super::{Confirm, Node};
 
 /// How the switch is turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -12,6 +12,23 @@ pub enum Turn {
     On,
     /// As ever.
     Off,
+}
+
+/// `cistern undo`.
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// What the soft purge said can be undone.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// What must have happened before the answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub confirm: Confirm,
+    /// How long to wait for other nodes, at most 30s.
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<String>,
+    /// The running node.
+    #[command(flatten)]
+    pub node: Node,
 }
 
 /// `cistern bypass`.

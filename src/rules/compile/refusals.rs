@@ -36,7 +36,6 @@ fn what_later_versions_bring_is_refused_by_name() {
         "count",
         "when_store_down",
         "fallback_on",
-        "on_write.soft",
     ];
     for (text, word) in cases {
         let all = findings(text);

@@ -47,7 +47,9 @@ pub(super) fn on_write(levels: &Levels<'_>, names: &Names, found: &mut Findings)
     let purge = selectors(route.and_then(|table| table.purge.as_ref()));
     let refresh = selectors(route.and_then(|table| table.refresh.as_ref()));
     let store = route.and_then(|table| table.store.as_ref()).is_some_and(|store| store.value);
+    let soft = said!(soft).is_some_and(|soft| soft.value);
     let made = OnWrite {
+        soft,
         store,
         confirm,
         wait: waits,
@@ -112,8 +114,9 @@ pub(super) fn writing_spot(table: &OnWriteTable) -> Option<Spot> {
         _ => None,
     };
     let store = table.store.as_ref().map(|store| store.spot);
+    let soft = table.soft.as_ref().map(|soft| soft.spot);
     let confirm = table.confirm.as_ref().map(|word| word.spot);
-    refresh.or(store).or(confirm).or(settle)
+    refresh.or(store).or(soft).or(confirm).or(settle)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! One node as a member of its fleet: which orders it has heard, which of its own still wait for a
 //! number, and what it may therefore believe of a frame.
 
+mod soft;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use crate::base::limits;
 use crate::entry::order::{Order, Selector};
 use crate::store::coherence::mirror::Mirror;
 use crate::store::coherence::record::{OrderId, Record};
+use crate::store::coherence::softs::Softs;
 use crate::store::fence::Facts;
 
 /// A node's state. A new one has heard nothing and may use nothing.
@@ -30,6 +33,7 @@ pub struct Member {
     waiting_bytes: usize,
     /// What the waiting orders name, under their counts.
     unnumbered: Mirror,
+    softs: Softs,
     numbered: u64,
     next: u64,
     /// Lives of members that it has heard of.
@@ -93,6 +97,7 @@ impl Member {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             unnumbered: Mirror::default(),
+            softs: Softs::default(),
             numbered: 0,
             next: 1,
             known: BTreeSet::from([life]),
@@ -162,7 +167,7 @@ impl Member {
     pub fn give(&mut self, order: Arc<Order>, event: String) -> u64 {
         let count = self.next;
         self.next += 1;
-        self.unnumbered.learn(&order, Number(count));
+        self.learn_waiting(&order, count);
         self.waiting_bytes += order.text_bytes();
         self.waiting.push_back(Waiting { count, order, event });
         if self.waiting.len() > limits::ORDERS_WAITING_MAX
@@ -177,6 +182,7 @@ impl Member {
     fn fold_waiting(&mut self, count: u64) {
         let order = Arc::new(Order::of([Selector::All]));
         self.unnumbered.learn(&order, Number(count));
+        self.softs.forget_waiting();
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.waiting.push_back(Waiting { count, order, event: String::new() });
@@ -219,7 +225,7 @@ impl Member {
             }
             let id = OrderId { life: self.life, count: first.count };
             let order = Arc::clone(&first.order);
-            self.mirror.learn(&order, number);
+            self.learn_number(&order, number);
             self.remember(Heard { number, id, order, at_ms: now_ms });
             if let Some(first) = self.waiting.pop_front() {
                 self.waiting_bytes -= first.order.text_bytes();
@@ -255,7 +261,7 @@ impl Member {
 
     /// The record's effect in this process has been had.
     pub fn apply(&mut self, record: &Record, now_ms: u64) {
-        self.mirror.learn(&record.order, record.number);
+        self.learn(&record.order, record.number);
         // An own order is remembered when it is numbered; one that was repeated has a new number.
         let known = record.id.life == self.life && self.remembers(record);
         if !known && !record.order.is_empty() {
@@ -292,7 +298,7 @@ impl Member {
 
     /// Notes a fence that stands beside the log.
     pub fn learn_fence(&mut self, order: &Order, number: Number) {
-        self.mirror.learn(order, number);
+        self.learn(order, number);
     }
 
     /// The log does not reach back to what was applied: it goes on at `last`, and `heard` begins
@@ -307,7 +313,7 @@ impl Member {
     pub fn join(&mut self, records: &[Record], reaches: Number, last: Number, now_ms: u64) {
         self.reaches = reaches;
         for record in records {
-            self.mirror.learn(&record.order, record.number);
+            self.learn(&record.order, record.number);
             let order = Arc::new(record.order.clone());
             self.remember(Heard { number: record.number, id: record.id, order, at_ms: now_ms });
         }

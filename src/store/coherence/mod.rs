@@ -14,10 +14,12 @@ mod member;
 mod mirror;
 mod obligations;
 mod record;
+mod softs;
 mod trust;
 
 pub use member::{Gap, Heard, Member, Verdict, Waiting};
 pub use mirror::Mirror;
 pub use obligations::{Due, Obligations};
 pub use record::{OrderId, Record, decode_order, encode_order, fence_texts};
+pub use softs::{Active, Place, Softs, alone};
 pub use trust::Trust;

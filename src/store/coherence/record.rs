@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::base::clock::Timestamp;
 use crate::base::ids::Number;
 use crate::base::limits;
-use crate::entry::order::{Glob, Order, Selector};
+use crate::entry::order::{Glob, Mode, Order, Selector, Soft};
 
 /// Who gave an order: the life of a node, and a count within it. Repeats are recognised by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,15 +78,24 @@ impl Record {
 }
 
 /// An order as bytes: for each selector a letter, the length of its text, a colon, the text. Texts
-/// may hold any byte.
+/// may hold any byte. One that does not delete begins with a part that says what it does, in the
+/// same form.
 pub fn encode_order(order: &Order) -> Vec<u8> {
-    let mut out = Vec::with_capacity(order.text_bytes() + order.selectors.len() * 8);
-    for selector in &order.selectors {
-        let (letter, text) = parts(selector);
+    let mut out = Vec::with_capacity(order.text_bytes() + order.selectors.len() * 8 + 40);
+    let mut part = |letter: &str, text: &str| {
         out.extend_from_slice(letter.as_bytes());
         out.extend_from_slice(text.len().to_string().as_bytes());
         out.push(b':');
         out.extend_from_slice(text.as_bytes());
+    };
+    match order.mode {
+        Mode::Delete => {}
+        Mode::Soft(Soft { id, at }) => part("m", &format!("{id}{}", at.as_millis())),
+        Mode::Undo(id) => part("n", &id.to_string()),
+    }
+    for selector in &order.selectors {
+        let (letter, text) = parts(selector);
+        part(letter, text);
     }
     out
 }
@@ -98,7 +108,12 @@ pub fn decode_order(mut bytes: &[u8]) -> Option<Order> {
         let (len, rest) = rest.split_at_checked(colon)?;
         let len: usize = std::str::from_utf8(len).ok()?.parse().ok()?;
         let (text, rest) = rest.get(1..)?.split_at_checked(len)?;
-        order.selectors.push(selector(*letter, std::str::from_utf8(text).ok()?)?);
+        let text = std::str::from_utf8(text).ok()?;
+        match mode(*letter, text) {
+            Some(mode) if order == Order::default() => order.mode = mode,
+            Some(_) => return None,
+            None => order.selectors.push(selector(*letter, text)?),
+        }
         if order.selectors.len() > limits::SELECTORS_PER_ORDER_MAX {
             return None;
         }
@@ -108,13 +123,35 @@ pub fn decode_order(mut bytes: &[u8]) -> Option<Order> {
 }
 
 /// The selectors of an order that no slot of a key can answer for: their fences stand beside the
-/// log. `is_located` says whether all entries of a key stand where the key's own text leads.
+/// log. `is_located` says whether all entries of a key stand where the key's own text leads. Of a
+/// soft order that is all of them, since no frame is taken out of a slot; an order that takes it
+/// back leaves one fence, which outlives those.
 pub fn fence_texts(order: &Order, is_located: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
-    let wide = order.selectors.iter().filter(|one| match one {
-        Selector::Key(text) => !is_located(text),
-        _ => true,
-    });
-    wide.map(|one| encode_order(&Order { selectors: vec![one.clone()] })).collect()
+    let one_of = |one: &Selector| Order::of([one.clone()]).as_mode(order.mode);
+    match order.mode {
+        Mode::Undo(_) => vec![encode_order(&Order::default().as_mode(order.mode))],
+        Mode::Soft(_) => order.selectors.iter().map(|one| encode_order(&one_of(one))).collect(),
+        Mode::Delete => {
+            let wide = order.selectors.iter().filter(|one| match one {
+                Selector::Key(text) => !is_located(text),
+                _ => true,
+            });
+            wide.map(|one| encode_order(&one_of(one))).collect()
+        }
+    }
+}
+
+/// What the first part of an order says that does not delete.
+fn mode(letter: u8, text: &str) -> Option<Mode> {
+    match letter {
+        b'm' => {
+            let (id, at) = text.split_at_checked(16)?;
+            let at = Timestamp::from_millis(at.parse().ok()?);
+            Some(Mode::Soft(Soft { id: id.parse().ok()?, at }))
+        }
+        b'n' => text.parse().ok().map(Mode::Undo),
+        _ => None,
+    }
 }
 
 fn parts(selector: &Selector) -> (&'static str, &str) {
@@ -149,6 +186,7 @@ fn selector(letter: u8, text: &str) -> Option<Selector> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::SoftId;
 
     fn every_kind() -> Order {
         let texts = [
@@ -198,6 +236,27 @@ mod tests {
         assert_eq!(Record::parse(b"7-3 7-2 ff-1 abc a0:").unwrap().event, "abc");
         for wrong in ["", "7", "7-3 x", "7-3 7-2 z-1 - ", "7-3 7-2 f-1 - q", "7-3 7-2 f-1"] {
             assert!(Record::parse(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_an_order_does_is_read_back_with_it() {
+        let soft = Soft { id: SoftId(7), at: Timestamp::from_millis(1_234) };
+        for mode in [Mode::Soft(soft), Mode::Undo(soft.id)] {
+            let order = every_kind().as_mode(mode);
+            assert_eq!(decode_order(&encode_order(&order)), Some(order.clone()));
+            let bare = Order::default().as_mode(mode);
+            assert_eq!(decode_order(&encode_order(&bare)), Some(bare));
+            let fences = fence_texts(&order, |_| true);
+            assert_eq!(fences.len(), if mode == Mode::Undo(soft.id) { 1 } else { 10 });
+            let modes = fences.iter().map(|one| decode_order(one).unwrap().mode);
+            assert!(modes.into_iter().all(|one| one == mode));
+        }
+        let late = [b"k1:a".as_slice(), b"n16:0000000000000007"].concat();
+        let twice = [b"n16:0000000000000007".as_slice(), b"n16:0000000000000008"].concat();
+        for wrong in [&late[..], &twice, b"n1:7", b"m16:0000000000000007", b"m17:0000000000000007x"]
+        {
+            assert_eq!(decode_order(wrong), None, "{}", String::from_utf8_lossy(wrong));
         }
     }
 

@@ -12,7 +12,7 @@ fn tags(names: &[&str]) -> Vec<Arc<str>> {
 fn raised(selector: Selector) -> (Birth, Fences) {
     let fences = Fences::default();
     let birth = fences.begin();
-    fences.raise(&Order { selectors: vec![selector] });
+    fences.raise(&Order::of(vec![selector]));
     (birth, fences)
 }
 
@@ -64,7 +64,7 @@ fn unknown_tags_are_named_by_every_order_on_a_tag() {
 #[test]
 fn orders_without_a_running_fetch_are_not_remembered() {
     let fences = Fences::default();
-    let order = Order { selectors: vec![Selector::Key("k".into()), Selector::All] };
+    let order = Order::of(vec![Selector::Key("k".into()), Selector::All]);
     assert_eq!(fences.raise(&order), Tick(1));
     assert_eq!(fences.remembered(), 0);
     let birth = fences.begin();
@@ -75,7 +75,7 @@ fn orders_without_a_running_fetch_are_not_remembered() {
 #[test]
 fn orders_are_forgotten_with_the_last_fetch_that_is_older() {
     let fences = Fences::default();
-    let key = |text: &str| Order { selectors: vec![Selector::Key(text.into())] };
+    let key = |text: &str| Order::of(vec![Selector::Key(text.into())]);
     let first = fences.begin();
     let twin = fences.begin();
     fences.raise(&key("a"));
@@ -98,10 +98,10 @@ fn orders_are_forgotten_with_the_last_fetch_that_is_older() {
 fn overflow_refuses_the_old_and_never_admits_the_stale() {
     let fences = Fences::default();
     let old = fences.begin();
-    fences.raise(&Order { selectors: vec![Selector::Key("first".into())] });
+    fences.raise(&Order::of(vec![Selector::Key("first".into())]));
     let middle = fences.begin();
     for i in 0..limits::ORDERS_REMEMBERED_MAX {
-        fences.raise(&Order { selectors: vec![Selector::Key(format!("k{i}"))] });
+        fences.raise(&Order::of(vec![Selector::Key(format!("k{i}"))]));
     }
     assert_eq!(fences.remembered(), limits::ORDERS_REMEMBERED_MAX);
     assert!(!old.admits(&facts("innocent", &[])), "the order it may need is forgotten");
@@ -114,7 +114,7 @@ fn patterns_and_long_texts_are_bounded_too() {
     let fences = Fences::default();
     let old = fences.begin();
     for i in 0..=limits::WIDE_ORDERS_REMEMBERED_MAX {
-        fences.raise(&Order { selectors: vec![Selector::Prefix(format!("p{i}:"))] });
+        fences.raise(&Order::of(vec![Selector::Prefix(format!("p{i}:"))]));
     }
     assert_eq!(fences.log().wide.len(), limits::WIDE_ORDERS_REMEMBERED_MAX);
     assert!(!old.admits(&facts("innocent", &[])));
@@ -124,7 +124,7 @@ fn patterns_and_long_texts_are_bounded_too() {
     let long = "x".repeat(limits::KEY_BYTES_MAX);
     let selectors = (0..=limits::ORDERS_REMEMBERED_BYTES_MAX / limits::KEY_BYTES_MAX)
         .map(|_| Selector::Tag(long.clone()));
-    fences.raise(&Order { selectors: selectors.collect() });
+    fences.raise(&Order { selectors: selectors.collect(), ..Order::default() });
     assert!(fences.log().text_bytes <= limits::ORDERS_REMEMBERED_BYTES_MAX);
     assert!(!old.admits(&facts("innocent", &[])));
     assert!(fences.begin().admits(&facts("innocent", &[])));

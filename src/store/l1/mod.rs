@@ -16,6 +16,7 @@ mod list;
 mod pending;
 mod pool;
 mod reshape;
+mod soften;
 mod swap;
 mod sweep;
 

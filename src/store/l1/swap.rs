@@ -7,9 +7,10 @@ use super::{L1, place, pool};
 use crate::entry::{Body, Bundle, Entry, Key};
 
 impl L1 {
-    /// Drops that very entry, if it still stands, with a coded form or without; whether it did.
+    /// Drops that very entry, if it still stands, with a coded form or without, and whether soft
+    /// orders name it or not; whether it stood.
     pub fn drop_entry(&self, key: &Key, entry: &Arc<Entry>) -> bool {
-        let is_it = |stands: &Arc<Entry>| Arc::ptr_eq(stands, entry) || stands.is_coded_of(entry);
+        let is_it = |stands: &Arc<Entry>| Arc::ptr_eq(stands, entry) || stands.is_copy_of(entry);
         let swept = self.take_from(key.identity(), &is_it);
         self.settle();
         swept.gone.entries > 0

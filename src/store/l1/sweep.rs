@@ -12,7 +12,7 @@ use super::count::names;
 use super::pending::Reclaim;
 use super::{Home, Kind, L1, SHARDS, lock};
 use crate::base::ids::Tick;
-use crate::entry::order::{Order, Selector};
+use crate::entry::order::{Mode, Order, Selector};
 use crate::entry::{Entry, Key};
 use crate::store::fence::Fences;
 use crate::store::gone::Gone;
@@ -32,8 +32,8 @@ pub struct Swept {
 /// Slots looked at when one has to go beyond a count; the least used of them is taken.
 const LOOKED_AT: usize = 64;
 
-/// Which variants of a slot go.
-type Covers<'a> = &'a dyn Fn(&Key, &Arc<Entry>) -> bool;
+/// Which variants of a slot are meant.
+pub(super) type Covers<'a> = &'a dyn Fn(&Key, &Arc<Entry>) -> bool;
 
 /// After every birth that can be.
 const ANY: Tick = Tick(u64::MAX);
@@ -85,12 +85,18 @@ impl Path {
 }
 
 impl L1 {
-    /// Carries an order out: fences first, then what stands is dropped, or out of use. When this
-    /// returns, no lookup that begins finds what was fetched before.
+    /// Carries an order out: fences first, then what stands is dropped, out of use, or changed in
+    /// its place. When this returns, no lookup that begins finds what was fetched before, or finds
+    /// it stale.
     pub fn sweep(&self, fences: &Fences, order: &Order) -> (Tick, Swept) {
         let tick = fences.raise(order);
-        // What a later fetch stores counts for nobody.
-        (tick, self.remove(order, tick, &|| fences.tick() == tick))
+        let swept = match order.mode {
+            // What a later fetch stores counts for nobody.
+            Mode::Delete => self.remove(order, tick, &|| fences.tick() == tick),
+            Mode::Soft(soft) => self.soften(order, soft),
+            Mode::Undo(id) => self.restore(order, id),
+        };
+        (tick, swept)
     }
 
     /// Drops what the order names, which raised that tick. Whoever fetches meanwhile is held off by
@@ -232,6 +238,16 @@ impl L1 {
         let mut round = self.round(&Order::of([Selector::Key(text.to_owned())]));
         self.go_on(&mut round, ANY, usize::MAX, &mut Swept::default());
         self.free();
+    }
+
+    /// Shows the walks that lead to what a selector names, each with what it covers on its way.
+    pub(super) fn each_walk(&self, selector: &Selector, go: &mut dyn FnMut(Walk<'_>, Covers<'_>)) {
+        let round = self.round(&Order::of([selector.clone()]));
+        for (selector, path) in &round.walks {
+            go(path.walk(selector), &|key, entry| {
+                names(selector, key.text(), entry) && !self.pending.hides(key.text(), entry)
+            });
+        }
     }
 
     /// Visits the slots of a walk in all shards, a few at a time under each lock.

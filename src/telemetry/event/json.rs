@@ -66,10 +66,11 @@ impl Event<'_> {
                 ("bytes", bytes.into()),
                 ("rule", perhaps(rule)),
             ],
-            Self::Purge { selector, count, by, rule, widened } => vec![
+            Self::Purge { selector, count, by, mode, rule, widened } => vec![
                 ("selector", text(selector)),
                 ("count", count.into()),
                 ("by", by.into()),
+                ("mode", perhaps(mode)),
                 ("rule", perhaps(rule)),
                 ("widened", if widened { true.into() } else { Value::Null }),
             ],
@@ -131,7 +132,14 @@ mod tests {
             Event::Hit { key: "k", rule, ttl: -1 },
             Event::Miss { key: "k", rule, reason: Some("x") },
             Event::Store { key: "k", rule, ttl: 1, bytes: 2 },
-            Event::Purge { selector: "s", count: 1, by: "write", rule, widened: true },
+            Event::Purge {
+                selector: "s",
+                count: 1,
+                by: "write",
+                mode: Some("soft"),
+                rule,
+                widened: true,
+            },
             Event::Evict { kind: "t", key: "k", cause: "size" },
             Event::Reload { ok: true, detail: "d" },
             Event::Fault { code: "c", detail: "d" },

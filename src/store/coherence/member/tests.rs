@@ -1,4 +1,8 @@
 use super::*;
+use crate::base::clock::Timestamp;
+use crate::base::ids::SoftId;
+use crate::base::units::Span;
+use crate::entry::order::{Mode, Soft};
 use crate::store::coherence::decode_order;
 
 fn order(text: &str) -> Arc<Order> {
@@ -184,4 +188,71 @@ fn what_was_told_again_keeps_the_sequence_of_its_life() {
     member.apply(&again, 0);
     let (lost, _) = member.lost_since(Number::default(), (3, "3.0"));
     assert_eq!(lost.iter().map(|heard| heard.id.count).collect::<Vec<_>>(), [5, 6]);
+}
+
+/// A soft order of this id on a key.
+fn softly(id: u64, text: &str) -> Arc<Order> {
+    let soft = Soft { id: SoftId(id), at: Timestamp::from_secs(1_000) };
+    Arc::new(Order::clone(&order(text)).as_mode(Mode::Soft(soft)))
+}
+
+/// What a member says of a frame: the verdict, and the soft orders that name it.
+fn said(member: &Member, key: &str, number: Number) -> (Verdict, Vec<u64>) {
+    let softs = member.softs_on(&facts(key), number);
+    let verdict = member.judge(&facts(key), number, true);
+    (verdict, softs.iter().map(|soft| soft.id.0).collect())
+}
+
+#[test]
+fn what_a_soft_order_names_is_stale_until_its_time_is_over() {
+    let mut member = joined(7);
+    let (old, new) = (Number::new(1, 4), Number::new(1, 5));
+    let waits = member.give(softly(1, "key:a"), String::new());
+    assert_eq!(said(&member, "a", old), (Verdict::Current, vec![1]));
+    assert_eq!(said(&member, "a", Number::new(1, 9)), (Verdict::Current, vec![1]));
+    member.number(waits, new, 0);
+    assert_eq!(said(&member, "a", old), (Verdict::Current, vec![1]));
+    assert_eq!(said(&member, "a", new), (Verdict::Current, vec![]));
+    let end = Timestamp::from_secs(1_000).plus(limits::SOFT_FOR);
+    member.expire_softs(end.minus(Span::from_millis(1)));
+    assert_eq!(said(&member, "a", old).0, Verdict::Current);
+    member.expire_softs(end);
+    assert_eq!(said(&member, "a", old), (Verdict::Purged, vec![]));
+    assert_eq!(said(&member, "a", new), (Verdict::Current, vec![]));
+}
+
+#[test]
+fn what_is_soft_for_too_long_without_a_number_is_purged_with_one() {
+    let mut member = joined(7);
+    let count = member.give(softly(1, "key:a"), String::new());
+    member.expire_softs(Timestamp::NEVER);
+    let before = Number::new(1, 4);
+    assert_eq!(said(&member, "a", before), (Verdict::Purged, vec![]));
+    member.number(count, Number::new(1, 5), 0);
+    assert_eq!(said(&member, "a", before), (Verdict::Purged, vec![]));
+    assert_eq!(said(&member, "a", Number::new(1, 5)), (Verdict::Current, vec![]));
+}
+
+#[test]
+fn an_undone_order_is_undone_whichever_is_told_first() {
+    let undo = || Arc::new(Order::clone(&order("key:a")).as_mode(Mode::Undo(SoftId(1))));
+    let numbered =
+        |count: u32, order: &Order| Record { order: order.clone(), ..record(count, 9, "key:none") };
+    for undone_first in [false, true] {
+        let mut member = joined(7);
+        let mut orders = [softly(1, "key:a"), undo()];
+        if undone_first {
+            orders.reverse();
+        }
+        for (at, order) in orders.iter().enumerate() {
+            member.apply(&numbered(at as u32 + 1, order), 0);
+        }
+        let frame = Number::new(1, 0);
+        assert_eq!(said(&member, "a", frame), (Verdict::Current, vec![]), "{undone_first}");
+        assert!(member.is_undone(&softly(1, "key:a")) && !member.is_undone(&softly(2, "key:a")));
+        assert!(member.soft_order(SoftId(1)).is_none());
+        // A server that lost both is told both, as they were given.
+        let (lost, whole) = member.lost_since(Number::default(), (2, "2.0"));
+        assert!(whole && lost.len() == 2 && lost.iter().any(|one| one.order == undo()));
+    }
 }

@@ -1,8 +1,9 @@
 //! Each selector drops what it names, all of it, and counts it exactly.
 
 use super::*;
+use crate::base::ids::SoftId;
 use crate::entry::Labels;
-use crate::entry::order::{Glob, Order, Selector};
+use crate::entry::order::{Glob, Order, Selector, Soft};
 
 /// Forty keys of two types and rules, with tags, two sites, and two variants of one key.
 fn filled() -> L1 {
@@ -116,5 +117,58 @@ fn a_tag_of_one_variant_leaves_the_others() {
     assert_eq!(found(&level, 0, "k").as_deref(), Some("2"));
     assert_eq!(level.removed(&Order::of([Selector::Tag("two".into())])).gone.entries, 1);
     assert_eq!(found(&level, 0, "k"), None);
+    level.audit();
+}
+
+#[test]
+fn what_is_made_stale_stays_and_is_given_back_as_it_was() {
+    let at = samples::STORED_AT.plus(Span::from_secs(60));
+    let soft = |id| Soft { id: SoftId(id), at };
+    let all: Vec<(Key, Arc<Bundle>)> = filled().page("", 100);
+    for (text, count) in [
+        ("doc:01", 1),
+        ("named", 2),
+        ("prefix:list:00", 2),
+        ("*:03", 2),
+        ("tag:parity:1", 10),
+        ("tag:*", 20),
+        ("type:doc", 20),
+        ("rule:lists", 21),
+        ("url:http://h/t?q", 2),
+        ("url:http://h/bare", 1),
+        ("key:nothing", 0),
+        ("all", ALL),
+    ] {
+        let (level, order) = (filled(), Order::of([Selector::parse(text).unwrap()]));
+        let bytes = |level: &L1| level.stats().iter().map(|kind| kind.bytes).sum::<u64>();
+        let before = bytes(&level);
+        assert_eq!(level.soften(&order, soft(1)).gone.entries, count, "{text}");
+        assert_eq!(level.soften(&order, soft(1)).gone.entries, 0, "{text}: it is stale already");
+        assert_eq!(level.soften(&order, soft(2)).gone.entries, count, "{text}");
+        level.audit();
+        let page = level.page("", 100);
+        let variants = || page.iter().flat_map(|(_, bundle)| bundle.variants());
+        let stale = variants().filter(|entry| entry.stamp.fresh_until == at).count() as u64;
+        assert_eq!((stale, variants().count() as u64), (count, ALL), "{text}");
+        assert_eq!(level.restore(&order, SoftId(1)).gone.entries, count, "{text}");
+        assert_eq!(level.restore(&order, SoftId(1)).gone.entries, 0, "{text}");
+        assert_eq!(level.restore(&Order::of([Selector::All]), SoftId(2)).gone.entries, count);
+        level.audit();
+        assert_eq!(bytes(&level), before, "{text}");
+        for ((key, was), (same, is)) in all.iter().zip(level.page("", 100)) {
+            assert_eq!((key, was.variants().len()), (&same, is.variants().len()));
+            assert!(is.variants().iter().all(|entry| !entry.is_soft()));
+        }
+    }
+}
+
+#[test]
+fn a_stale_copy_of_what_may_not_be_kept_goes_with_it() {
+    let (level, at) = (level(MIB), samples::STORED_AT);
+    let entry = samples::entry("text", &[]);
+    store(&level, &key("a"), Arc::clone(&entry));
+    let order = Order::of([Selector::All]);
+    level.soften(&order, Soft { id: SoftId(1), at });
+    assert!(level.drop_entry(&key("a"), &entry), "the fetch knew it before it was stale");
     level.audit();
 }

@@ -13,9 +13,10 @@ use tokio::time::{sleep, timeout};
 
 use super::lease::ALONE;
 use super::{Effects, Fleet, News};
+use crate::base::ids::SoftId;
 use crate::base::limits;
 use crate::base::tasks;
-use crate::entry::order::{Order, Selector};
+use crate::entry::order::{Mode, Order, Selector, Soft};
 use crate::store::coherence::{Due, OrderId, Record};
 use crate::store::gone::Gone;
 use crate::store::redis::fault::TierFault;
@@ -25,7 +26,12 @@ use crate::store::redis::server::Server;
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
+    #[serde(default)]
     purge: Vec<String>,
+    #[serde(default)]
+    refresh: Vec<String>,
+    #[serde(default)]
+    soft: bool,
     #[serde(default)]
     id: Option<String>,
     #[serde(default)]
@@ -130,8 +136,15 @@ impl Fleet {
 
     /// Another program's order: it has its effect here at once, and one node puts it into the log.
     fn hear_event(&self, said: &[u8], effects: &dyn Effects) {
-        let order = match event(said) {
-            Ok(order) => Arc::new(effects.with_followers(order)),
+        let digest = blake3::hash(said);
+        let (order, anew) = match event(said) {
+            Ok(Named { order, anew, soft }) => {
+                // Every node that hears it calls the order alike.
+                let id = digest.as_bytes().first_chunk().copied().unwrap_or_default();
+                let named = Soft { id: SoftId(u64::from_le_bytes(id)), at: effects.now() };
+                let mode = if soft { Mode::Soft(named) } else { Mode::Delete };
+                (effects.with_followers(order.as_mode(mode)), anew)
+            }
             Err(why) => {
                 self.stats.bad_events.count();
                 // Whoever writes nonsense may write it often, each time a little different.
@@ -142,17 +155,20 @@ impl Fleet {
                 });
             }
         };
-        let digest = blake3::hash(said).to_hex();
-        let event = digest.get(..32).unwrap_or_default().to_owned();
+        let event = digest.to_hex().get(..32).unwrap_or_default().to_owned();
         let lowest = {
             let member = self.member();
             member.known().min() == Some(member.life())
         };
+        let given = Arc::new(self.by_fleet_clock(&order));
         if lowest {
-            return self.submit(Due { event, order, at_ms: 0 }, effects);
+            // Its frames are refused first, and then it has its effect here: what was found in
+            // between is gone as well.
+            self.give_event(given, event);
+            return effects.carry_out_anew(&order, &anew, "event");
         }
-        effects.carry_out(&order, "event");
-        let now_ms = self.steady_ms();
+        effects.carry_out_anew(&order, &anew, "event");
+        let (now_ms, order) = (self.steady_ms(), given);
         let due = Due { event, order, at_ms: now_ms + self.config.lag_max.as_millis() };
         let overdue = self.obligations().hear(due, now_ms);
         if let Some(due) = overdue {
@@ -172,7 +188,7 @@ impl Fleet {
     /// then it has its effect here: what was found in between is gone as well.
     fn submit(&self, due: Due, effects: &dyn Effects) {
         self.give_event(Arc::clone(&due.order), due.event);
-        effects.carry_out(&due.order, "event");
+        effects.carry_out(&self.by_own_clock(&due.order), "event");
     }
 
     /// Hears from each master what it lets go of. Keyspace notifications do not travel between
@@ -221,8 +237,18 @@ pub(super) fn from_hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
-/// Reads `{"purge": ["key:…", …], "id": "…", "by": "…"}`.
-fn event(said: &[u8]) -> Result<Order, String> {
+/// What a message names.
+struct Named {
+    /// All of it.
+    order: Order,
+    /// What of it is fetched anew.
+    anew: Vec<Selector>,
+    /// It is to be stale, and not to go.
+    soft: bool,
+}
+
+/// Reads `{"purge": ["key:…", …], "refresh": […], "soft": false, "id": "…", "by": "…"}`.
+fn event(said: &[u8]) -> Result<Named, String> {
     if said.len() > limits::EVENT_BYTES_MAX {
         return Err(format!("a message is at most {} bytes long", limits::EVENT_BYTES_MAX));
     }
@@ -233,25 +259,30 @@ fn event(said: &[u8]) -> Result<Order, String> {
     if long(&event.id) || long(&event.by) {
         return Err("`id` and `by` are at most 256 bytes long".to_owned());
     }
-    if event.purge.is_empty() {
+    let Event { purge, refresh, soft, .. } = event;
+    if purge.is_empty() && refresh.is_empty() {
         return Err("`purge` names nothing; everything is [\"all\"]".to_owned());
     }
-    if event.purge.len() > limits::SELECTORS_PER_ORDER_MAX {
+    if soft && !refresh.is_empty() {
+        return Err("`soft` and `refresh` exclude each other: say one of them".to_owned());
+    }
+    if purge.len() + refresh.len() > limits::SELECTORS_PER_ORDER_MAX {
         return Err(format!("`purge` has at most {} selectors", limits::SELECTORS_PER_ORDER_MAX));
     }
-    let mut selectors = Vec::with_capacity(event.purge.len());
-    for text in &event.purge {
-        match Selector::parse(text) {
-            Ok(Selector::Url(target)) if target.starts_with('/') => {
-                return Err(format!(
-                    "`url:{target}` names no site; write https://shop.example{target}"
-                ));
-            }
-            Ok(selector) => selectors.push(selector),
-            Err(error) => return Err(format!("`{text}`: {error}")),
+    let read = |texts: Vec<String>| texts.iter().map(|text| selector(text)).collect();
+    let (purge, anew): (Result<Vec<_>, _>, Result<Vec<_>, _>) = (read(purge), read(refresh));
+    let anew = anew?;
+    let order = Order::of(purge?.into_iter().chain(anew.iter().cloned()));
+    Ok(Named { order, anew, soft })
+}
+
+fn selector(text: &str) -> Result<Selector, String> {
+    match Selector::parse(text) {
+        Ok(Selector::Url(target)) if target.starts_with('/') => {
+            Err(format!("`url:{target}` names no site; write https://shop.example{target}"))
         }
+        other => other.map_err(|error| format!("`{text}`: {error}")),
     }
-    Ok(Order::of(selectors))
 }
 
 #[cfg(test)]
@@ -260,22 +291,29 @@ mod tests {
 
     #[test]
     fn a_message_is_followed_or_said_to_be_wrong() {
-        let order = event(br#"{"purge":["key:status:1","tag:rut:*"],"by":"worker","id":"7"}"#);
-        assert_eq!(order.unwrap().selectors.len(), 2);
+        let read = |said: &str| event(said.as_bytes()).map(|named| (named.order, named.anew));
+        let (order, anew) =
+            read(r#"{"purge":["key:status:1","tag:rut:*"],"by":"worker","id":"7"}"#).unwrap();
+        assert_eq!((order.selectors.len(), anew.len()), (2, 0));
+        let (order, anew) = read(r#"{"purge":["key:a"],"refresh":["key:a","key:b"]}"#).unwrap();
+        assert_eq!((order.selectors.len(), anew.len()), (2, 2));
+        assert!(event(br#"{"purge":["key:a"],"soft":true}"#).is_ok_and(|named| named.soft));
         for (wrong, why) in [
             (r#"{"purge":[]}"#, "names nothing"),
             (r#"{"purge":["tag:"]}"#, "names nothing"),
             (r#"{"purge":["a b"]}"#, "printable"),
             (r#"{"purge":["url:/a"]}"#, "names no site"),
             (r#"{"purge":"key:a"}"#, "write {"),
-            (r#"{"refresh":["key:a"],"purge":["key:a"]}"#, "unknown field"),
+            (r#"{"refresh":["key:a"],"soft":true}"#, "exclude"),
+            (r#"{"refrsh":["key:a"],"purge":["key:a"]}"#, "unknown field"),
+            ("{}", "names nothing"),
             ("purge", "write {"),
             ("", "write {"),
         ] {
-            let said = event(wrong.as_bytes()).unwrap_err();
+            let said = read(wrong).unwrap_err();
             assert!(said.contains(why), "{wrong}: {said}");
         }
         let long = format!(r#"{{"purge":["key:{}"]}}"#, "x".repeat(limits::EVENT_BYTES_MAX));
-        assert!(event(long.as_bytes()).unwrap_err().contains("at most"));
+        assert!(read(&long).unwrap_err().contains("at most"));
     }
 }

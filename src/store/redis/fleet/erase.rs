@@ -36,7 +36,8 @@ impl Fleet {
     ) -> HashMap<OrderId, Gone> {
         let mut by_server: BTreeMap<usize, (Arc<Server>, Vec<Erasure>)> = BTreeMap::new();
         let mut unreached: HashSet<OrderId> = HashSet::new();
-        for (id, order, number) in orders {
+        // What is stale stays where it is.
+        for (id, order, number) in orders.iter().filter(|(_, order, _)| order.deletes()) {
             for text in order.selectors.iter().filter_map(text_of) {
                 let place = Place::of_text(text);
                 let erasure = Erasure::new(&self.names, &place, *id, *number);

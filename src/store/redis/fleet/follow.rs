@@ -81,6 +81,7 @@ impl Fleet {
                 effects.tell(&News::Untrusted);
             }
             self.submit_due_events(effects);
+            self.expire_softs(effects);
             if tended.elapsed() >= limits::FLEET_TENDED_EVERY.to_duration() {
                 tended = Instant::now();
                 self.tend_fleet(effects).await;
@@ -217,7 +218,12 @@ impl Fleet {
         }
         if foreign && !record.order.is_empty() {
             self.stats.heard.count();
-            gone = Some(self.carry_out(&record.order, effects).await);
+            let is_undone = self.member().is_undone(&record.order);
+            gone = Some(if is_undone {
+                Gone::default()
+            } else {
+                self.carry_out(&self.by_own_clock(&record.order), effects).await
+            });
         }
         let now = self.steady_ms();
         self.member().apply(record, now);

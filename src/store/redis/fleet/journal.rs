@@ -234,7 +234,7 @@ impl Fleet {
             Some(Ok(orders)) => {
                 let mut last = 0;
                 for order in orders {
-                    last = self.give(&order);
+                    last = self.give_event(Arc::new(order), String::new());
                 }
                 if let Some(journal) = &self.journal {
                     let mut state = journal.state();

@@ -2,6 +2,8 @@
 //! one key. Redis is asked for a little at a time, and has four times as long for others in
 //! between; of each frame only the beginning is read. Nothing of this is on the way of a request.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use redis::Value;
@@ -15,6 +17,7 @@ use crate::entry::Key;
 use crate::entry::frame::{self, Glimpse};
 use crate::entry::order::Selector;
 use crate::policy::stamp::Stamp;
+use crate::store::gone::Gone;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
 use crate::store::redis::script::Step;
@@ -29,6 +32,8 @@ const BEGINNING: usize = 2_048;
 pub struct Kept {
     /// The identity.
     pub key: Key,
+    /// The id of what selects this variant; empty where nothing does.
+    pub variant: String,
     /// The names of fields that select this variant; none where nothing does.
     pub selecting: Vec<String>,
     /// The number under which its origin was asked.
@@ -60,6 +65,17 @@ pub struct KeptPage {
     pub found: Vec<Kept>,
     /// From where the next one goes on; nothing at the end.
     pub next: Option<String>,
+}
+
+/// What there is of some selectors.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// The frames, each once.
+    pub gone: Gone,
+    /// Texts of some of their keys, each once.
+    pub sample: Vec<String>,
+    /// Whether all that Redis holds was looked through.
+    pub whole: bool,
 }
 
 /// Why there is no page.
@@ -107,6 +123,37 @@ impl Fleet {
             sleep(began.elapsed() * 4).await;
         }
         Ok(page)
+    }
+
+    /// Counts the frames that any of these selectors names, as far as they are found in time, with
+    /// the keys of some, at most `sample`. What comes or goes meanwhile may or may not be met.
+    ///
+    /// # Errors
+    /// When a server does not answer.
+    pub async fn count(&self, selectors: &[Selector], sample: usize) -> Result<Counted, ListFault> {
+        let until = Instant::now() + limits::COUNTED_WITHIN.to_duration();
+        let (mut counted, mut after) = (Counted::default(), None);
+        // Redis may show a name more than once.
+        let (hasher, mut seen) = (RandomState::new(), HashSet::new());
+        loop {
+            let page = self.list(selectors, after.as_deref(), limits::COUNTED_AT_ONCE).await?;
+            for kept in page.found {
+                if !seen.insert(hasher.hash_one((kept.key.identity(), &kept.variant))) {
+                    continue;
+                }
+                counted.gone.count(kept.key.identity(), || &kept.variant);
+                let text = kept.key.text();
+                if counted.sample.len() < sample && !counted.sample.iter().any(|one| one == text) {
+                    counted.sample.push(text.to_owned());
+                }
+            }
+            counted.whole = page.next.is_none();
+            after = page.next;
+            let goes_on = Instant::now() < until && seen.len() < limits::COUNTED_MAX;
+            if counted.whole || !goes_on {
+                return Ok(counted);
+            }
+        }
     }
 
     /// All frames of a key's text, without a place that a rule gives it, or with `shard`.
@@ -180,7 +227,9 @@ impl Fleet {
             let Some(beginning) = bytes(beginning).filter(|bytes| !bytes.is_empty()) else {
                 continue;
             };
-            let Some(identity) = self.names.identity(&name) else { continue };
+            let Some((identity, variant)) = self.names.identity_and_variant(&name) else {
+                continue;
+            };
             let counts = (int(length), int(left));
             let key = Key::of_identity(&identity);
             let more;
@@ -195,7 +244,8 @@ impl Fleet {
             };
             // What is no frame, or a newer cistern's, cannot be told.
             let Ok(seen) = frame::glimpse(beginning, self.skew()) else { continue };
-            found.extend(self.standing(key, selecting, &seen, counts));
+            let kept = self.standing(key, selecting, &seen, counts);
+            found.extend(kept.map(|kept| Kept { variant: variant.to_owned(), ..kept }));
         }
         Ok(found)
     }
@@ -213,6 +263,7 @@ impl Fleet {
             return None;
         }
         Some(Kept {
+            variant: String::new(),
             selecting,
             number: outline.number,
             kind: outline.kind.to_owned(),

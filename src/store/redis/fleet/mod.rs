@@ -37,7 +37,7 @@ use crate::base::clock::Timestamp;
 use crate::base::ids::Number;
 use crate::base::limits;
 use crate::entry::frame::Skew;
-use crate::entry::order::Order;
+use crate::entry::order::{Order, Selector};
 use crate::entry::seal::KeyRing;
 use crate::store::coherence::{Member, Obligations, Trust};
 use crate::store::gone::Gone;
@@ -71,6 +71,10 @@ pub trait Effects: Send + Sync {
     /// An order that another node or program gave: fences rise, and what it names goes, of which
     /// this tells.
     fn carry_out(&self, order: &Order, by: &'static str) -> Gone;
+    /// The same for an order of which this part is fetched anew, as far as it stood here.
+    fn carry_out_anew(&self, order: &Order, _anew: &[Selector], by: &'static str) {
+        self.carry_out(order, by);
+    }
     /// The order with what follows from it by this node's rules.
     fn with_followers(&self, order: Order) -> Order;
     /// Orders may have been missed: what is being fetched may not be stored, and what stands is

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use super::erase::text_of;
 use super::reply::{array, number, text};
 use super::{Effects, Fleet, News};
-use crate::base::ids::Number;
+use crate::base::clock::Timestamp;
+use crate::base::ids::{Number, SoftId};
 use crate::base::limits;
-use crate::entry::order::{Order, Selector};
+use crate::entry::order::{Mode, Order, Selector, Soft};
 use crate::store::coherence::{OrderId, Waiting, encode_order, fence_texts};
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::scripts;
@@ -50,6 +51,14 @@ pub(super) struct Numbered {
     orders: Vec<(OrderId, Arc<Order>, Number)>,
 }
 
+/// The order with its moment by another clock.
+fn by_clock(order: &Order, to: impl Fn(Timestamp) -> Timestamp) -> Order {
+    match order.mode {
+        Mode::Soft(soft) => order.clone().as_mode(Mode::Soft(Soft { at: to(soft.at), ..soft })),
+        Mode::Delete | Mode::Undo(_) => order.clone(),
+    }
+}
+
 /// Does `work` to its end while erasures go on.
 async fn beside<T>(
     erasing: &mut FuturesUnordered<impl Future<Output = ()>>,
@@ -69,7 +78,31 @@ impl Fleet {
     /// on. The caller has it carried out in L1 after this, and acknowledges it after
     /// [`Fleet::settled`].
     pub fn give(&self, order: &Order) -> u64 {
-        self.give_event(Arc::new(order.clone()), String::new())
+        self.give_event(Arc::new(self.by_fleet_clock(order)), String::new())
+    }
+
+    /// An order of this node with its moment by the fleet's clock.
+    pub(super) fn by_fleet_clock(&self, order: &Order) -> Order {
+        let skew = self.skew();
+        by_clock(order, |at| skew.to_redis(at))
+    }
+
+    /// What a soft order names that can still be undone.
+    pub fn soft_order(&self, id: SoftId) -> Option<Arc<Order>> {
+        let order = self.member().soft_order(id)?;
+        Some(Arc::new(self.by_own_clock(&order)))
+    }
+
+    /// Soft orders whose time is over are purges, also where Redis is away.
+    pub(super) fn expire_softs(&self, effects: &dyn Effects) {
+        let now = self.skew().to_redis(effects.now());
+        self.member().expire_softs(now);
+    }
+
+    /// An order of the fleet with its moment by this node's clock.
+    pub(super) fn by_own_clock(&self, order: &Order) -> Order {
+        let skew = self.skew();
+        by_clock(order, |at| skew.to_own(at))
     }
 
     pub(super) fn give_event(&self, order: Arc<Order>, event: String) -> u64 {
@@ -164,7 +197,7 @@ impl Fleet {
             }
         }
         self.settled.send_modify(|settled| settled.end(range));
-        if orders.iter().any(|(_, order, _)| !self.is_all_keys(order)) {
+        if orders.iter().any(|(_, order, _)| order.deletes() && !self.is_all_keys(order)) {
             self.sweep.notify_one();
         }
     }
@@ -190,7 +223,8 @@ impl Fleet {
         ];
         for (id, order, event) in orders {
             let fences = self.fences(order);
-            let finishes = order.selectors.iter().any(|one| text_of(one).is_some());
+            let finishes =
+                order.deletes() && order.selectors.iter().any(|one| text_of(one).is_some());
             args.push(format!("{:016x}", id.life).into_bytes());
             args.push(id.count.to_string().into_bytes());
             args.push(if event.is_empty() { b"-".to_vec() } else { event.clone().into_bytes() });
@@ -252,7 +286,10 @@ impl Fleet {
     fn fences(&self, order: &Order) -> Vec<Vec<u8>> {
         let located = self.is_located();
         let apart = self.apart.load(std::sync::atomic::Ordering::Relaxed);
+        if !order.deletes() {
+            return fence_texts(order, |_| false);
+        }
         let wide = order.selectors.iter().filter(|one| apart || !matches!(one, Selector::Url(_)));
-        fence_texts(&Order { selectors: wide.cloned().collect() }, |_| located)
+        fence_texts(&Order::of(wide.cloned()), |_| located)
     }
 }

@@ -17,6 +17,7 @@ use crate::base::limits;
 use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::frame::{self, FrameError};
+use crate::entry::order::Soft;
 use crate::entry::{Entry, Key, Shapes};
 use crate::policy::Selecting;
 use crate::store::coherence::Verdict;
@@ -276,7 +277,10 @@ impl Fleet {
             }
         };
         let facts = Facts::of(wanted.key, &opened.entry.labels);
-        let verdict = self.member().judge(&facts, opened.number, looking.clean);
+        let member = self.member();
+        let verdict = member.judge(&facts, opened.number, looking.clean);
+        let softs = member.softs_on(&facts, opened.number);
+        drop(member);
         if tombstone > opened.number || verdict == Verdict::Purged {
             self.stats.refused.count();
             return self.take_out(name, bytes);
@@ -288,7 +292,10 @@ impl Fleet {
             if opened.entry.stamp.fresh_until == Timestamp::NEVER {
                 self.renew(name, looking);
             }
-            looking.entries.push(opened.entry);
+            let skew = self.skew();
+            let softs = softs.into_iter().map(|soft| Soft { at: skew.to_own(soft.at), ..soft });
+            let softs: Vec<Soft> = softs.collect();
+            looking.entries.extend(opened.entry.softly(&softs));
         }
     }
 

@@ -14,7 +14,8 @@ use crate::base::ids::Number;
 use crate::base::limits;
 use crate::entry::Key;
 use crate::entry::frame::{self, Outline};
-use crate::store::coherence::Verdict;
+use crate::entry::order::{Mode, Order};
+use crate::store::coherence::{Verdict, decode_order};
 use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::script::ScriptCall;
@@ -49,6 +50,7 @@ impl Fleet {
     }
 
     async fn sweep_once(&self, known: &mut Fences, effects: &dyn Effects) -> Result<(), TierFault> {
+        self.expire_softs(effects);
         self.note_fences(known).await?;
         if known.is_empty() || !self.take_broom().await? {
             return Ok(());
@@ -75,12 +77,18 @@ impl Fleet {
         let now = self.steady_ms();
         let mut all = Fences::new();
         self.each_fence(|name, at| {
-            let since = known.get(name).filter(|(was, _)| *was == at);
+            // One that is soft still has frames behind it that no sweep takes.
+            let is_soft = decode_order(name).is_some_and(|order| self.is_soft(&order));
+            let since = known.get(name).filter(|(was, _)| *was == at && !is_soft);
             all.insert(name.to_vec(), (at, since.map_or(now, |(_, since)| *since)));
         })
         .await?;
         *known = all;
         Ok(())
+    }
+
+    fn is_soft(&self, order: &Order) -> bool {
+        matches!(order.mode, Mode::Soft(soft) if self.member().soft_order(soft.id).is_some())
     }
 
     /// One node sweeps for all. Who dies at it is followed by another when the broom has expired.
@@ -219,11 +227,15 @@ impl Fleet {
         (turn, beginning): &(String, String),
     ) -> Result<(), TierFault> {
         let memory = limits::ORDER_MEMORY.as_millis();
-        let over: Vec<(Vec<u8>, Number)> = known
+        let mut over: Vec<(Vec<u8>, Number)> = known
             .iter()
             .filter(|(_, (_, since))| since.saturating_add(memory) < began_ms)
             .map(|(name, (at, _))| (name.clone(), *at))
             .collect();
+        // A soft order that was undone goes before what tells of that.
+        over.sort_by_key(|(name, _)| {
+            decode_order(name).is_some_and(|order| matches!(order.mode, Mode::Undo(_)))
+        });
         for some in over.chunks(limits::ORDERS_PER_BATCH) {
             let ids: Vec<String> = some.iter().map(|(_, at)| at.to_string()).collect();
             let mut args: Vec<&[u8]> = vec![turn.as_bytes(), beginning.as_bytes()];
