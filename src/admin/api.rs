@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
-use crate::admin::{Admin, aliases, bypass, entries, metrics, purge, rules, stats, top};
+use crate::admin::{
+    Admin, aliases, bypass, entries, jobs, metrics, purge, rules, stats, top, warm,
+};
 use crate::base::{limits, names};
 use crate::engine::explain::{self, Question};
 
@@ -67,6 +69,11 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, "rules/rollback") => post(rules::roll_back),
         (_, "explain") => post(explain),
         (_, "purge") => post(purge::purge),
+        (_, "warm") => warm::warm(),
+        (_, "verify") => post(jobs::verify),
+        (_, "jobs") => get(jobs::all),
+        ("GET", "jobs/{id}") => get(jobs::one),
+        ("DELETE", "jobs/{id}") => delete(jobs::cancel),
         (_, "audit") => get(audit),
         (_, "tokens") => get(tokens),
         (_, name) => aliases::handler(name).unwrap_or_else(|| any(nothing)),

@@ -41,7 +41,7 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 25] = [
+pub const CALLS: [Call; 30] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
@@ -65,6 +65,11 @@ pub const CALLS: [Call; 25] = [
     call("POST", "rules/rollback", Role::Operate),
     call("POST", "explain", Role::Read),
     call("POST", "purge", Role::Purge),
+    call("POST", "warm", Role::Operate),
+    call("POST", "verify", Role::Operate),
+    call("GET", "jobs", Role::Read),
+    call("GET", "jobs/{id}", Role::Read),
+    call("DELETE", "jobs/{id}", Role::Operate),
     call("GET", "audit", Role::Operate),
     call("GET", "tokens", Role::Admin),
 ];

@@ -9,18 +9,21 @@ mod bypass;
 pub mod calls;
 mod door;
 mod entries;
+mod jobs;
 mod metrics;
 mod purge;
 mod rules;
 mod stats;
 pub mod tokens;
 mod top;
+mod warm;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::engine::Engine;
+use crate::jobs::registry::Jobs;
 use crate::jobs::watch::Watchman;
 
 pub use aliases::Aliases;
@@ -59,6 +62,8 @@ pub struct Admin {
     pub aliases: Option<Arc<Aliases>>,
     /// Calls that may come again.
     pub remembered: Arc<Remembered>,
+    /// Work that is done behind calls.
+    pub jobs: Arc<Jobs>,
 }
 
 impl std::fmt::Debug for Admin {

@@ -257,6 +257,54 @@ pub const REFRESH_AT_ONCE_MAX: usize = 16;
 /// Those that wait for their turn.
 pub const REFRESH_WAITING_MAX: usize = 4_096;
 
+/// Jobs that are remembered with what came of them.
+pub const JOBS_KEPT_MAX: usize = 100;
+
+/// Jobs that wait for others to end.
+pub const JOBS_WAITING_MAX: usize = 16;
+
+/// Jobs that run at the same moment. Each has a pace of its own, and the origin gets their sum.
+pub const JOBS_AT_ONCE_MAX: usize = 2;
+
+/// What a job tells of single URLs and keys: enough to see what is wrong.
+pub const JOB_EXAMPLES_MAX: usize = 20;
+
+/// Requests that a job begins in a second unless its call says so.
+pub const JOB_RATE_USUALLY: u64 = 10;
+
+/// The most that a call may ask for.
+pub const JOB_RATE_MAX: u64 = 10_000;
+
+/// Requests of a job that run at the same moment unless its call says so.
+pub const JOB_LANES_USUALLY: usize = 4;
+
+/// The most that a call may ask for.
+pub const JOB_LANES_MAX: usize = 64;
+
+/// How often a job that stands still looks whether it may go on.
+pub const JOB_PAUSE: Span = Span::from_secs(1);
+
+/// URLs that one call names to be fetched.
+pub const WARM_NAMED_MAX: usize = 10_000;
+
+/// Bytes of a call with them.
+pub const WARM_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+
+/// URLs that one template makes.
+pub const WARM_MADE_MAX: u64 = 1_000_000;
+
+/// Entries that a job looks up at once: the memory that a long list takes.
+pub const JOB_PAGE: usize = 256;
+
+/// Entries that are compared with the origin unless a call says how many.
+pub const VERIFY_SAMPLED_USUALLY: usize = 100;
+
+/// The most that one job compares: 24 hours at its usual rate, and below 100 MB of keys.
+pub const VERIFY_SAMPLED_MAX: usize = 100_000;
+
+/// Keys of entries that differ which one order purges.
+pub const VERIFY_REPAIRED_AT_ONCE: usize = 100;
+
 /// Fields of the proxy's own requests to one origin.
 pub const JOB_FIELDS_MAX: usize = 16;
 

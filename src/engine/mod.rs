@@ -3,9 +3,11 @@
 //! field of [`Engine`]; what a request owns is its [`transit::Transit`].
 
 pub mod admit;
+pub mod ahead;
 mod at_hand;
 mod book;
 pub mod bypass;
+pub mod compare;
 pub mod entries;
 mod errand;
 pub mod explain;

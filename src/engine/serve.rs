@@ -164,7 +164,7 @@ fn begin(engine: &Engine, mut parts: Parts, caller: Caller, began: Instant) -> T
 }
 
 /// `Shop.example:80` and `shop.example` are one authority (RFC 9110, 4.2.3).
-fn canonical(authority: &str, scheme: &str) -> Box<str> {
+pub(super) fn canonical(authority: &str, scheme: &str) -> Box<str> {
     let port = if scheme == "https" { ":443" } else { ":80" };
     let mut one = Box::<str>::from(authority.strip_suffix(port).unwrap_or(authority));
     one.make_ascii_lowercase();
