@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::admin::door::{Caller, problem};
 use crate::admin::entries::{Refused, selector, wrong};
 use crate::base::limits;
-use crate::engine::purge;
+use crate::engine::{purge, reclaim};
 use crate::entry::order::{Order, Selector};
 use crate::jobs::lanes::Pace;
 use crate::jobs::registry::{Job, NotCancelled, Task};
@@ -21,7 +21,8 @@ use crate::jobs::verify::Verify;
 
 /// `GET jobs`.
 pub(super) async fn all(State(admin): State<Admin>) -> Json<Value> {
-    let jobs: Vec<Value> = admin.jobs.all().iter().map(|job| job.told()).collect();
+    let mut jobs: Vec<Value> = admin.jobs.all().iter().map(|job| job.told()).collect();
+    jobs.extend(reclaim::all(&admin.engine));
     Json(json!({ "jobs": jobs }))
 }
 
@@ -35,7 +36,8 @@ pub(super) async fn one(
 
 fn told(admin: &Admin, id: Result<Path<String>, PathRejection>) -> Result<Value, Refused> {
     let Path(id) = id.map_err(|error| wrong(&error.body_text()))?;
-    admin.jobs.one(&id).map(|job| job.told()).ok_or_else(|| unknown(&id))
+    let told = admin.jobs.one(&id).map(|job| job.told());
+    told.or_else(|| reclaim::one(&admin.engine, &id)).ok_or_else(|| unknown(&id))
 }
 
 fn unknown(id: &str) -> Refused {
@@ -58,6 +60,10 @@ fn cancelled(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Value, Refused> {
     let Path(id) = id.map_err(|error| wrong(&error.body_text()))?;
+    if reclaim::one(&admin.engine, &id).is_some() {
+        let detail = "what a purge names is refused already, and only memory is freed behind it";
+        return Err(problem(StatusCode::CONFLICT, "no-end", detail).into());
+    }
     match admin.jobs.cancel(&id, admin.engine.clock.now()) {
         Ok(job) => {
             admin.audit.note(&admin.engine, caller.name(), "job", &id, "cancelled");

@@ -115,6 +115,9 @@ fn print(told: &Value) {
         print!(", {confirmed} of {asked} other nodes confirmed");
     }
     println!(", {ms} ms");
+    if let Some(job) = told["job"].as_str() {
+        println!("Redis lets go of them by and by: cistern jobs {job} --wait tells how many");
+    }
     if level == "local" && told["nodes"].is_object() {
         eprintln!("warning: the shared level was not reached; other nodes hear of it later");
     }

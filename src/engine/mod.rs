@@ -33,6 +33,7 @@ mod pace;
 mod pass;
 mod posted;
 pub mod purge;
+pub mod reclaim;
 pub mod refresh;
 pub mod reply;
 mod respond;

@@ -9,6 +9,7 @@ use crate::base::fault::Fault;
 use crate::base::ids::Tick;
 use crate::base::{limits, names};
 use crate::engine::ordering::{self, Carried, Patience};
+use crate::engine::reclaim;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
@@ -217,7 +218,10 @@ pub fn told(engine: &Engine, carried: &Carried, ms: u64) -> serde_json::Value {
         "level": receipt.level.as_str(),
         "ms": ms,
     });
-    if engine.fleet.is_some() {
+    if let Some(fleet) = &engine.fleet {
+        if let Some(one) = carried.count.and_then(|count| fleet.reclaim(count)) {
+            told["job"] = reclaim::name(&one).into();
+        }
         told["nodes"] =
             serde_json::json!({ "asked": receipt.asked, "confirmed": receipt.confirmed });
         told["purged"]["l2"] = counts.l2.into();

@@ -13,11 +13,13 @@
 mod member;
 mod mirror;
 mod obligations;
+mod reclaim;
 mod record;
 mod trust;
 
 pub use member::{Gap, Heard, Member, Verdict, Waiting};
 pub use mirror::Mirror;
 pub use obligations::{Due, Obligations};
+pub use reclaim::{Reclaim, Reclaimed, Reclaims};
 pub use record::{OrderId, Record, decode_order, encode_order, fence_texts};
 pub use trust::Trust;

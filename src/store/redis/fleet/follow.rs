@@ -219,6 +219,9 @@ impl Fleet {
             self.stats.heard.count();
             gone = Some(self.carry_out(&record.order, effects).await);
         }
+        if foreign {
+            self.hear_wide(record);
+        }
         let now = self.steady_ms();
         self.member().apply(record, now);
         if let Some(gone) = gone.filter(|_| is_news) {
