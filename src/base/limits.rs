@@ -299,7 +299,7 @@ pub const JOB_PAGE: usize = 256;
 /// Entries that are compared with the origin unless a call says how many.
 pub const VERIFY_SAMPLED_USUALLY: usize = 100;
 
-/// The most that one job compares: 24 hours at its usual rate, and below 100 MB of keys.
+/// The most that one job compares: three hours at its usual rate, and below 100 MB of keys.
 pub const VERIFY_SAMPLED_MAX: usize = 100_000;
 
 /// Keys of entries that differ which one order purges.

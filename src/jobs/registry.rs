@@ -244,7 +244,7 @@ impl Job {
         let mut told = json!({
             "id": self.id,
             "kind": self.kind,
-            "what": self.what,
+            "what": redacted(&self.what),
             "by": self.by,
             "state": progress.state.as_str(),
             "done": progress.done,
@@ -336,5 +336,52 @@ impl Job {
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::lanes::Pace;
+
+    fn add(jobs: &Jobs) -> Result<Arc<Job>, TooMany> {
+        let what = "http://h/a?token=hush".to_owned();
+        jobs.add(Task::Warm(Warm::of_hot(Pace::new(1, 1))), what, "ann")
+    }
+
+    const NOW: Timestamp = Timestamp::from_secs(1);
+
+    #[tokio::test]
+    async fn a_job_has_its_turn_unless_it_was_cancelled_before() {
+        let jobs = Jobs::default();
+        let (first, second) = (add(&jobs).unwrap(), add(&jobs).unwrap());
+        assert_eq!((first.id(), second.id()), ("warm-1", "warm-2"));
+        assert!(jobs.cancel("warm-1", NOW).is_ok());
+        assert_eq!(jobs.cancel("warm-1", NOW).unwrap_err(), NotCancelled::Ended);
+        assert_eq!(jobs.cancel("warm-9", NOW).unwrap_err(), NotCancelled::Unknown);
+        let (next, _) = jobs.next().await;
+        assert_eq!(next.id(), "warm-2");
+        assert!(!first.begin(NOW) && next.begin(NOW));
+        next.note("fetched", None);
+        next.note("failed", Some(("http://h/a?token=hush", "why")));
+        assert!(next.end(State::Done, None, NOW) && !next.end(State::Failed, None, NOW));
+        let told = next.told().to_string();
+        assert!(told.contains("\"fetched\":1") && !told.contains("hush"), "{told}");
+        assert_eq!(next.summary(), "warm-2 fetched=1 failed=1");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait_and_only_so_many_are_kept() {
+        let jobs = Jobs::default();
+        for _ in 0..limits::JOBS_WAITING_MAX {
+            assert!(add(&jobs).is_ok());
+        }
+        assert_eq!(add(&jobs).unwrap_err(), TooMany);
+        for _ in 0..limits::JOBS_KEPT_MAX + 5 {
+            let (job, _) = jobs.next().await;
+            assert!(job.begin(NOW) && job.end(State::Done, None, NOW) && add(&jobs).is_ok());
+        }
+        assert_eq!(jobs.all().len(), limits::JOBS_KEPT_MAX);
+        assert!(jobs.one("warm-1").is_none() && jobs.all()[0].state() == State::Queued);
     }
 }

@@ -298,3 +298,29 @@ fn nobodys_own_entry_is_compared() {
     assert_eq!(counts(&job), json!({ "same": 1, "skipped": 1 }), "{job}");
     assert_eq!(job["examples"][0]["why"], "no-credentials", "{job}");
 }
+
+#[test]
+fn a_token_that_is_bound_reaches_no_further() {
+    let (origin, node, _) = of_versions(RULES);
+    let bound = ["type:doc", "url:http://api.example/docs/1"];
+    let bound = bound.map(|text| text.parse().expect("a selector")).to_vec();
+    let made = cistern::node::tokens::create("bound", Role::Operate, bound).expect("randomness");
+    cistern::node::tokens::write(&node.file("tokens.toml"), std::slice::from_ref(&made.1))
+        .expect("a file");
+    let asks = |path: &str, body: Value| {
+        operator::call(&node, Some(&made.0), "POST", path, Some(&body)).status
+    };
+    for (path, body, status) in [
+        ("warm", json!({ "urls": ["http://api.example/docs/1"] }), 202),
+        ("warm", json!({ "urls": ["http://api.example/docs/2"] }), 403),
+        ("warm", json!({ "type": "doc" }), 202),
+        ("warm", json!({ "hot": true }), 403),
+        ("verify", json!({ "selectors": ["type:doc"], "repair": true }), 202),
+        ("verify", json!({ "repair": true }), 403),
+        // Looking changes nothing.
+        ("verify", json!({}), 202),
+    ] {
+        assert_eq!(asks(path, body.clone()), status, "{path} {body}");
+    }
+    assert_eq!(origin.asked("GET /docs/2"), 0);
+}

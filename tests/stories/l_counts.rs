@@ -7,6 +7,7 @@ use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{ask, get};
 use crate::support::fleet::{Fleet, settings};
 use crate::support::operator;
+use crate::support::redis::cluster::Cluster;
 use crate::support::redis::{Server, until};
 use crate::support::versions::Versions;
 use cistern::admin::tokens::Role;
@@ -174,6 +175,28 @@ fn each_order_is_told_its_own_count_whoever_sweeps() {
     assert!(redis.keys("cistern:{c}:swept:*").is_empty(), "what was told is not kept");
     let cancel = format!("jobs/{}", jobs[0].as_str().unwrap());
     operator::call(&fleet.nodes[0], None, "DELETE", &cancel, None).with_status(403);
+}
+
+#[test]
+fn frames_are_counted_on_every_master_of_a_cluster() {
+    let (cluster, origin) = (Cluster::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &cluster.url());
+    fleet.is_one_on_all_servers();
+    for id in 1..=30 {
+        fleet.nodes[0].get(&format!("/wide/{id}")).with_status(200);
+    }
+    let frames = || cluster.keys("cistern:e:{*").into_iter().filter(|key| key.contains("/wide/"));
+    until("all are shared", || frames().count() == 30);
+    let mut masters: Vec<usize> =
+        frames().map(|key| cluster.owner_of(cluster.slot_of(&key))).collect();
+    masters.sort_unstable();
+    masters.dedup();
+    assert!(masters.len() > 1, "they lie on one server");
+    let wide = ask("PURGE", "/").header("X-Purge-Selector", "prefix:http://api.example/wide/");
+    let told = fleet.nodes[1].send(&wide).json();
+    let job = ended(&fleet.nodes[1], &told["job"]);
+    assert_eq!((&job["counts"], &job["exact"]), (&json!({ "l2": 30 }), &json!(true)), "{job}");
+    assert_eq!(frames().count(), 0);
 }
 
 const BY_DEVICE: &str = r#"
