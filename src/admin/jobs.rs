@@ -13,6 +13,7 @@ use crate::admin::Admin;
 use crate::admin::door::{Caller, problem};
 use crate::admin::entries::{Refused, selector, wrong};
 use crate::base::limits;
+use crate::engine::compare::Of;
 use crate::engine::{purge, reclaim};
 use crate::entry::order::{Order, Selector};
 use crate::jobs::lanes::Pace;
@@ -114,6 +115,7 @@ pub(super) struct VerifyAsked {
     selectors: Vec<String>,
     sample: Option<usize>,
     all: bool,
+    level: Option<String>,
     repair: bool,
     rate: Option<u64>,
     at_once: Option<usize>,
@@ -161,7 +163,14 @@ fn verifying(
     let names: Vec<String> = selectors.iter().map(ToString::to_string).collect();
     let repair = if asked.repair { ", repairing" } else { "" };
     let what = format!("{}, at most {sample} entries{repair}", names.join(" "));
+    let level = match asked.level.as_deref() {
+        None | Some("l1") => Of::L1,
+        Some("l2") => Of::L2,
+        Some(_) => return Err(wrong("`level` is l1 or l2")),
+    };
+    let what = if level == Of::L2 { format!("{what}, in the shared level") } else { what };
     let task = Verify {
+        level,
         selectors: purge::resolved(&admin.engine, Order::of(selectors)).selectors,
         sample,
         repair: asked.repair,

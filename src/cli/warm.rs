@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{limits, names};
 use crate::cli::Exit;
-use crate::cli::args::{CacheWarm, Node, Pace, Verify, Warm};
+use crate::cli::args::{CacheWarm, Level, Node, Pace, Verify, Warm};
 use crate::cli::{client, jobs};
 
 /// `cistern warm`.
@@ -35,6 +35,9 @@ pub(super) fn verify(asked: &Verify) -> Exit {
     let mut body = json!({
         "selectors": asked.selectors, "all": asked.all, "repair": asked.repair,
     });
+    if asked.level == Level::L2 {
+        body["level"] = "l2".into();
+    }
     if let Some(sample) = asked.sample {
         body["sample"] = sample.into();
     }

@@ -1,6 +1,6 @@
-//! What stands here compared with what the origin says: the same question that the entry answers,
-//! with its validators first, and its answer against what is stored. Nothing of it is stored, and
-//! no client waits for it.
+//! What stands in a level compared with what the origin says: the same question that the entry
+//! answers, with its validators first, and its answer against what is stored. Nothing of it is
+//! stored, and no client waits for it.
 
 use std::sync::Arc;
 
@@ -8,13 +8,18 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 
+use crate::base::limits;
+use crate::engine::admit::Plan;
 use crate::engine::ahead::{self, Brought, Target};
-use crate::engine::{Engine, Worker, miss};
+use crate::engine::entries::Untold;
+use crate::engine::transit::Transit;
+use crate::engine::{Engine, Worker, fleet, miss};
+use crate::entry::Entry;
 use crate::entry::order::Selector;
-use crate::entry::{Entry, Key};
 use crate::origin::{InBody, Whole, whole};
 use crate::policy::validate;
 use crate::store::l1::After;
+use crate::store::redis::fleet::Kept;
 
 /// What came of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,42 +47,89 @@ pub struct Outcome {
     pub since: u64,
 }
 
-/// Where a walk through L1 goes on.
-#[derive(Debug, Default)]
-pub struct Standing(Option<After>);
+/// The level whose entries are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Of {
+    /// What this node holds.
+    #[default]
+    L1,
+    /// What nodes share.
+    L2,
+}
+
+/// Where a walk through a level goes on.
+#[derive(Debug)]
+pub enum Standing {
+    /// In this node's.
+    Held(Option<After>),
+    /// In the shared one.
+    Shared(Option<String>),
+    /// It is over.
+    End,
+}
 
 impl Standing {
-    /// A page of what stands here of any of these selectors; whether there are more.
-    pub fn next(
+    /// At the beginning.
+    pub const fn of(level: Of) -> Self {
+        match level {
+            Of::L1 => Self::Held(None),
+            Of::L2 => Self::Shared(None),
+        }
+    }
+
+    /// A page of what stands there of any of these selectors, perhaps an empty one; nothing at the
+    /// end. Of the shared level only what no field selects, since it does not tell their values.
+    ///
+    /// # Errors
+    /// When there is no shared level, or it does not answer.
+    pub async fn next(
         &mut self,
         engine: &Engine,
         named: &[Selector],
-        most: usize,
-    ) -> (Vec<Target>, bool) {
-        let page = engine.l1.list(named, self.0.as_ref(), most);
-        let each = page.found.iter();
-        let each = each.flat_map(|one| one.entries.iter().map(|entry| (&one.key, entry)));
-        let targets = each.map(|(key, entry)| Target::of_entry(key, entry)).collect();
-        self.0 = page.next;
-        (targets, self.0.is_some())
+    ) -> Result<Option<Vec<Target>>, Untold> {
+        match std::mem::replace(self, Self::End) {
+            Self::End => Ok(None),
+            Self::Held(after) => {
+                let page = engine.l1.list(named, after.as_ref(), limits::JOB_PAGE);
+                *self = page.next.map_or(Self::End, |next| Self::Held(Some(next)));
+                let each = page.found.iter();
+                let each = each.flat_map(|one| one.entries.iter().map(|one_of| (&one.key, one_of)));
+                Ok(Some(each.map(|(key, entry)| Target::of_entry(key, entry)).collect()))
+            }
+            Self::Shared(after) => {
+                let fleet = engine.fleet.as_ref().ok_or(Untold::Alone)?;
+                let page = fleet.list(named, after.as_deref(), limits::JOB_PAGE).await?;
+                *self = page.next.map_or(Self::End, |next| Self::Shared(Some(next)));
+                let plain = page.found.iter().filter(|kept| kept.selecting.is_empty());
+                let target = |kept: &Kept| Target::of_kept(&kept.key, kept.target.as_deref());
+                Ok(Some(plain.map(target).collect()))
+            }
+        }
     }
 }
 
-/// Compares one entry of L1 with what the origin says now.
-pub async fn compare(worker: &Worker, target: &Target) -> Outcome {
-    let engine = &worker.engine;
+/// Compares one entry of a level with what the origin says now.
+pub async fn compare(worker: &Worker, target: &Target, level: Of) -> Outcome {
+    let (engine, nobody) = (&worker.engine, ahead::nobody(&worker.engine));
+    let skipped = |compared| Outcome { compared, fresh: false, since: 0 };
+    let (transit, plan) = match ahead::planned(engine, &nobody, target) {
+        Ok(planned) => planned,
+        Err(Brought::NotCacheable(reason)) => return skipped(Compared::Skipped(reason)),
+        Err(Brought::Failed(why)) => return skipped(Compared::Failed(why)),
+        Err(_) => return skipped(Compared::Skipped(NO_CREDENTIALS)),
+    };
     let now = engine.clock.now();
-    let Some(entry) = target.key().and_then(|key| standing(engine, key, target)) else {
-        let compared = Compared::Skipped("it is not there any more");
-        return Outcome { compared, fresh: false, since: 0 };
+    let Some(entry) = standing(engine, target, &transit, &plan, level).await else {
+        return skipped(Compared::Skipped("it is not there any more"));
     };
     let fresh = entry.stamp.is_fresh(now);
     let since = now.since(entry.stamp.stored_at).as_secs();
-    let compared = match ask(worker, target, &entry).await {
+    let compared = match ask(worker, &transit, &plan, &entry).await {
         differs @ (Compared::Differs | Compared::Gone) => {
             // What has come in its place meanwhile is not what was compared.
-            let after = target.key().and_then(|key| standing(engine, key, target));
-            if after.is_some_and(|after| after.stamp == entry.stamp) {
+            let after = standing(engine, target, &transit, &plan, level).await;
+            let bytes = |entry: &Entry| digest(entry.body.segments());
+            if after.is_some_and(|after| bytes(&after) == bytes(&entry)) {
                 differs
             } else {
                 Compared::Skipped("it changed meanwhile")
@@ -88,21 +140,24 @@ pub async fn compare(worker: &Worker, target: &Target) -> Outcome {
     Outcome { compared, fresh, since }
 }
 
-fn standing(engine: &Engine, key: &Key, target: &Target) -> Option<Arc<Entry>> {
-    let bundle = engine.l1.peek(key.identity())?;
+async fn standing(
+    engine: &Engine,
+    target: &Target,
+    transit: &Transit,
+    plan: &Plan,
+    level: Of,
+) -> Option<Arc<Entry>> {
+    if level == Of::L2 {
+        let entry = fleet::glance(engine, plan, &transit.parts.headers).await?;
+        return Some(Arc::new(entry.counted_in(&engine.transit)));
+    }
+    let bundle = engine.l1.peek(plan.key.identity())?;
     bundle.variants().iter().find(|entry| entry.selecting == target.selecting).cloned()
 }
 
-async fn ask(worker: &Worker, target: &Target, entry: &Entry) -> Compared {
-    let (engine, nobody) = (&worker.engine, ahead::nobody(&worker.engine));
-    let (transit, plan) = match ahead::planned(engine, &nobody, target) {
-        Ok(planned) => planned,
-        Err(Brought::NotCacheable(reason)) => return Compared::Skipped(reason),
-        Err(Brought::Failed(why)) => return Compared::Failed(why),
-        Err(_) => return Compared::Skipped(NO_CREDENTIALS),
-    };
+async fn ask(worker: &Worker, transit: &Transit, plan: &Plan, entry: &Entry) -> Compared {
     let stored = entry.head.to_header_map();
-    let head = miss::head_for_cache(worker, &transit, &plan, Some(&stored), false);
+    let head = miss::head_for_cache(worker, transit, plan, Some(&stored), false);
     let asked = validate::asks_if_changed(&head.headers);
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let request = Request::from_parts(head, body);
@@ -160,6 +215,15 @@ mod tests {
     use super::*;
     use crate::engine::samples::{Origin, message, read, worker};
 
+    /// The one entry that stands here.
+    async fn only(worker: &Worker) -> Target {
+        let mut standing = Standing::of(Of::L1);
+        let page = standing.next(&worker.engine, &[Selector::All]).await.unwrap().unwrap();
+        assert!(standing.next(&worker.engine, &[Selector::All]).await.unwrap().is_none());
+        let [target] = <[Target; 1]>::try_from(page).unwrap();
+        target
+    }
+
     /// What the origin says to `GET /a`, and what it says after the first answer.
     async fn compared(first: &str, then: Option<String>) -> Outcome {
         let said = Mutex::new(vec![then, Some(first.to_owned())]);
@@ -170,9 +234,7 @@ mod tests {
         .await;
         let worker = worker(origin.address, "");
         read(&worker, "GET /a", &[]).await;
-        let (targets, more) = Standing::default().next(&worker.engine, &[Selector::All], 10);
-        assert!(targets.len() == 1 && !more);
-        compare(&worker, &targets[0]).await
+        compare(&worker, &only(&worker).await, Of::L1).await
     }
 
     #[tokio::test]
@@ -201,12 +263,12 @@ mod tests {
             Origin::start(|_| Some(message(200, &["Cache-Control: max-age=9"], "x"))).await;
         let worker = worker(origin.address, "");
         read(&worker, "GET /a", &[]).await;
-        let (targets, _) = Standing::default().next(&worker.engine, &[Selector::All], 10);
+        let target = only(&worker).await;
         worker
             .engine
             .l1
             .sweep(&worker.engine.fences, &crate::entry::order::Order::of([Selector::All]));
-        let outcome = compare(&worker, &targets[0]).await;
+        let outcome = compare(&worker, &target, Of::L1).await;
         assert!(matches!(outcome.compared, Compared::Skipped(_)));
         assert_eq!(origin.asked("GET /a"), 1);
     }

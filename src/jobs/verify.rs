@@ -1,4 +1,4 @@
-//! Verifying: entries of this node's L1 are compared with what the origin says now, all of them or
+//! Verifying: entries of a level are compared with what the origin says now, all of them or
 //! a sample taken evenly. What differs is told, and purged on all nodes where that is wished. Of
 //! those that would have been served without a question it shows how many were wrong: the staleness
 //! that clients really see.
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::base::limits;
 use crate::engine::ahead::Target;
-use crate::engine::compare::{Compared, Outcome, Standing, compare};
+use crate::engine::compare::{Compared, Of, Outcome, Standing, compare};
 use crate::engine::ordering::Patience;
 use crate::engine::{Engine, Worker, purge};
 use crate::entry::order::{Order, Selector};
@@ -23,6 +23,8 @@ pub(super) const WORDS: [&str; 5] = ["same", "differs", "gone", "failed", "skipp
 /// What is to be compared.
 #[derive(Debug)]
 pub struct Verify {
+    /// The level whose entries are compared.
+    pub level: Of,
     /// Entries that any of these names.
     pub selectors: Vec<Selector>,
     /// So many of them at most.
@@ -48,19 +50,19 @@ struct Measured {
 impl Verify {
     /// Does it.
     pub(super) async fn run(self, worker: &Worker, job: &Job) -> Result<(), String> {
-        let Self { selectors, sample, repair, pace } = self;
+        let Self { level, selectors, sample, repair, pace } = self;
         let measured = &Mutex::new(Measured::default());
         let pace = &pace;
         let each = |target: Target| async move {
             pace.turn().await;
-            let outcome = compare(worker, &target).await;
+            let outcome = compare(worker, &target, level).await;
             note(job, &target, &outcome);
             let full = measure(measured, job, &target, &outcome);
             if repair && full {
                 mend(worker, job, measured).await;
             }
         };
-        let sampled = Sampled { selectors: Some(selectors), most: sample };
+        let sampled = Sampled { level, selectors: Some(selectors), most: sample };
         let ended = lanes::through(worker, job, pace, sampled, each).await;
         if repair {
             mend(worker, job, measured).await;
@@ -130,6 +132,7 @@ async fn mend(worker: &Worker, job: &Job, measured: &Mutex<Measured>) {
 /// Entries that are looked up when the job begins.
 #[derive(Debug)]
 struct Sampled {
+    level: Of,
     selectors: Option<Vec<Selector>>,
     most: usize,
 }
@@ -140,14 +143,12 @@ impl lanes::Source for Sampled {
     async fn page(&mut self, engine: &Engine, job: &Job) -> Result<Option<Vec<Target>>, String> {
         let Some(selectors) = self.selectors.take() else { return Ok(None) };
         let mut sample = Sample::new(self.most);
-        let mut standing = Standing::default();
+        let mut standing = Standing::of(self.level);
         loop {
-            let (page, more) = standing.next(engine, &selectors, limits::JOB_PAGE);
+            let page = standing.next(engine, &selectors).await.map_err(|why| why.to_string())?;
+            let Some(page) = page else { break };
             for one in page {
                 sample.take(one);
-            }
-            if !more {
-                break;
             }
             // Others of this thread have their turn between two pages.
             tokio::task::yield_now().await;

@@ -241,6 +241,7 @@ fn a_job_that_says_nothing_sensible_is_refused() {
         ("warm", json!({ "what": 1 }), "unknown field"),
         ("verify", json!({ "sample": 0 }), "`sample` is a number"),
         ("verify", json!({ "sample": 1, "all": true }), "not both"),
+        ("verify", json!({ "level": "l3" }), "l1 or l2"),
         ("verify", json!({ "selectors": ["tag:"] }), "names nothing"),
         ("verify", json!({ "selectors": ["url:/a"] }), "names no site"),
     ] {
@@ -275,6 +276,9 @@ fn what_differs_from_its_origin_is_found_and_mended() {
     let words = ["cache", "verify", "--all", "--wait", "--rate", "1000"];
     let (code, out, _) = said(&operator::verb(&node, Some(&token), &words).output().unwrap());
     assert_eq!(code, 0, "{out}");
+    let job = ended(&node, &token, "verify", &json!({ "level": "l2" }));
+    assert_eq!(job["state"], "failed", "{job}");
+    assert!(job["error"].as_str().unwrap().contains("no shared level"), "{job}");
     origin.fails_with(404);
     let job = ended(&node, &token, "verify", &json!({ "sample": 2, "rate": 1000 }));
     assert_eq!(counts(&job), json!({ "gone": 2 }), "{job}");

@@ -321,12 +321,26 @@ fn f13_f14_f15_a_node_is_warmed_and_verified_by_the_old_calls_and_verbs() {
     };
     let (code, out, err) = verb(&["verify", "type:dte", "--all", "--rate", "1000", "--wait"]);
     assert!(code == 0 && out.contains("same 6"), "{out}{err}");
+    // Tokens are in no node's memory, and sealed.
+    read(&fleet.nodes[0], "/token/76123456");
+    let sealed = || redis.keys("cistern:e:{*").iter().any(|key| key.contains("token:"));
+    until("it is in the shared level", sealed);
+    let tokens = ["verify", "type:token", "--level", "l2", "--wait"];
+    let (code, out, err) = verb(&tokens);
+    assert!(code == 0 && out.contains("same 1"), "{out}{err}");
     // A worker that forgot to say so.
     let accepted = ask("PUT", STATUS).json(&json!({"estado": "aceptado"}));
     accepted.to(fmgo.address()).with_status(200);
     let (code, out, err) = verb(&["verify", "type:dte", "--repair", "--rate", "1000", "--wait"]);
     assert!(code == 3 && out.contains("differs 1"), "{out}{err}");
     all_show(&fleet, DTE, "/estado", &json!("aceptado"));
+    until("it is shared again", || frames() == targets.len());
+    let again = ask("PUT", STATUS).json(&json!({"estado": "rechazado"}));
+    again.to(fmgo.address()).with_status(200);
+    let shared = ["verify", "type:dte", "--level", "l2", "--rate", "1000", "--repair", "--wait"];
+    let (code, out, err) = verb(&shared);
+    assert!(code == 3 && out.contains("differs 1"), "{out}{err}");
+    all_show(&fleet, DTE, "/estado", &json!("rechazado"));
     let (code, out, err) = verb(&["warm", "dte", "--wait"]);
     assert!(code == 0 && out.contains("done"), "{out}{err}");
     let (code, out, _) = verb(&["stats"]);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Flush, Node};
+use super::{Flush, Level, Node};
 
 /// How fast a job goes, and whether its end is waited for.
 #[derive(Debug, Args)]
@@ -64,6 +64,9 @@ pub struct Verify {
     /// So many entries, taken evenly; 100 unless said.
     #[arg(long, value_name = "N", conflicts_with = "all")]
     pub sample: Option<usize>,
+    /// The level.
+    #[arg(long, value_enum, default_value_t)]
+    pub level: Level,
     /// All of them, as far as one job may.
     #[arg(long)]
     pub all: bool,
