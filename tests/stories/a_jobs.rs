@@ -75,6 +75,8 @@ fn urls_are_fetched_before_anybody_asks_for_them() {
     // What is fresh is not asked for again, and takes no turn.
     let job = ended(&node, &token, "warm", &json!({ "urls": urls, "rate": 1 }));
     assert_eq!(counts(&job), json!({ "fresh": 5 }), "{job}");
+    let took = job["ended_ms"].as_u64().unwrap() - job["began_ms"].as_u64().unwrap();
+    assert!(took < 3_000, "five turns are four seconds: {job}");
     assert!(node.log().contains(r#" JOB done detail="warm-1 fetched=5""#));
 }
 
