@@ -9,7 +9,6 @@ use axum::Extension;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Json, Path, RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::admin::door::{Caller, problem};
 use crate::admin::entries::{Refused, wrong};
-use crate::admin::{Admin, purge, stats};
+use crate::admin::{Admin, jobs, purge, stats, warm};
 use crate::base::limits;
 use crate::engine::Engine;
 use crate::engine::ordering::Patience;
@@ -50,7 +49,7 @@ pub(super) fn handler(name: &str) -> Option<MethodRouter<Admin>> {
         "/stats/invalidate/user/{id}" => post(user),
         "cache/stats" => get(stats::stats),
         "cache/invalidate" => post(of_type),
-        "cache/warm" => post(warm),
+        "cache/warm" => post(warm_type),
         _ => return None,
     })
 }
@@ -216,11 +215,38 @@ fn within(kinds: &[Kind], asked: &OfType) -> Result<Selector, Refused> {
     }
 }
 
-/// `POST cache/warm`.
-async fn warm() -> Response {
-    let detail =
-        "fetching entries ahead is not built yet; they are fetched when they are asked for";
-    problem(StatusCode::NOT_IMPLEMENTED, "not-built", detail)
+/// What `fmgo` wants to be warm.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Warming {
+    /// The type.
+    tipo: String,
+    /// The first day.
+    #[serde(default)]
+    fecha_inicio: Option<String>,
+    /// The last day.
+    #[serde(default)]
+    fecha_fin: Option<String>,
+}
+
+/// `POST cache/warm`: what stands of a type and was stored or made between two days is fetched anew
+/// where it is old. That system read its database for them; what never stood here nobody can name.
+async fn warm_type(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    asked: Result<Json<Warming>, JsonRejection>,
+) -> Told {
+    let Json(asked) = asked.map_err(|error| wrong(&error.body_text()))?;
+    let Warming { tipo, fecha_inicio, fecha_fin } = asked;
+    let dated = fecha_inicio.is_some() || fecha_fin.is_some();
+    let days = warm::Days { from: fecha_inicio.clone(), to: fecha_fin.clone() };
+    let pace = jobs::pace(None, None)?;
+    let job = warm::of_type(&admin, &caller, &tipo, dated.then_some(&days), pace)?;
+    let mut told = job.told();
+    told["tipo"] = tipo.into();
+    told["fecha_inicio"] = fecha_inicio.into();
+    told["fecha_fin"] = fecha_fin.into();
+    Ok((StatusCode::ACCEPTED, Json(told)))
 }
 
 /// What stands before the keys of `gad`.

@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::door::{Named, gate, known_host, problem};
 use crate::admin::{
-    Admin, aliases, bypass, entries, events, metrics, openapi, purge, rules, stats, top, undo,
+    Admin, aliases, bypass, entries, events, jobs, metrics, openapi, purge, rules, stats, top,
+    undo, warm,
 };
 use crate::base::names;
 use crate::engine::explain::{self, Question};
@@ -101,6 +102,11 @@ fn handler(call: &Call) -> MethodRouter<Admin> {
         (_, "explain") => post(explain),
         (_, "purge") => post(purge::purge),
         (_, "undo") => post(undo::undo),
+        (_, "warm") => warm::warm(),
+        (_, "verify") => post(jobs::verify),
+        (_, "jobs") => get(jobs::all),
+        ("GET", "jobs/{id}") => get(jobs::one),
+        ("DELETE", "jobs/{id}") => delete(jobs::cancel),
         (_, "audit") => get(audit),
         (_, "tokens") => get(tokens),
         (_, name) => aliases::handler(name).unwrap_or_else(|| any(nothing)),

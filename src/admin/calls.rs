@@ -41,7 +41,7 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 28] = [
+pub const CALLS: [Call; 33] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
@@ -68,6 +68,11 @@ pub const CALLS: [Call; 28] = [
     call("POST", "explain", Role::Read),
     call("POST", "purge", Role::Purge),
     call("POST", "undo", Role::Purge),
+    call("POST", "warm", Role::Operate),
+    call("POST", "verify", Role::Operate),
+    call("GET", "jobs", Role::Read),
+    call("GET", "jobs/{id}", Role::Read),
+    call("DELETE", "jobs/{id}", Role::Operate),
     call("GET", "audit", Role::Operate),
     call("GET", "tokens", Role::Admin),
 ];

@@ -121,7 +121,7 @@ async fn page(admin: &Admin, pairs: Pairs) -> Result<Response, Refused> {
 }
 
 /// A selector that means something without a request around it.
-fn selector(text: &str) -> Result<Selector, Refused> {
+pub(super) fn selector(text: &str) -> Result<Selector, Refused> {
     let selector = Selector::parse(text).map_err(|error| wrong(&format!("`{text}`: {error}")))?;
     match &selector {
         Selector::Url(target) if target.starts_with('/') => {

@@ -10,6 +10,7 @@ pub mod calls;
 mod door;
 mod entries;
 mod events;
+mod jobs;
 mod metrics;
 mod openapi;
 mod purge;
@@ -19,6 +20,7 @@ mod stats;
 pub mod tokens;
 mod top;
 mod undo;
+mod warm;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use std::sync::atomic::AtomicBool;
 use crate::base::limits;
 use crate::edge::{self, Edge, Listener, Watch};
 use crate::engine::Engine;
+use crate::jobs::registry::Jobs;
 use crate::jobs::watch::Watchman;
 
 pub use aliases::Aliases;
@@ -69,6 +72,8 @@ pub struct Admin {
     pub document: Document,
     /// Calls that may come again.
     pub remembered: Arc<Remembered>,
+    /// Work that is done behind calls.
+    pub jobs: Arc<Jobs>,
 }
 
 impl std::fmt::Debug for Admin {

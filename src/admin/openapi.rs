@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::calls::{ALIASES, CALLS, Call};
 use crate::admin::tokens::Role;
-use crate::admin::{Admin, aliases, api, bypass, entries, events, purge, rules, stats, top};
+use crate::admin::{Admin, aliases, api, bypass, entries, events, jobs, purge, rules, stats, top};
 use crate::base::names;
 
 pub(super) use shape::{
@@ -68,6 +68,11 @@ fn own(call: &Call) -> Option<Told> {
         (_, "explain") => api::told_explain(),
         (_, "purge") => purge::told(),
         (_, "undo") => purge::told_undo(),
+        (_, "warm") => jobs::told_warm(),
+        (_, "verify") => jobs::told_verify(),
+        (_, "jobs") => jobs::told_all(),
+        ("GET", "jobs/{id}") => jobs::told_one(),
+        ("DELETE", "jobs/{id}") => jobs::told_cancel(),
         (_, "audit") => api::told_audit(),
         (_, "tokens") => api::told_tokens(),
         (_, name) => return aliases::told(name),

@@ -3,8 +3,10 @@
 
 use crate::base::units::Span;
 
+mod calls;
 mod level;
 
+pub use calls::*;
 pub use level::*;
 
 /// A request head longer than this is refused with 431. Browsers and API clients stay below 16 KiB;
@@ -192,44 +194,6 @@ pub const CASCADE_DEPTH_MAX: usize = 8;
 /// Selectors that may follow from one order; more become one order on everything.
 pub const CASCADE_SELECTORS_MAX: usize = 1_000;
 
-/// Connections at once to the admin listener: dashboards, scrapers and scripts of a large team.
-pub const ADMIN_CONNECTIONS_MAX: usize = 256;
-
-/// The longest that a call of the admin API may take up to the head of its answer, its body
-/// included: twice the longest wait for other nodes.
-pub const CALL_WITHIN: Span = Span::from_secs(60);
-
-/// Happenings that are kept at hand for who asks what happened lately.
-pub const EVENTS_KEPT_MAX: usize = 1_000;
-
-/// Bytes of all of them.
-pub const EVENTS_KEPT_BYTES_MAX: usize = 1_024 * 1_024;
-
-/// Characters of one text in them.
-pub const EVENT_CHARS_MAX: usize = 1_000;
-
-/// Who may follow happenings at the same moment; each costs something with every hit that it sees.
-pub const EVENT_FOLLOWERS_MAX: usize = 16;
-
-/// What may wait for one who follows; lines beyond it are lost to it.
-pub const EVENTS_WAITING_BYTES_MAX: usize = 256 * 1_024;
-
-/// How often something is sent to one who follows, be it nothing: ends that are gone are noticed.
-pub const EVENTS_PULSE: Span = Span::from_secs(10);
-
-/// Changes through the admin API that are kept at hand.
-pub const AUDIT_KEPT_MAX: usize = 1_000;
-
-/// Calls that were refused and are kept at hand, beside the changes: whoever has no token cannot
-/// push those out.
-pub const AUDIT_REFUSED_MAX: usize = 200;
-
-/// Characters kept there of what a call named.
-pub const AUDIT_CHARS_MAX: usize = 1_000;
-
-/// Selectors of one call.
-pub const CALL_SELECTORS_MAX: usize = 1_000;
-
 /// How many entries of L1 an order drops before it is acknowledged, and how many are dropped behind
 /// it in one step: about a millisecond. What it names besides is out of use at once.
 pub const SWEPT_AT_ONCE_MAX: usize = 1_024;
@@ -243,72 +207,6 @@ pub const SWEEPS_PENDING_MAX: usize = 64;
 /// Of how many representations a purge tells the names, so that what stood on several levels and
 /// nodes is counted once: as many as a message to other nodes should carry.
 pub const GONE_NAMES_MAX: usize = 256;
-
-/// Keys that a call tells as a sample.
-pub const SAMPLE_MAX: usize = 20;
-
-/// Texts of rules that are kept to show them, and to go back.
-pub const RULES_KEPT_MAX: usize = 10;
-
-/// Bytes of all of them; the last one is kept in any case. Large rules take some 100 KiB.
-pub const RULES_KEPT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
-
-/// Pairs of lines that a comparison of two texts looks at, four bytes each: 2,000 lines that differ
-/// from 2,000 others. Beyond it they are told as replaced.
-pub const DIFF_CELLS_MAX: usize = 4_000_000;
-
-/// One of so many requests is counted among the hottest keys: the others pay nothing for it.
-pub const HOT_SAMPLED: u64 = 64;
-
-/// The time after which the counts of the hottest keys begin anew; those before it still count.
-pub const HOT_WINDOW: Span = Span::from_secs(60);
-
-/// Counters in each of sixteen parts, six times (two windows, three counts): below 8 MiB with the
-/// longest keys. What makes up a 64th of the counts of its part is surely found.
-pub const HOT_KEYS_PER_PART: usize = 64;
-
-/// Keys that are longer are not counted.
-pub const HOT_KEY_BYTES_MAX: usize = 1_024;
-
-/// How long the emergency switch stays on unless its call says so.
-pub const BYPASS_USUALLY: Span = Span::from_secs(600);
-
-/// The longest that it may: nobody should forget it for more than a day.
-pub const BYPASS_MAX: Span = Span::from_secs(86_400);
-
-/// Entries that one call lists unless it says how many.
-pub const LISTED_USUALLY: usize = 100;
-
-/// The most that it may ask for.
-pub const LISTED_MAX: usize = 1_000;
-
-/// Identities of L1 that are looked at for one page, each for less than a microsecond.
-pub const LISTED_LOOKS_MAX: usize = 16_384;
-
-/// How long the shared level is asked for one page; the next one goes on from there.
-pub const LISTED_WITHIN: Span = Span::from_millis(500);
-
-/// How long a purge that is tried looks through Redis; then what it found is the least.
-pub const COUNTED_WITHIN: Span = Span::from_secs(5);
-
-/// Frames of one page of that.
-pub const COUNTED_AT_ONCE: usize = 1_000;
-
-/// Frames that it counts, eight bytes each.
-pub const COUNTED_MAX: usize = 100_000;
-
-/// Identities of one key that a call tells: sites and callers may be many.
-pub const IDENTITIES_TOLD_MAX: usize = 100;
-
-/// Sites under which one call may put an entry; it then stands so many times.
-pub const SITES_NAMED_MAX: usize = 16;
-
-/// How often an entry that an operator puts takes the place of what other nodes fetch meanwhile.
-/// Each time a fetch must have begun within the moment between an order and a look.
-pub const PUT_TRIES_MAX: usize = 5;
-
-/// The longest a call may wait for the confirmations of other nodes.
-pub const CONFIRM_WAIT_MAX: Span = Span::from_secs(30);
 
 /// How long a writer waits for what its write has fetched anew.
 pub const REFRESH_WAIT: Span = Span::from_secs(1);
@@ -330,12 +228,6 @@ pub const REFRESH_WAITING_MAX: usize = 4_096;
 
 /// Fields of the proxy's own requests to one origin.
 pub const JOB_FIELDS_MAX: usize = 16;
-
-/// Calls with an idempotency key whose answers are remembered.
-pub const CALLS_REMEMBERED_MAX: usize = 1_000;
-
-/// How long such an answer is given again.
-pub const CALLS_REMEMBERED_FOR: Span = Span::from_secs(3_600);
 
 /// A file with a password, a token or a key ring.
 pub const SECRET_FILE_BYTES_MAX: u64 = 64 * 1_024;

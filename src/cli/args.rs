@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod entries;
+mod jobs;
 mod operate;
 
 use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
+pub use jobs::{CacheVerb, CacheWarm, Jobs, Pace, Verify, Warm};
 pub use operate::{Bypass, Completion, Log, Man, RulesVerb, Top, TopBy, Turn, Undo};
 
 /// A transparent caching reverse proxy for HTTP APIs.
@@ -52,6 +54,15 @@ pub enum Verb {
     Get(Get),
     /// Store an entry in both levels, in place of what stands there.
     Put(Put),
+    /// Fetch answers before anybody asks for them.
+    Warm(Warm),
+    /// Compare what is stored with what the origin says now; ends with 3 where it differs.
+    Verify(Verify),
+    /// What runs behind such calls, one of it, or its end.
+    Jobs(Jobs),
+    /// The same verbs under the names of hand-written caches.
+    #[command(subcommand)]
+    Cache(CacheVerb),
     /// The emergency switch: on, every read goes to the origin and nothing is stored.
     Bypass(Bypass),
     /// Numbers of a running node.

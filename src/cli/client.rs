@@ -57,16 +57,23 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
         text.push(if text.is_empty() { '?' } else { '&' });
         text.push_str(name);
         text.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                // A string takes everything.
-                let _ = std::fmt::Write::write_fmt(&mut text, format_args!("%{byte:02X}"));
-            }
-        }
+        text.push_str(&escaped(value));
     }
     text
+}
+
+/// A text as a part of a path or a query.
+pub(super) fn escaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            plain.push(char::from(byte));
+        } else {
+            // A string takes everything.
+            let _ = std::fmt::Write::write_fmt(&mut plain, format_args!("%{byte:02X}"));
+        }
+    }
+    plain
 }
 
 /// What is shown to the node; never said on the command line, where others could read it.

@@ -11,6 +11,7 @@ mod config;
 mod doctor;
 mod entries;
 mod explain;
+mod jobs;
 mod log;
 mod pages;
 mod purge;
@@ -19,12 +20,13 @@ mod run;
 mod stats;
 mod tokens;
 mod top;
+mod warm;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, ConfigVerb, Verb};
+use args::{Arguments, CacheVerb, ConfigVerb, Verb};
 
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum Exit {
     Failed,
     /// Wrong usage.
     Usage,
-    /// `test`, or `check` or `doctor` with `--strict`, found something.
+    /// `test` or `verify`, or `check` or `doctor` with `--strict`, found something.
     Differences,
     /// The node, or every server of the shared level, does not answer.
     Unreachable,
@@ -85,6 +87,10 @@ pub fn main() -> ExitCode {
         Verb::Keys(asked) => entries::keys(&asked),
         Verb::Get(asked) => entries::get(&asked),
         Verb::Put(asked) => entries::put(&asked),
+        Verb::Warm(asked) => warm::warm(&asked),
+        Verb::Verify(asked) => warm::verify(&asked),
+        Verb::Jobs(asked) => jobs::jobs(&asked),
+        Verb::Cache(verb) => cache(&verb),
         Verb::Bypass(asked) => bypass::bypass(&asked),
         Verb::Stats(node) => stats::stats(&node),
         Verb::Alerts(node) => alerts::alerts(&node),
@@ -102,6 +108,16 @@ pub fn main() -> ExitCode {
         Verb::Man(asked) => pages::man(&asked),
     }
     .into()
+}
+
+/// The verbs of `fmgo`.
+fn cache(verb: &CacheVerb) -> Exit {
+    match verb {
+        CacheVerb::Stats(node) => stats::stats(node),
+        CacheVerb::Flush(asked) => purge::flush(asked),
+        CacheVerb::Warm(asked) => warm::of_type(asked),
+        CacheVerb::Verify(asked) => warm::verify(asked),
+    }
 }
 
 /// The environment of the process, for settings; what is no text is none of ours.

@@ -150,6 +150,9 @@ fn print(told: &Value) {
     if let Some(id) = told["undo"].as_str() {
         println!("within an hour it can be taken back: cistern undo {id}");
     }
+    if let Some(job) = told["job"].as_str() {
+        println!("Redis lets go of them by and by: cistern jobs {job} --wait tells how many");
+    }
     if level == "local" && told["nodes"].is_object() {
         eprintln!("warning: the shared level was not reached; other nodes hear of it later");
     }

@@ -4,19 +4,17 @@
 //! requests, since there is no client whose credentials could go along.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::HeaderMap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::base::limits;
 use crate::base::units::Span;
+use crate::engine::ahead::{Target, nobody};
 use crate::engine::hot::By;
-use crate::engine::refresh::{self, Job, Round, Wanted, Writer};
-use crate::engine::transit::{Caller, Gist};
+use crate::engine::refresh::{self, Round, Wanted};
 use crate::engine::{Engine, Worker};
 use crate::entry::order::Order;
 
@@ -51,14 +49,16 @@ pub(super) fn wanted(engine: &Engine, order: &Order) -> Wanted {
     engine.l1.meet(order, &mut |key, entry| match counts.get(key) {
         // No more keys are counted than are noted; their variants may be.
         Some(count) if hot.len() < 2 * limits::REFRESH_PER_CALL_MAX => {
-            hot.push((*count, Job::of(key, entry)));
+            hot.push((*count, Target::of_entry(key, entry)));
         }
-        None if cold.len() < limits::REFRESH_PER_CALL_MAX => cold.push(Job::of(key, entry)),
+        None if cold.len() < limits::REFRESH_PER_CALL_MAX => {
+            cold.push(Target::of_entry(key, entry));
+        }
         _ => left_out += 1,
     });
     // A stable sort: variants of one answer stay together.
     hot.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-    let mut jobs: Vec<Job> = hot.into_iter().map(|(_, job)| job).chain(cold).collect();
+    let mut jobs: Vec<Target> = hot.into_iter().map(|(_, job)| job).chain(cold).collect();
     left_out += jobs.len().saturating_sub(limits::REFRESH_PER_CALL_MAX) as u64;
     jobs.truncate(limits::REFRESH_PER_CALL_MAX);
     Wanted::of(engine, jobs, left_out)
@@ -94,18 +94,4 @@ pub async fn carry_on(worker: Worker) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
-}
-
-/// Who asks where no client does.
-fn nobody(engine: &Engine) -> Writer {
-    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let gist = Gist {
-        method: http::Method::GET,
-        scheme: "http",
-        authority: "".into(),
-        target: "/".to_owned(),
-        fields: HeaderMap::new(),
-        book: engine.book.load_full(),
-    };
-    Writer { caller: Caller { peer: here, local: here }, gist, rule: None }
 }

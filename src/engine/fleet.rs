@@ -165,6 +165,13 @@ pub(super) async fn bring(engine: &Engine, plan: &Plan, fields: &HeaderMap, birt
     landed == Landed::Stored
 }
 
+/// What the shared level has for a plan, for who only looks.
+pub(super) async fn glance(engine: &Engine, plan: &Plan, fields: &HeaderMap) -> Option<Entry> {
+    let fleet = engine.shares(plan)?;
+    let birth = engine.fences.begin();
+    newest(find(engine, fleet, plan, fields, &birth, None).await?.entries)
+}
+
 async fn find(
     engine: &Engine,
     fleet: &Fleet,

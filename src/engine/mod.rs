@@ -3,10 +3,12 @@
 //! field of [`Engine`]; what a request owns is its [`transit::Transit`].
 
 pub mod admit;
+pub mod ahead;
 pub mod anew;
 mod at_hand;
 mod book;
 pub mod bypass;
+pub mod compare;
 pub mod entries;
 mod errand;
 pub mod explain;
@@ -32,6 +34,7 @@ mod pace;
 mod pass;
 mod posted;
 pub mod purge;
+pub mod reclaim;
 pub mod refresh;
 pub mod reply;
 mod respond;

@@ -53,7 +53,11 @@ pub async fn order_all(
     let whole = purge::together(order, then.as_ref());
     soft::remember(engine, &whole);
     // The node refuses frames that the order names before it acts on anything.
-    let count = engine.fleet.as_ref().map(|fleet| fleet.give(&whole));
+    let count = engine.fleet.as_ref().map(|fleet| match by {
+        // Whoever purges by hand wants to know how much it was.
+        "admin" | "purge" => fleet.give_counted(&whole, engine.clock.now()),
+        _ => fleet.give(&whole),
+    });
     let (mut tick, mut gone) = purge::carry_out(engine, order, by, rule, widened);
     let mut raises = purge::RAISES;
     if let Some(then) = &then {

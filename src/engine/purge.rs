@@ -11,6 +11,7 @@ use crate::base::units::Span;
 use crate::base::{limits, names};
 use crate::engine::anew::{self, Noted};
 use crate::engine::ordering::{self, Carried, Patience};
+use crate::engine::reclaim;
 use crate::engine::reply::Reply;
 use crate::engine::respond;
 use crate::engine::soft;
@@ -298,7 +299,7 @@ pub fn resolved(engine: &Engine, order: Order) -> Order {
 
 /// What a purge is answered with, or the undoing of one.
 pub fn told(engine: &Engine, done: &Done, ms: u64) -> serde_json::Value {
-    let Done { order, carried: Carried { counts, receipt, .. }, anew } = done;
+    let Done { order, carried: Carried { counts, receipt, count, .. }, anew } = done;
     let what = if matches!(order.mode, Mode::Undo(_)) { "restored" } else { "purged" };
     let mut told = serde_json::json!({
         what: { "entries": counts.entries, "l1": counts.l1 },
@@ -306,7 +307,10 @@ pub fn told(engine: &Engine, done: &Done, ms: u64) -> serde_json::Value {
         "level": receipt.level.as_str(),
         "ms": ms,
     });
-    if engine.fleet.is_some() {
+    if let Some(fleet) = &engine.fleet {
+        if let Some(one) = count.and_then(|count| fleet.reclaim(count)) {
+            told["job"] = reclaim::name(&one).into();
+        }
         told["nodes"] =
             serde_json::json!({ "asked": receipt.asked, "confirmed": receipt.confirmed });
         told[what]["l2"] = counts.l2.into();

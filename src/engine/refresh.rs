@@ -13,24 +13,16 @@ use tokio::time::{Instant, timeout};
 
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
-use crate::engine::admit::{self, Admission};
+use crate::engine::ahead::{self, Brought, Target};
 use crate::engine::anew::Noted;
-use crate::engine::errand::Errand;
-use crate::engine::fetch;
-use crate::engine::flight::{Flight, FlightKey, Landing, Seat};
-use crate::engine::lookup::{self, Look};
 use crate::engine::marks::Marks;
 use crate::engine::transit::{Caller, Gist, Transit};
 use crate::engine::{Engine, Worker};
 use crate::entry::order::Order;
-use crate::entry::{Entry, Key};
 use crate::policy::Selecting;
 use crate::policy::vary::Said;
 use crate::rules::Share;
 use crate::telemetry::event::Event;
-
-/// How often another's fetch is waited for, which may bring another variant.
-const ATTEMPTS: usize = 3;
 
 /// How many of one write's fetches run at once.
 const LANES: usize = 4;
@@ -53,26 +45,11 @@ impl Default for Refreshing {
     }
 }
 
-/// One answer that stood here.
-#[derive(Debug)]
-pub(super) struct Job {
-    key: Key,
-    target: String,
-    selecting: Selecting,
-}
-
-impl Job {
-    pub(super) fn of(key: &Key, entry: &Entry) -> Self {
-        let target = entry.labels.target.as_deref().unwrap_or(key.text()).to_owned();
-        Self { key: key.clone(), target, selecting: entry.selecting.clone() }
-    }
-}
-
 /// What stood here of what a write wants fetched anew.
 #[derive(Debug)]
 pub(super) struct Wanted {
     /// The variants of one answer stand together: one is fetched after the other.
-    jobs: Vec<Vec<Job>>,
+    jobs: Vec<Vec<Target>>,
     /// Those beyond the bounds.
     left_out: u64,
     room: Option<OwnedSemaphorePermit>,
@@ -80,9 +57,9 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// These, as far as there is room for them beside all others.
-    pub(super) fn of(engine: &Engine, all: Vec<Job>, mut left_out: u64) -> Self {
+    pub(super) fn of(engine: &Engine, all: Vec<Target>, mut left_out: u64) -> Self {
         let count = all.len() as u32;
-        let mut jobs = Vec::<Vec<Job>>::new();
+        let mut jobs = Vec::<Vec<Target>>::new();
         for job in all {
             match jobs.last_mut() {
                 Some(same) if same.first().is_some_and(|one| one.key == job.key) => same.push(job),
@@ -111,7 +88,7 @@ pub(super) fn wanted(engine: &Engine, order: &Order) -> Wanted {
         if jobs.len() == limits::REFRESH_PER_WRITE_MAX {
             return left_out += 1;
         }
-        jobs.push(Job::of(key, entry));
+        jobs.push(Target::of_entry(key, entry));
     });
     Wanted::of(engine, jobs, left_out)
 }
@@ -132,7 +109,7 @@ pub(super) struct Writer {
 pub(super) struct Round {
     engine: Arc<Engine>,
     writer: Writer,
-    jobs: Mutex<Vec<Vec<Job>>>,
+    jobs: Mutex<Vec<Vec<Target>>>,
     pub(super) fetched: AtomicU64,
     pub(super) left_out: AtomicU64,
     ended: Mutex<Option<oneshot::Sender<u64>>>,
@@ -145,7 +122,7 @@ impl Round {
         engine: &Arc<Engine>,
         writer: Writer,
         wanted: Wanted,
-    ) -> (Vec<Vec<Job>>, Self) {
+    ) -> (Vec<Vec<Target>>, Self) {
         let Wanted { jobs, left_out, room } = wanted;
         let round = Self {
             engine: Arc::clone(engine),
@@ -218,56 +195,29 @@ async fn lane(worker: Worker, round: Arc<Round>) {
 }
 
 /// Fetches one answer when fewer than all that may do so.
-pub(super) async fn fetch_in_turn(worker: &Worker, round: &Round, job: &Job) -> Option<()> {
+pub(super) async fn fetch_in_turn(worker: &Worker, round: &Round, job: &Target) -> Option<()> {
     let _turn = worker.engine.refreshing.turns.acquire().await.ok()?;
     fetch_anew(worker, &round.writer, job).await
 }
 
 /// Fetches one answer. Nothing where a request for it would need a credential that is not at hand,
 /// or would find another entry.
-async fn fetch_anew(worker: &Worker, writer: &Writer, job: &Job) -> Option<()> {
-    let engine = &worker.engine;
-    let transit = asking(engine, writer, job)?;
-    let Admission::Read(plan) = admit::admit(engine, &transit, false) else { return None };
-    if plan.key != job.key {
-        return None;
+async fn fetch_anew(worker: &Worker, writer: &Writer, target: &Target) -> Option<()> {
+    match ahead::bring_for(worker, writer, target).await {
+        Brought::Fetched | Brought::Found | Brought::Fresh => Some(()),
+        Brought::NotCacheable(_) | Brought::NoCredentials | Brought::Failed(_) => None,
     }
-    for _ in 0..ATTEMPTS {
-        // After the purge, and before the look: what comes in between is seen by one of them.
-        let birth = engine.fences.begin();
-        let selecting = match lookup::look(engine, &transit, &plan) {
-            // What the order itself made stale is not new.
-            Look::Behind(entry) if entry.is_soft() => Some(entry.selecting.clone()),
-            Look::Fresh(_) | Look::Behind(_) => return Some(()),
-            Look::Stale(entry, _) => Some(entry.selecting.clone()),
-            Look::OtherVariant(selecting) => Some(selecting),
-            Look::Absent => None,
-        };
-        let listed = FlightKey { key: plan.key.clone(), selecting };
-        let flight = Flight::new(listed, plan.labels(&transit), birth);
-        let (flight, leads) = match engine.flights.seat(flight) {
-            Seat::Leader(flight) => {
-                let errand = Errand::new(worker, &transit, &plan, None, false);
-                fetch::lead(worker, Arc::clone(&flight), errand);
-                (flight, true)
-            }
-            Seat::Follower(flight) => (flight, false),
-        };
-        match flight.landing().await {
-            Landing::Shared(_) => flight.stream.settled().await,
-            Landing::Renewed(_) | Landing::Stored | Landing::Found { .. } => {}
-            Landing::Alone(_) | Landing::Failed(_) | Landing::Abandoned => return None,
-        }
-        if leads {
-            return flight.fate.refusal().is_none().then_some(());
-        }
-    }
-    None
 }
 
-/// The request for what stood there.
-fn asking(engine: &Engine, writer: &Writer, job: &Job) -> Option<Transit> {
-    let uri: Uri = job.target.parse().ok()?;
+/// The request for this variant of a target. Nothing where it takes a credential that is not at
+/// hand.
+pub(super) fn asking(
+    engine: &Engine,
+    writer: &Writer,
+    target: &str,
+    selecting: &Selecting,
+) -> Option<Transit> {
+    let uri: Uri = target.parse().ok()?;
     let scheme = match uri.scheme_str()? {
         "http" => "http",
         "https" => "https",
@@ -277,7 +227,7 @@ fn asking(engine: &Engine, writer: &Writer, job: &Job) -> Option<Transit> {
     let mut request = Request::new(());
     let fields = request.headers_mut();
     fields.insert(header::HOST, HeaderValue::from_str(&authority).ok()?);
-    for (name, said) in job.selecting.parts() {
+    for (name, said) in selecting.parts() {
         match said {
             Said::Absent => {}
             Said::Text(text) => {
@@ -295,22 +245,26 @@ fn asking(engine: &Engine, writer: &Writer, job: &Job) -> Option<Transit> {
     let id = engine.requests.fetch_add(1, Ordering::Relaxed);
     let marks = Marks::of(&parts.headers);
     let mut transit = Transit { began, at, id, caller, parts, marks, scheme, authority, book };
-    let carried = carried(&transit, writer)?;
+    let carried = carried(&transit, writer);
     add(&carried, &mut transit.parts);
     transit.marks = Marks::of(&transit.parts.headers);
     Some(transit)
 }
 
 /// What our own request carries beside: the fields that the rules give it, else the writer's
-/// credentials where all callers share. Nothing where only the entry's own caller could ask.
-fn carried(transit: &Transit, writer: &Writer) -> Option<HeaderMap> {
+/// credentials where all callers share; none where each has an entry of its own.
+fn carried(transit: &Transit, writer: &Writer) -> HeaderMap {
     let (book, asked) = (&transit.book, transit.asked());
     let route = book.route(&asked).map(|(route, _)| route);
     let share = route.map_or(Share::Auto, |route| route.share);
+    // Without any, what was asked for without any is found again, and nobody's own entry.
     if share == Share::Identity {
-        return None;
+        return HeaderMap::new();
     }
-    let own = &book.origin_for(route.map(|route| &**route), &asked)?.job_fields;
+    let Some(origin) = book.origin_for(route.map(|route| &**route), &asked) else {
+        return HeaderMap::new();
+    };
+    let own = &origin.job_fields;
     let credentials = &book.rules.credentials;
     // A credential would keep the answer out of an entry that was made without one.
     if share == Share::Public && own.is_empty() {
@@ -320,10 +274,10 @@ fn carried(transit: &Transit, writer: &Writer) -> Option<HeaderMap> {
                 theirs.append(name.clone(), value.clone());
             }
         }
-        return Some(theirs);
+        return theirs;
     }
     let goes = share == Share::Public || !credentials.seen(own);
-    Some(if goes { own.clone() } else { HeaderMap::new() })
+    if goes { own.clone() } else { HeaderMap::new() }
 }
 
 fn add(fields: &HeaderMap, parts: &mut Parts) {

@@ -2,5 +2,11 @@
 //! no request depends on any of it.
 
 pub mod alerts;
+pub mod lanes;
 pub mod measure;
+pub mod ranges;
+pub mod registry;
+pub mod runner;
+pub mod verify;
+pub mod warm;
 pub mod watch;

@@ -15,6 +15,8 @@ use crate::base::tasks;
 use crate::base::units::Span;
 use crate::edge::{self, Edge, Listener, Peer};
 use crate::engine::{Engine, Worker, anew};
+use crate::jobs::registry::Jobs;
+use crate::jobs::runner;
 use crate::jobs::watch::Watchman;
 use crate::node::build;
 use crate::node::front::Front;
@@ -118,7 +120,8 @@ async fn live(
     let health = Arc::new(Health::default());
     let proxy = listeners.first().map(Listener::address);
     let watchman = Arc::new(Watchman::new(settings.memory));
-    let doors = Doors { health: &health, watchman: &watchman, reloader: &reloader };
+    let jobs = Arc::new(Jobs::default());
+    let doors = Doors { health: &health, watchman: &watchman, reloader: &reloader, jobs: &jobs };
     let admin = make_admin(&settings, proxy, &engine, &doors)?;
     let edge = start_edge(&settings, listeners, &engine, admin.on_proxy())?;
     let admin = start_admin(&settings, &engine, admin)?;
@@ -136,10 +139,8 @@ async fn live(
         .spawn(move || follow(&watch, &watcher))
         .map_err(system("the thread that watches rules"))?;
     tend(&engine, &watchman);
-    reclaim(&engine);
-    let upstreams = Arc::new(Upstreams::new());
-    tasks::tend(anew::carry_on(Worker { engine: Arc::clone(&engine), upstreams }));
     let fleet = join_fleet(&engine)?;
+    let working = work(&engine, &jobs)?;
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
     drain(&settings, &engine, &edge, &mut signals).await;
@@ -148,6 +149,7 @@ async fn live(
         let _ = nudge.send(Nudge::Stop);
     };
     drop(watching.join());
+    working.end();
     if let Some(fleet) = fleet {
         fleet.end();
     }
@@ -182,6 +184,7 @@ struct Doors<'a> {
     health: &'a Arc<Health>,
     watchman: &'a Arc<Watchman>,
     reloader: &'a Arc<Reloader>,
+    jobs: &'a Arc<Jobs>,
 }
 
 fn make_admin(
@@ -207,6 +210,7 @@ fn make_admin(
         audit: Arc::default(),
         document: Arc::default(),
         remembered: Arc::default(),
+        jobs: Arc::clone(doors.jobs),
     })
 }
 
@@ -232,14 +236,35 @@ fn follow(watch: &Watch, reloader: &Reloader) {
     }
 }
 
-/// The thread on which this node belongs to its fleet, with all connections to Redis.
-struct FleetThread {
+/// A thread with a runtime of its own, which ends when it is told.
+struct Apart {
     stop: tokio::sync::oneshot::Sender<()>,
     thread: std::thread::JoinHandle<()>,
 }
 
-impl FleetThread {
-    /// Leaves the fleet in good order.
+impl Apart {
+    /// Runs what `live` makes, on that thread; it ends when its argument does.
+    fn start<F>(
+        name: &str,
+        live: impl FnOnce(tokio::sync::oneshot::Receiver<()>) -> F,
+    ) -> Result<Self, StartError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(system(format!("the runtime of {name}")))?;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let live = live(stopped);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || runtime.block_on(live))
+            .map_err(system(format!("the thread {name}")))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends it in good order.
     fn end(self) {
         // The thread may have ended by itself.
         let _ = self.stop.send(());
@@ -247,25 +272,30 @@ impl FleetThread {
     }
 }
 
-fn join_fleet(engine: &Arc<Engine>) -> Result<Option<FleetThread>, StartError> {
+/// The thread on which this node belongs to its fleet, with all connections to Redis.
+fn join_fleet(engine: &Arc<Engine>) -> Result<Option<Apart>, StartError> {
     let Some(fleet) = engine.fleet.clone() else { return Ok(None) };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system("the runtime of the shared level"))?;
     let effects: Arc<dyn Effects> = Arc::clone(engine) as _;
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let live = async move {
+    let live = |stopped| async move {
         tokio::select! {
             () = fleet.run(&effects) => {}
             _ = stopped => fleet.leave().await,
         }
     };
-    let thread = std::thread::Builder::new()
-        .name("cistern-l2".to_owned())
-        .spawn(move || runtime.block_on(live))
-        .map_err(system("the thread of the shared level"))?;
-    Ok(Some(FleetThread { stop, thread }))
+    Apart::start("cistern-l2", live).map(Some)
+}
+
+/// The thread of work that nobody waits for, with connections of its own to the origins.
+fn work(engine: &Arc<Engine>, jobs: &Arc<Jobs>) -> Result<Apart, StartError> {
+    let worker = Worker { engine: Arc::clone(engine), upstreams: Arc::new(Upstreams::new()) };
+    let jobs = Arc::clone(jobs);
+    Apart::start("cistern-jobs", |stopped| async move {
+        runner::start(&worker, &jobs);
+        reclaim(&worker.engine);
+        tasks::tend(anew::carry_on(worker));
+        // Dropped or sent, it is the end.
+        let _ = stopped.await;
+    })
 }
 
 async fn drain(settings: &Settings, engine: &Engine, edge: &Edge, signals: &mut Signals) {

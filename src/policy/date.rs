@@ -46,6 +46,23 @@ pub fn write(moment: Timestamp) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
 
+/// Days since 1970-01-01 of a day such as `2026-01-31`; nothing of one that is in no calendar.
+pub fn day(text: &str) -> Option<i64> {
+    let mut read = Reader(text.as_bytes());
+    let year = read.digits(4)?;
+    read.literal(b"-")?;
+    let month = read.digits(2)?;
+    read.literal(b"-")?;
+    let day = read.digits(2)?;
+    read.end(year, month, day, 0).map(|secs| secs / DAY_SECS)
+}
+
+/// The day of a count that [`day`] has given.
+pub fn day_text(days: i64) -> String {
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
 fn fixdate(text: &[u8]) -> Option<i64> {
     let mut read = Reader(text);

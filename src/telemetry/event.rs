@@ -12,12 +12,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 15;
+pub const KINDS: usize = 16;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] = [
     "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
-    "BYPASS", "ALERT", "IGNORED", "REFRESH",
+    "BYPASS", "ALERT", "IGNORED", "REFRESH", "JOB",
 ];
 
 /// Something that happened.
@@ -151,6 +151,13 @@ pub enum Event<'a> {
         /// What is wrong with it.
         why: &'a str,
     },
+    /// A job has begun, or ended.
+    Job {
+        /// `running`, `done`, `failed` or `cancelled`.
+        what: &'a str,
+        /// Which, and what it came to.
+        detail: &'a str,
+    },
     /// Something happened to the shared level.
     Redis {
         /// In one word: `down`, `up`, `joined`, `gap` and their kin.
@@ -179,6 +186,7 @@ impl Event<'_> {
             Self::Alert { .. } => 12,
             Self::Ignored { .. } => 13,
             Self::Refresh { .. } => 14,
+            Self::Job { .. } => 15,
         }
     }
 
@@ -243,7 +251,9 @@ impl Event<'_> {
                     texts(out, &[("cause", cause), ("command", command)]);
                 }
             }
-            Self::Redis { what, detail } | Self::Bypass { what, detail } => {
+            Self::Redis { what, detail }
+            | Self::Bypass { what, detail }
+            | Self::Job { what, detail } => {
                 out.push(b' ');
                 out.extend_from_slice(what.as_bytes());
                 text(out, "detail", detail);

@@ -117,15 +117,9 @@ impl Server {
         Looked { frame, variants, tombstone, lease, millis: now, run }
     }
 
-    /// `put.lua`: what came of it, and whether somebody who waits was told. `is_sent`: the frame
-    /// has come, with the call or before it.
-    pub(crate) fn put(
-        &mut self,
-        g: Guards,
-        put: &Put,
-        is_sent: bool,
-        now: u64,
-    ) -> (&'static str, bool) {
+    /// `put.lua`: what came of it, with the number of an older frame that made room, and whether
+    /// somebody who waits was told. `is_sent`: the frame has come, with the call or before it.
+    pub(crate) fn put(&mut self, g: Guards, put: &Put, is_sent: bool, now: u64) -> (String, bool) {
         let number = put.frame.number;
         let moved = self.run != put.run;
         let late = now - put.looked > put.late && g.has(Guard::Late);
@@ -138,6 +132,7 @@ impl Server {
         } else {
             standing.variants.get(variant).and_then(|(_, frame)| frame.as_ref())
         };
+        let over = stands.map(|stands| format!(" {:016x}", stands.number.0)).unwrap_or_default();
         let why = if moved {
             "moved"
         } else if late {
@@ -164,7 +159,8 @@ impl Server {
                 *until = (*until).max(now + put.keep);
             }
         }
-        (why, self.release(&put.key, &put.identity, &put.token).unwrap_or(false))
+        let told = if why == "stored" { why.to_owned() + &over } else { why.to_owned() };
+        (told, self.release(&put.key, &put.identity, &put.token).unwrap_or(false))
     }
 
     /// `lease.lua`.

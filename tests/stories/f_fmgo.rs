@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use cistern::admin::tokens::Role;
 use serde_json::{Value, json};
 
 use crate::support::cistern::{Cistern, Setup, example};
 use crate::support::client::{Answer, ask, get};
 use crate::support::fleet::{Fleet, LAG_MAX, SLACK};
+use crate::support::operator::{self, said};
 use crate::support::redis::cluster::Cluster;
 use crate::support::redis::{Server, holds_within, until};
 use crate::support::system::System;
@@ -271,4 +273,79 @@ fn f11_without_redis_everything_goes_on() {
     });
     is_from(&read(&fleet.nodes[1], target), "L2");
     assert_eq!(fmgo.asked(&format!("GET {target}")), 1);
+}
+
+/// What came of a job, once it has ended.
+fn ended(node: &Cistern, token: &str, job: &Value) -> Value {
+    let path = format!("jobs/{}", job["id"].as_str().expect("a job"));
+    let mut told = Value::Null;
+    until("the job has ended", || {
+        told = operator::call(node, Some(token), "GET", &path, None).with_status(200).json();
+        told["state"] == "done"
+    });
+    told
+}
+
+#[test]
+fn f13_f14_f15_a_node_is_warmed_and_verified_by_the_old_calls_and_verbs() {
+    let (redis, fmgo) = (Server::start(), System::start("fmgo"));
+    let aliased = |setup: Setup| setup.setting("CISTERN_COMPAT__ALIASES", "admin");
+    let (second, token) = aliased(node(&fmgo, &redis.url())).token(Role::Operate);
+    let fleet = Fleet::start([node(&fmgo, &redis.url()), second]);
+    let second = &fleet.nodes[1];
+    let targets: Vec<String> = ["76123456", "76999999"]
+        .iter()
+        .flat_map(|rut| (100..103).map(move |number| format!("/dte/{rut}-33-{number}")))
+        .collect();
+    for target in &targets {
+        read(&fleet.nodes[0], target);
+    }
+    let frames = || redis.keys("cistern:e:{*").iter().filter(|key| key.contains("dte:")).count();
+    until("all are in the shared level", || frames() == targets.len());
+    let warm = |from: &str, to: &str| {
+        let body = json!({ "tipo": "dte", "fecha_inicio": from, "fecha_fin": to });
+        let told = operator::call(second, Some(&token), "POST", "cache/warm", Some(&body));
+        ended(second, &token, &told.with_status(202).json())
+    };
+    assert_eq!(warm("2001-01-01", "2001-12-31")["done"], 0, "nothing is from then");
+    // The shared level has them: the database is not asked again.
+    let told = warm("2024-01-01", "9999-12-31");
+    assert_eq!((&told["done"], &told["counts"]["found"]), (&json!(6), &json!(6)), "{told}");
+    for target in &targets {
+        is_from(&read(second, target), "L1");
+        assert_eq!(fmgo.asked(&format!("GET {target}")), 1);
+    }
+    let verb = |words: &[&str]| {
+        let words = [&["cache"], words].concat();
+        said(&operator::verb(second, Some(&token), &words).output().expect("the program"))
+    };
+    let (code, out, err) = verb(&["verify", "type:dte", "--all", "--rate", "1000", "--wait"]);
+    assert!(code == 0 && out.contains("same 6"), "{out}{err}");
+    // Tokens are in no node's memory, and sealed.
+    read(&fleet.nodes[0], "/token/76123456");
+    let sealed = || redis.keys("cistern:e:{*").iter().any(|key| key.contains("token:"));
+    until("it is in the shared level", sealed);
+    let tokens = ["verify", "type:token", "--level", "l2", "--wait"];
+    let (code, out, err) = verb(&tokens);
+    assert!(code == 0 && out.contains("same 1"), "{out}{err}");
+    // A worker that forgot to say so.
+    let accepted = ask("PUT", STATUS).json(&json!({"estado": "aceptado"}));
+    accepted.to(fmgo.address()).with_status(200);
+    let (code, out, err) = verb(&["verify", "type:dte", "--repair", "--rate", "1000", "--wait"]);
+    assert!(code == 3 && out.contains("differs 1"), "{out}{err}");
+    all_show(&fleet, DTE, "/estado", &json!("aceptado"));
+    until("it is shared again", || frames() == targets.len());
+    let again = ask("PUT", STATUS).json(&json!({"estado": "rechazado"}));
+    again.to(fmgo.address()).with_status(200);
+    let shared = ["verify", "type:dte", "--level", "l2", "--rate", "1000", "--repair", "--wait"];
+    let (code, out, err) = verb(&shared);
+    assert!(code == 3 && out.contains("differs 1"), "{out}{err}");
+    all_show(&fleet, DTE, "/estado", &json!("rechazado"));
+    let (code, out, err) = verb(&["warm", "dte", "--wait"]);
+    assert!(code == 0 && out.contains("done"), "{out}{err}");
+    let (code, out, _) = verb(&["stats"]);
+    assert!(code == 0 && out.contains("dte"), "{out}");
+    let (code, out, err) = verb(&["flush", "dte", "--yes"]);
+    assert!(code == 0 && out.contains("purged"), "{out}{err}");
+    read(second, DTE).served_by_origin();
 }

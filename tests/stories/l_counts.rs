@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{ask, get};
 use crate::support::fleet::{Fleet, settings};
+use crate::support::operator;
+use crate::support::redis::cluster::Cluster;
 use crate::support::redis::{Server, until};
 use crate::support::versions::Versions;
 use cistern::admin::tokens::Role;
@@ -93,6 +95,126 @@ fn what_is_taken_out_later_is_not_called_exact() {
     let told = purge(&fleet.nodes[0], &token, "prefix:http://api.example/wide/");
     assert_eq!((&told["purged"]["l2"], &told["purged"]["l1"]), (&Value::Null, &json!(6)), "{told}");
     assert_eq!(told["exact"], false, "{told}");
+}
+
+/// What a job came to.
+fn ended(node: &Cistern, job: &Value) -> Value {
+    let path = format!("jobs/{}", job.as_str().expect("the name of a job"));
+    let mut told = Value::Null;
+    until("the job has ended", || {
+        told = operator::call(node, None, "GET", &path, None).with_status(200).json();
+        matches!(told["state"].as_str(), Some("done" | "failed"))
+    });
+    told
+}
+
+/// The shared level has so many frames of these.
+fn stands(redis: &Server, word: &str, count: usize) {
+    let frames = || redis.keys("cistern:e:{*").iter().filter(|key| key.contains(word)).count();
+    until("all are shared", || frames() == count);
+}
+
+#[test]
+fn what_is_taken_out_later_is_counted_by_a_job() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &redis.url());
+    fleet.nodes[0].get("/other/1").with_status(200);
+    let wide = ask("PURGE", "/").header("X-Purge-Selector", "prefix:http://api.example/wide/");
+    let wide = wide.header("X-Purge-Selector", "key:http://api.example/wide/1");
+    let (mut told, mut job) = (Value::Null, Value::Null);
+    // A key that is not reached in time is taken out later, and the count says that it lacks it.
+    until("all were reached in time", || {
+        for id in 1..=7 {
+            fleet.nodes[0].get(&format!("/wide/{id}")).with_status(200);
+        }
+        stands(&redis, "/wide/", 7);
+        told = fleet.nodes[1].send(&wide).json();
+        job = ended(&fleet.nodes[1], &told["job"]);
+        job["exact"] == true
+    });
+    assert_eq!(told["purged"]["l2"], Value::Null, "{told}");
+    // What is taken by its key and what a sweep takes are one count.
+    assert_eq!(job["counts"], json!({ "l2": 7 }), "{job}");
+    assert_eq!(job["kind"], "reclaim", "{job}");
+    stands(&redis, "/wide/", 0);
+    let all = operator::call(&fleet.nodes[1], None, "GET", "jobs", None).json();
+    assert_eq!(all["jobs"][0]["id"], told["job"], "{all}");
+    // What is known at once needs no job.
+    let one = ask("PURGE", "/").header("X-Purge-Selector", "key:http://api.example/other/1");
+    let told = fleet.nodes[1].send(&one).json();
+    assert_eq!(told["job"], Value::Null, "{told}");
+    let none = ask("PURGE", "/").header("X-Purge-Selector", "tag:nothing");
+    let told = fleet.nodes[1].send(&none).json();
+    assert_eq!(ended(&fleet.nodes[1], &told["job"])["counts"], json!({ "l2": 0 }));
+}
+
+/// One node sweeps for all, so what it takes out for the orders of others must be told to them.
+#[test]
+fn each_order_is_told_its_own_count_whoever_sweeps() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::of(3, origin.address(), &redis.url());
+    for id in 1..=20 {
+        fleet.nodes[id % 3].get(&format!("/apples/{id}")).with_status(200);
+        fleet.nodes[id % 3].get(&format!("/pears/{id}")).with_status(200);
+    }
+    stands(&redis, "/apples/", 20);
+    stands(&redis, "/pears/", 20);
+    // Nobody sweeps until all of them have ordered.
+    redis.cli(&["SET", "cistern:{c}:broom", "the story's", "PX", "60000"]);
+    let orders = [
+        ("prefix:http://api.example/apples/", 20),
+        ("prefix:http://api.example/pears/", 20),
+        // Of those of another order, what begins with a one.
+        ("pattern:http://api.example/*ears/1*", 11),
+    ];
+    let jobs: Vec<Value> = orders
+        .iter()
+        .zip(&fleet.nodes)
+        .map(|((selector, _), node)| {
+            let told = node.send(&ask("PURGE", "/").header("X-Purge-Selector", selector)).json();
+            assert_ne!(told["level"], "local", "{told}");
+            told["job"].clone()
+        })
+        .collect();
+    for (job, node) in jobs.iter().zip(&fleet.nodes) {
+        let path = format!("jobs/{}", job.as_str().unwrap());
+        let told = operator::call(node, None, "GET", &path, None).with_status(200).json();
+        assert_eq!((&told["state"], &told["exact"]), (&json!("queued"), &json!(false)), "{told}");
+    }
+    // What a newer answer takes the place of has gone for the order as well.
+    fleet.nodes[2].get("/apples/2").with_status(200);
+    until("it is told", || redis.keys("cistern:{c}:swept:*").len() == 1);
+    redis.cli(&["DEL", "cistern:{c}:broom"]);
+    for ((job, node), (selector, count)) in jobs.iter().zip(&fleet.nodes).zip(orders) {
+        let told = ended(node, job);
+        let (counts, exact) = (json!({ "l2": count }), json!(true));
+        assert_eq!((&told["counts"], &told["exact"]), (&counts, &exact), "{selector}: {told}");
+    }
+    assert!(redis.keys("cistern:{c}:swept:*").is_empty(), "what was told is not kept");
+    let cancel = format!("jobs/{}", jobs[0].as_str().unwrap());
+    operator::call(&fleet.nodes[0], None, "DELETE", &cancel, None).with_status(403);
+}
+
+#[test]
+fn frames_are_counted_on_every_master_of_a_cluster() {
+    let (cluster, origin) = (Cluster::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &cluster.url());
+    fleet.is_one_on_all_servers();
+    for id in 1..=30 {
+        fleet.nodes[0].get(&format!("/wide/{id}")).with_status(200);
+    }
+    let frames = || cluster.keys("cistern:e:{*").into_iter().filter(|key| key.contains("/wide/"));
+    until("all are shared", || frames().count() == 30);
+    let mut masters: Vec<usize> =
+        frames().map(|key| cluster.owner_of(cluster.slot_of(&key))).collect();
+    masters.sort_unstable();
+    masters.dedup();
+    assert!(masters.len() > 1, "they lie on one server");
+    let wide = ask("PURGE", "/").header("X-Purge-Selector", "prefix:http://api.example/wide/");
+    let told = fleet.nodes[1].send(&wide).json();
+    let job = ended(&fleet.nodes[1], &told["job"]);
+    assert_eq!((&job["counts"], &job["exact"]), (&json!({ "l2": 30 }), &json!(true)), "{job}");
+    assert_eq!(frames().count(), 0);
 }
 
 const BY_DEVICE: &str = r#"

@@ -33,6 +33,7 @@ mod a_flights;
 mod a_host;
 mod a_inject;
 mod a_inputs;
+mod a_jobs;
 mod a_lane;
 mod a_log;
 mod a_metrics;

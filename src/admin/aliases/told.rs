@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::OfType;
+use super::{OfType, Warming};
 use crate::admin::openapi::{Told, count, flag, number, object, or_null, read, text, with};
-use crate::admin::purge;
+use crate::admin::{jobs, purge};
 
 /// What the call of this name tells of itself, where it is no other call under a second name.
 pub(in crate::admin) fn told(name: &str) -> Option<Told> {
@@ -62,11 +62,15 @@ pub(in crate::admin) fn told(name: &str) -> Option<Told> {
                 about,
             )
         }
-        "cache/warm" => Told::of("Is not built yet.").refuses(
-            StatusCode::NOT_IMPLEMENTED,
-            "not-built",
-            "fetching ahead is not built yet",
-        ),
+        "cache/warm" => {
+            let named = [
+                ("tipo", text("The type that was named.")),
+                ("fecha_inicio", or_null(text("The first day that was named."))),
+                ("fecha_fin", or_null(text("The last day that was named."))),
+            ];
+            let told = Told::of("Fetches anew what stands of a type and is old, as a job.");
+            jobs::begun_as(told.takes(read::<Warming>()), jobs::shape_with(named))
+        }
         _ => return None,
     })
 }

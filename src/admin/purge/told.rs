@@ -87,6 +87,7 @@ pub(in crate::admin) fn done() -> Value {
         ("undo", text("The name under which a soft purge is taken back.")),
         ("undo_until_ms", count("Until when, in milliseconds since 1970.")),
         ("refresh", refresh),
+        ("job", text("The job that counts what Redis is swept for.")),
     ];
     perhaps(with(carried("What went."), taken()), modes)
 }

@@ -115,6 +115,16 @@ pub const SWEEP_PAUSE: Span = Span::from_secs(1);
 /// Keys that one step of a sweep looks at: about half a millisecond of the server's time.
 pub const SWEEP_STEP: usize = 200;
 
+/// How soon a node tries again to sweep that waits for how much an order took out: another one
+/// sweeps, or a server did not answer.
+pub const RECLAIM_RETRY: Span = Span::from_secs(1);
+
+/// Orders of this node that are remembered with how much they took out of the shared level.
+pub const RECLAIMS_KEPT_MAX: usize = 100;
+
+/// Orders of others that a sweep counts for: those of ten minutes, and not more than these.
+pub const RECLAIMS_HEARD_MAX: usize = 256;
+
 /// How long a node that died at a sweep keeps others from it.
 pub const BROOM_FOR: Span = Span::from_secs(60);
 

@@ -133,3 +133,14 @@ proptest! {
         let _ = parse(text.as_bytes(), NEAR);
     }
 }
+
+#[test]
+fn days_are_read_and_written() {
+    for text in ["1970-01-01", "1969-12-31", "2024-02-29", "2026-11-28", "0001-01-01"] {
+        assert_eq!(day_text(day(text).unwrap()), text);
+    }
+    assert_eq!(day("1970-01-02"), Some(1));
+    for wrong in ["2026-02-29", "2026-13-01", "26-01-01", "2026-1-1", "2026-01-01T", ""] {
+        assert_eq!(day(wrong), None, "{wrong}");
+    }
+}

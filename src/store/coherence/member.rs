@@ -151,8 +151,7 @@ impl Member {
         self.mirror.latest(facts)
     }
 
-    /// Whether an order before `own` names something with these facts that was fetched under
-    /// `number`: it had gone when that one came. Nothing where a later one hides whether.
+    /// Whether an order between `number` and `own` names this; nothing where a later one hides it.
     pub fn was_named(&self, facts: &Facts<'_>, number: Number, own: Number) -> Option<bool> {
         self.mirror.named_between(facts, number, own)
     }

@@ -13,6 +13,7 @@
 mod member;
 mod mirror;
 mod obligations;
+mod reclaim;
 mod record;
 mod softs;
 mod trust;
@@ -20,6 +21,7 @@ mod trust;
 pub use member::{Gap, Heard, Member, Verdict, Waiting};
 pub use mirror::Mirror;
 pub use obligations::{Due, Obligations};
+pub use reclaim::{Reclaim, Reclaimed, Reclaims};
 pub use record::{OrderId, Record, decode_order, encode_order, fence_texts};
 pub use softs::{Active, Place, Softs, alone};
 pub use trust::Trust;

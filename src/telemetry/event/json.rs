@@ -101,7 +101,9 @@ impl Event<'_> {
                 ("cause", if raised { text(cause) } else { Value::Null }),
                 ("command", if raised { text(command) } else { Value::Null }),
             ],
-            Self::Redis { what, detail } | Self::Bypass { what, detail } => {
+            Self::Redis { what, detail }
+            | Self::Bypass { what, detail }
+            | Self::Job { what, detail } => {
                 vec![("what", text(what)), ("detail", text(detail))]
             }
             Self::Start { detail } | Self::Stop { detail } => vec![("detail", text(detail))],
@@ -146,6 +148,7 @@ mod tests {
             Event::Start { detail: "d" },
             Event::Stop { detail: "d" },
             Event::Redis { what: "down", detail: "d" },
+            Event::Job { what: "done", detail: "d" },
             Event::Audit { who: "w", call: "c", what: "x", outcome: "o" },
             Event::Bypass { what: "on", detail: "d" },
             Event::Alert {

@@ -17,7 +17,7 @@ static RIGHTS: Script =
 
 /// Every command that is given, in scripts or beside them, with what it needs behind it: `K` is a
 /// key, `C` a channel.
-const COMMANDS: [&str; 41] = [
+const COMMANDS: [&str; 42] = [
     "PING",
     "INFO",
     "TIME",
@@ -32,6 +32,7 @@ const COMMANDS: [&str; 41] = [
     "EXISTS K",
     "DEL K",
     "UNLINK K",
+    "INCRBY K 1",
     "RENAME K K",
     "PTTL K",
     "PEXPIRE K 1",

@@ -225,6 +225,9 @@ impl Fleet {
                 self.carry_out(&self.by_own_clock(&record.order), effects).await
             });
         }
+        if foreign {
+            self.hear_wide(record);
+        }
         let now = self.steady_ms();
         self.member().apply(record, now);
         if let Some(gone) = gone.filter(|_| is_news) {

@@ -119,6 +119,9 @@ impl Fleet {
         }
         let reaches = all.first().map_or(heading.last, |first| first.previous);
         let last = all.last().map_or(heading.last, |last| last.number);
+        for record in &all {
+            self.hear_wide(record);
+        }
         let now = self.steady_ms();
         self.member().join(&all, reaches, last, now);
         // Only now: what an order names that is in this log, and that was fetched before it, must

@@ -19,6 +19,7 @@ mod orders;
 mod put;
 mod read;
 mod receipt;
+mod reclaim;
 mod reply;
 mod snapshot;
 mod stats;
@@ -39,7 +40,7 @@ use crate::base::limits;
 use crate::entry::frame::Skew;
 use crate::entry::order::{Order, Selector};
 use crate::entry::seal::KeyRing;
-use crate::store::coherence::{Member, Obligations, Trust};
+use crate::store::coherence::{Member, Obligations, Reclaims, Trust};
 use crate::store::gone::Gone;
 use crate::store::redis::config::{Config, ConfigError, WhenDeaf};
 use crate::store::redis::fault::TierFault;
@@ -189,6 +190,8 @@ pub struct Fleet {
     page: AtomicUsize,
     /// Somebody purged what a sweep could take out.
     sweep: Notify,
+    /// Which orders the frames go for that a sweep takes out.
+    reclaims: Arc<Mutex<Reclaims>>,
     /// Whether rules put keys elsewhere than their text says.
     sharded: AtomicBool,
     /// Whether rules keep answers under keys that their targets do not lead to.
@@ -271,6 +274,7 @@ impl Fleet {
             doubt: AtomicBool::new(false),
             page: AtomicUsize::new(limits::RECORDS_PER_PAGE),
             sweep: Notify::new(),
+            reclaims: Arc::default(),
             sharded: AtomicBool::new(false),
             apart: AtomicBool::new(false),
             skew_ms: AtomicI64::new(0),

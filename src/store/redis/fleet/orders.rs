@@ -192,10 +192,18 @@ impl Fleet {
         let Numbered { range, orders } = numbered;
         let mut erased = self.erase(&orders, self.config.purge_budget).await;
         for (id, order, _) in &orders {
-            if let Some(gone) = erased.remove(id).filter(|_| self.is_all_keys(order)) {
-                self.confirmations.erased(id.count, gone);
+            match (erased.remove(id), self.is_all_keys(order)) {
+                (Some(gone), true) => self.confirmations.erased(id.count, gone),
+                (Some(gone), false) => self.reclaiming().credit(id.count, gone.entries),
+                (None, _) => self.reclaiming().blur(id.count),
             }
         }
+        // Only now: a sweep that ends counts what its keys took as well.
+        let number_of = |count| {
+            let one = orders.iter().find(|(id, ..)| id.count == count);
+            one.map(|(.., number)| *number)
+        };
+        self.reclaiming().settle(range, number_of);
         self.settled.send_modify(|settled| settled.end(range));
         if orders.iter().any(|(_, order, _)| order.deletes() && !self.is_all_keys(order)) {
             self.sweep.notify_one();
@@ -276,7 +284,7 @@ impl Fleet {
     }
 
     /// Whether erasing keys takes all that the order names from the shared level.
-    fn is_all_keys(&self, order: &Order) -> bool {
+    pub(super) fn is_all_keys(&self, order: &Order) -> bool {
         self.fences(order).is_empty()
     }
 

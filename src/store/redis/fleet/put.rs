@@ -17,6 +17,7 @@ use crate::entry::pack::Packing;
 use crate::entry::seal::KeyRing;
 use crate::entry::{Body, Entry, Key};
 use crate::policy::Selecting;
+use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
 use crate::store::redis::script::{ScriptCall, Step};
@@ -73,9 +74,10 @@ impl Fleet {
         let said = self.send(entry, &place, standing, lease, &frame, kept).await;
         let micros = began.elapsed().as_micros() as u64;
         let result = match said {
-            Ok(word) if word == "stored" => {
+            Ok(word) if word.starts_with("stored") => {
                 put.stands = true;
                 self.stats.puts.count();
+                self.credit_replaced(&word, &Facts::of(key, &entry.labels)).await;
                 0
             }
             Ok(_) => {

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::aside::Long;
 use super::ask::Asked;
 use super::lease::{Lease, lease_of};
+use super::reclaim::each;
 use super::reply::{Heading, Stood};
 use super::{Effects, Fleet, News};
 use crate::base::clock::Timestamp;
@@ -20,7 +21,7 @@ use crate::entry::frame::{self, FrameError};
 use crate::entry::order::Soft;
 use crate::entry::{Entry, Key, Shapes};
 use crate::policy::Selecting;
-use crate::store::coherence::Verdict;
+use crate::store::coherence::{OrderId, Verdict};
 use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
@@ -271,7 +272,7 @@ impl Fleet {
                 });
                 // Its key may be on its way to this node.
                 if !matches!(error, FrameError::NoKey(_)) {
-                    self.take_out(name, bytes);
+                    self.take_out(name, bytes, Vec::new());
                 }
                 return;
             }
@@ -283,7 +284,7 @@ impl Fleet {
         drop(member);
         if tombstone > opened.number || verdict == Verdict::Purged {
             self.stats.refused.count();
-            return self.take_out(name, bytes);
+            return self.take_out(name, bytes, self.claims(&facts, opened.number));
         }
         let is_sound = floor.is_some_and(|floor| opened.number >= floor);
         let of_kind = *opened.entry.labels.place.kind == *wanted.kind;
@@ -318,16 +319,21 @@ impl Fleet {
         });
     }
 
-    /// Deletes a frame that is of no use, if it still stands; nobody waits for that.
-    fn take_out(&self, name: &[u8], bytes: &Bytes) {
+    /// Deletes a frame that is of no use, if it still stands, and books it for the orders that it
+    /// goes for; nobody waits for that.
+    fn take_out(&self, name: &[u8], bytes: &Bytes, claims: Vec<OrderId>) {
         let Ok(server) = self.servers.master(Slot::of(name)) else { return };
         let (name, beginning) = (name.to_vec(), bytes.slice(..bytes.len().min(24)));
+        let booking = (!claims.is_empty()).then(|| self.booking());
         tasks::tend(async move {
             let patience = limits::L2_BACKGROUND_DEADLINE;
             // What stays is refused again, or expires.
-            let _ = server
+            let gone = server
                 .script::<redis::Value>(&scripts::UNLINK, &[&name], &[&beginning], patience)
                 .await;
+            if let (Some(booking), Ok(redis::Value::Int(1))) = (booking, gone) {
+                booking.book(each(claims)).await;
+            }
         });
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use redis::{Pipeline, Value};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::reclaim::Credits;
 use super::reply::{array, bytes, text};
 use super::{Effects, Fleet, News};
 use crate::base::ids::Number;
@@ -15,7 +16,7 @@ use crate::base::limits;
 use crate::entry::Key;
 use crate::entry::frame::{self, Outline};
 use crate::entry::order::{Mode, Order};
-use crate::store::coherence::{Verdict, decode_order};
+use crate::store::coherence::{OrderId, Verdict, decode_order};
 use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::script::ScriptCall;
@@ -38,23 +39,34 @@ impl Fleet {
     pub(super) async fn sweep_behind(&self, effects: &dyn Effects) {
         let mut known = Fences::new();
         loop {
-            let every = limits::SWEEP_EVERY.to_duration();
-            let asked = timeout(every, self.sweep.notified()).await.is_ok();
+            let waits = self.reclaiming().is_pending();
+            let every = if waits { limits::RECLAIM_RETRY } else { limits::SWEEP_EVERY };
+            let asked = timeout(every.to_duration(), self.sweep.notified()).await.is_ok();
             if asked {
                 // Orders come in bursts.
                 sleep(limits::SWEEP_PAUSE.to_duration()).await;
             }
             // What fails is tried again when the next order comes, or by the clock.
             let _ = self.sweep_once(&mut known, effects).await;
+            self.reclaiming().give_up(effects.now());
         }
     }
 
     async fn sweep_once(&self, known: &mut Fences, effects: &dyn Effects) -> Result<(), TierFault> {
         self.expire_softs(effects);
         self.note_fences(known).await?;
-        if known.is_empty() || !self.take_broom().await? {
+        let waits = self.reclaiming().is_pending();
+        if (known.is_empty() && !waits) || !self.take_broom().await? {
             return Ok(());
         }
+        let swept = self.sweep_all(known, effects).await;
+        self.give_broom().await;
+        swept
+    }
+
+    /// Sweeps every server, and says what is over with that.
+    async fn sweep_all(&self, known: &mut Fences, effects: &dyn Effects) -> Result<(), TierFault> {
+        let counted = self.reclaiming().begin();
         let (began, began_ms) = (Instant::now(), self.steady_ms());
         let history = self.history();
         let mut swept = Swept::default();
@@ -63,6 +75,7 @@ impl Fleet {
             whole &= self.sweep_server(&server, &mut swept).await.is_ok();
         }
         if whole {
+            self.end_reclaims(&counted, effects).await?;
             self.retire(known, began_ms, &history).await?;
         }
         if swept.gone > 0 {
@@ -163,36 +176,46 @@ impl Fleet {
             get.cmd("GETRANGE").arg(*name).arg(0).arg(BEGINNING - 1);
         }
         let beginnings: Vec<Vec<u8>> = server.pipe(&get, limits::L2_BACKGROUND_DEADLINE).await?;
-        let mut gone: Vec<(&[u8], Vec<u8>)> = Vec::new();
+        let mut gone: Vec<(&[u8], Vec<u8>, Vec<OrderId>)> = Vec::new();
         for (name, beginning) in names.iter().zip(beginnings) {
-            if self.is_named(server, name, &beginning).await? {
+            if let Some(claims) = self.named_by(server, name, &beginning).await? {
                 let upto = beginning.len().min(24);
-                gone.push((name, beginning.get(..upto).unwrap_or_default().to_vec()));
+                gone.push((name, beginning.get(..upto).unwrap_or_default().to_vec(), claims));
             }
         }
-        let keys: Vec<[&[u8]; 1]> = gone.iter().map(|(name, _)| [*name]).collect();
-        let args: Vec<[&[u8]; 1]> = gone.iter().map(|(_, begins)| [begins.as_slice()]).collect();
+        let keys: Vec<[&[u8]; 1]> = gone.iter().map(|(name, ..)| [*name]).collect();
+        let args: Vec<[&[u8]; 1]> = gone.iter().map(|(_, begins, _)| [begins.as_slice()]).collect();
         let calls: Vec<ScriptCall<'_>> = keys
             .iter()
             .zip(&args)
             .map(|(keys, args)| ScriptCall { script: &scripts::UNLINK, keys, args })
             .collect();
         let outcomes = server.scripts(&calls, limits::L2_BACKGROUND_DEADLINE).await?;
-        let taken = |one: &Result<Value, _>| matches!(one, Ok(Value::Int(1)));
-        Ok(outcomes.iter().filter(|one| taken(one)).count() as u64)
+        let mut credits = Credits::new();
+        let mut taken = 0;
+        for (outcome, (.., claims)) in outcomes.iter().zip(&gone) {
+            if matches!(outcome, Ok(Value::Int(1))) {
+                taken += 1;
+                for id in claims {
+                    *credits.entry(*id).or_default() += 1;
+                }
+            }
+        }
+        self.credit(credits).await;
+        Ok(taken)
     }
 
-    /// Whether an order names the frame that begins so, or it is no frame at all.
-    async fn is_named(
+    /// Which of the orders that are counted for name the frame that begins so, if any order does.
+    async fn named_by(
         &self,
         server: &Server,
         name: &[u8],
         beginning: &[u8],
-    ) -> Result<bool, TierFault> {
+    ) -> Result<Option<Vec<OrderId>>, TierFault> {
         if beginning.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some(identity) = self.names.identity(name) else { return Ok(false) };
+        let Some(identity) = self.names.identity(name) else { return Ok(None) };
         let whole;
         let mut beginning = beginning;
         match frame::outline_bytes(beginning) {
@@ -204,18 +227,24 @@ impl Fleet {
             }
             Ok(_) => {}
             // A newer cistern's frame is none of this one's business.
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(None),
         }
-        let Ok(outline) = frame::outline(beginning) else { return Ok(false) };
+        let Ok(outline) = frame::outline(beginning) else { return Ok(None) };
         let key = Key::of_identity(&identity);
-        Ok(self.is_purged(&key, &outline))
+        let tags = tags_of(&outline);
+        let facts = facts_of(&key, &outline, &tags);
+        let purged = self.names_facts(&facts, outline.number);
+        Ok(purged.then(|| self.claims(&facts, outline.number)))
     }
 
     /// Whether an order names the frame of these labels.
     pub(super) fn is_purged(&self, key: &Key, outline: &Outline<'_>) -> bool {
-        let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
-        let facts = facts_of(key, outline, &tags);
-        self.member().judge(&facts, outline.number, true) == Verdict::Purged
+        let tags = tags_of(outline);
+        self.names_facts(&facts_of(key, outline, &tags), outline.number)
+    }
+
+    fn names_facts(&self, facts: &Facts<'_>, number: Number) -> bool {
+        self.member().judge(facts, number, true) == Verdict::Purged
     }
 
     /// Fences that were there long before a sweep began which has ended: no frame is behind them,
@@ -251,6 +280,10 @@ impl Fleet {
         }
         Ok(())
     }
+}
+
+fn tags_of(outline: &Outline<'_>) -> Vec<Arc<str>> {
+    outline.tags.iter().map(|tag| Arc::from(*tag)).collect()
 }
 
 /// What orders could name a frame of these labels by.

@@ -2,12 +2,13 @@
 -- the fetch began too long ago, or this is not the server that was asked then.
 -- A long frame does not pass through here, where every byte of it would be hashed and copied: it was
 -- sent just before under a name of its own, and is renamed now, or goes.
+-- Where an older frame made room, its number is told behind the word.
 -- KEYS frame directory tombstone lease registry [sent]
 -- ARGV number frame keep-ms run looked-at late-ms variant names identity token channel wake offset
 --      variants-max here
 local frame, directory, tombstone, lease, registry, sent = unpack(KEYS)
 local number, keep = ARGV[1], tonumber(ARGV[3])
-local now, why = millis(), 'stored'
+local now, why, over = millis(), 'stored', ''
 local tomb = tombstone_of(tombstone)
 if ARGV[15] ~= ARGV[4] then
   why = 'moved'
@@ -23,6 +24,7 @@ else
   local stands = ''
   for at = #old, 1, -1 do stands = stands .. string.format('%02x', string.byte(old, at)) end
   if #old == 8 and stands > number then why = 'older' end
+  if #old == 8 then over = ' ' .. stands end
 end
 if why == 'stored' and ARGV[7] ~= '' and fit('HEXISTS', directory, 0, ARGV[7]) == 0 then
   -- Only so many variants stand at once: those whose frames are gone make room.
@@ -60,4 +62,5 @@ if ARGV[10] ~= '' then
     if held ~= ARGV[10] then redis.pcall('PUBLISH', ARGV[11], ARGV[12]) end
   end
 end
+if why == 'stored' then return why .. over end
 return why

@@ -1,0 +1,194 @@
+//! The calls about jobs: what runs and what has run, one of them, its end; and the one that
+//! compares entries with their origin.
+
+mod told;
+
+use axum::Extension;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Json, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::Admin;
+use crate::admin::door::{Caller, problem};
+use crate::admin::entries::{Refused, selector, wrong};
+use crate::base::limits;
+use crate::engine::compare::Of;
+use crate::engine::{purge, reclaim};
+use crate::entry::order::{Order, Selector};
+use crate::jobs::lanes::Pace;
+use crate::jobs::registry::{Job, NotCancelled, Task};
+use crate::jobs::verify::Verify;
+
+pub(super) use told::{
+    begun_as, shape_with, told_all, told_cancel, told_one, told_verify, told_warm,
+};
+
+/// `GET jobs`.
+pub(super) async fn all(State(admin): State<Admin>) -> Json<Value> {
+    let mut jobs: Vec<Value> = admin.jobs.all().iter().map(|job| job.told()).collect();
+    jobs.extend(reclaim::all(&admin.engine));
+    Json(json!({ "jobs": jobs }))
+}
+
+/// `GET jobs/{id}`.
+pub(super) async fn one(
+    State(admin): State<Admin>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    told(&admin, id).map(Json).into_response()
+}
+
+fn told(admin: &Admin, id: Result<Path<String>, PathRejection>) -> Result<Value, Refused> {
+    let Path(id) = id.map_err(|error| wrong(&error.body_text()))?;
+    let told = admin.jobs.one(&id).map(|job| job.told());
+    told.or_else(|| reclaim::one(&admin.engine, &id)).ok_or_else(|| unknown(&id))
+}
+
+fn unknown(id: &str) -> Refused {
+    let detail = format!("no job `{id}` is known here; `jobs` lists those that are, of this node");
+    problem(StatusCode::NOT_FOUND, "no-job", &detail).into()
+}
+
+/// `DELETE jobs/{id}`.
+pub(super) async fn cancel(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    cancelled(&admin, &caller, id).map(Json).into_response()
+}
+
+fn cancelled(
+    admin: &Admin,
+    caller: &Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Value, Refused> {
+    let Path(id) = id.map_err(|error| wrong(&error.body_text()))?;
+    if reclaim::one(&admin.engine, &id).is_some() {
+        let detail = "what a purge names is refused already, and only memory is freed behind it";
+        return Err(problem(StatusCode::CONFLICT, "no-end", detail).into());
+    }
+    match admin.jobs.cancel(&id, admin.engine.clock.now()) {
+        Ok(job) => {
+            admin.audit.note(&admin.engine, caller.name(), "job", &id, "cancelled");
+            Ok(job.told())
+        }
+        Err(NotCancelled::Unknown) => Err(unknown(&id)),
+        Err(NotCancelled::Ended) => {
+            let detail = format!("the job `{id}` has ended already");
+            Err(problem(StatusCode::CONFLICT, "job-ended", &detail).into())
+        }
+    }
+}
+
+/// How fast a job may go, as it is asked for.
+pub(super) fn pace(rate: Option<u64>, at_once: Option<usize>) -> Result<Pace, Refused> {
+    let (rate, at_once) =
+        (rate.unwrap_or(limits::JOB_RATE_USUALLY), at_once.unwrap_or(limits::JOB_LANES_USUALLY));
+    if !(1..=limits::JOB_RATE_MAX).contains(&rate) {
+        let most = limits::JOB_RATE_MAX;
+        return Err(wrong(&format!("`rate` is a number of requests a second, 1 to {most}")));
+    }
+    if !(1..=limits::JOB_LANES_MAX).contains(&at_once) {
+        let most = limits::JOB_LANES_MAX;
+        return Err(wrong(&format!("`at_once` is a number of requests, 1 to {most}")));
+    }
+    Ok(Pace::new(rate, at_once))
+}
+
+/// Takes a job on, and notes who wanted it.
+pub(super) fn begun(
+    admin: &Admin,
+    caller: &Caller,
+    task: Task,
+    what: String,
+) -> Result<std::sync::Arc<Job>, Refused> {
+    let kind = task.kind();
+    let job = admin.jobs.add(task, what.clone(), caller.name()).map_err(|full| {
+        Refused::from(problem(StatusCode::CONFLICT, "too-many-jobs", &full.to_string()))
+    })?;
+    admin.audit.note(&admin.engine, caller.name(), kind, &what, job.id());
+    Ok(job)
+}
+
+/// What is to be compared, as it is asked for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct VerifyAsked {
+    /// Of what; everything unless said.
+    selectors: Vec<String>,
+    /// How many entries, evenly taken.
+    sample: Option<usize>,
+    /// Every entry.
+    all: bool,
+    /// Where: `l1` (this node's, unless said) or `l2`.
+    level: Option<String>,
+    /// Purge what differs, on all nodes.
+    repair: bool,
+    /// Requests in a second, at most.
+    rate: Option<u64>,
+    /// Requests at once, at most.
+    at_once: Option<usize>,
+}
+
+/// `POST verify`.
+pub(super) async fn verify(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    asked: Result<Json<VerifyAsked>, JsonRejection>,
+) -> Response {
+    let asked = asked.map_err(|error| wrong(&error.body_text()));
+    let job = asked.and_then(|Json(asked)| verifying(&admin, &caller, &asked));
+    job.map(|job| (StatusCode::ACCEPTED, Json(job.told()))).into_response()
+}
+
+fn verifying(
+    admin: &Admin,
+    caller: &Caller,
+    asked: &VerifyAsked,
+) -> Result<std::sync::Arc<Job>, Refused> {
+    if asked.selectors.len() > limits::CALL_SELECTORS_MAX {
+        let most = limits::CALL_SELECTORS_MAX;
+        return Err(wrong(&format!("`selectors` has at most {most} of them")));
+    }
+    let most = limits::VERIFY_SAMPLED_MAX;
+    let sample = match (asked.sample, asked.all) {
+        (Some(_), true) => return Err(wrong("say `sample` or `all`, not both")),
+        (None, true) => most,
+        (sample, false) => sample.unwrap_or(limits::VERIFY_SAMPLED_USUALLY),
+    };
+    if !(1..=most).contains(&sample) {
+        return Err(wrong(&format!("`sample` is a number of entries, 1 to {most}")));
+    }
+    let texts = asked.selectors.iter().map(|text| selector(text));
+    let mut selectors = texts.collect::<Result<Vec<_>, _>>()?;
+    if selectors.is_empty() {
+        selectors.push(Selector::All);
+    }
+    if asked.repair {
+        for one in &selectors {
+            caller.must_reach(one)?;
+        }
+    }
+    let names: Vec<String> = selectors.iter().map(ToString::to_string).collect();
+    let repair = if asked.repair { ", repairing" } else { "" };
+    let what = format!("{}, at most {sample} entries{repair}", names.join(" "));
+    let level = match asked.level.as_deref() {
+        None | Some("l1") => Of::L1,
+        Some("l2") => Of::L2,
+        Some(_) => return Err(wrong("`level` is l1 or l2")),
+    };
+    let what = if level == Of::L2 { format!("{what}, in the shared level") } else { what };
+    let task = Verify {
+        level,
+        selectors: purge::resolved(&admin.engine, Order::of(selectors)).selectors,
+        sample,
+        repair: asked.repair,
+        pace: pace(asked.rate, asked.at_once)?,
+    };
+    begun(admin, caller, Task::Verify(task), what)
+}

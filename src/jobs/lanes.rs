@@ -1,0 +1,130 @@
+//! How a job goes through what it has to do: so many at once, so many begun in a second, and none
+//! while the emergency switch is on. A slow origin slows the job down and nobody else.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::base::limits;
+use crate::engine::{Engine, Worker};
+use crate::jobs::registry::Job;
+
+/// How fast a job may go.
+#[derive(Debug)]
+pub struct Pace {
+    every: Duration,
+    at_once: usize,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// So many requests begun in a second, so many at once.
+    pub fn new(rate: u64, at_once: usize) -> Self {
+        let every = Duration::from_secs(1) / u32::try_from(rate.max(1)).unwrap_or(u32::MAX);
+        Self { every, at_once: at_once.max(1), next: Mutex::default() }
+    }
+
+    /// Waits until one more may begin. One after the other: what was not used is lost.
+    pub(super) async fn turn(&self) {
+        let mut next = self.next.lock().await;
+        let now = Instant::now();
+        let at = next.unwrap_or(now).max(now);
+        sleep_until(at).await;
+        *next = Some(at + self.every);
+    }
+}
+
+/// Where the things come from that a job goes through.
+pub(super) trait Source {
+    /// One of them.
+    type Item;
+
+    /// The next few; perhaps none, though there are more. Nothing at the end.
+    fn page(
+        &mut self,
+        engine: &Engine,
+        job: &Job,
+    ) -> impl Future<Output = Result<Option<Vec<Self::Item>>, String>> + Send;
+}
+
+/// Goes through a source to its end.
+///
+/// # Errors
+/// When the source does not tell what there is.
+pub(super) async fn through<S, F>(
+    worker: &Worker,
+    job: &Job,
+    pace: &Pace,
+    mut source: S,
+    each: impl Fn(S::Item) -> F,
+) -> Result<(), String>
+where
+    S: Source,
+    F: Future<Output = ()>,
+{
+    let engine = &worker.engine;
+    let mut running = FuturesUnordered::new();
+    let mut queue = VecDeque::new();
+    let mut is_over = false;
+    loop {
+        if queue.is_empty() && !is_over {
+            match source.page(engine, job).await? {
+                Some(page) => queue.extend(page),
+                None => is_over = true,
+            }
+            if queue.is_empty() && !is_over {
+                continue;
+            }
+        }
+        if running.len() < pace.at_once
+            && let Some(one) = queue.pop_front()
+        {
+            wait_while_off(engine, job).await;
+            running.push(each(one));
+            continue;
+        }
+        if running.next().await.is_none() && is_over && queue.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+async fn wait_while_off(engine: &Engine, job: &Job) {
+    let mut paused = false;
+    while engine.bypass.is_on(Instant::now()) {
+        if !paused {
+            job.pause(true);
+        }
+        paused = true;
+        sleep(limits::JOB_PAUSE.to_duration()).await;
+    }
+    if paused {
+        job.pause(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_begin_in_a_second() {
+        let pace = Pace::new(10, 1);
+        let began = Instant::now();
+        for _ in 0..21 {
+            pace.turn().await;
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(2));
+        // What was not used in a pause does not come at once behind it.
+        tokio::time::advance(Duration::from_mins(1)).await;
+        let began = Instant::now();
+        for _ in 0..11 {
+            pace.turn().await;
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,160 @@
+//! How much an order on more than keys took out of the shared level: counted by whoever takes a
+//! frame out, a sweep or a look that refused it, and told by the node that gave the order, when a
+//! sweep of its own has ended on every server that began after it. What other nodes took for it
+//! until then stands in Redis, under the order's id, for as long as orders are remembered.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redis::{Pipeline, Value};
+
+use super::{Effects, Fleet};
+use crate::base::clock::Timestamp;
+use crate::base::ids::Number;
+use crate::base::limits;
+use crate::entry::order::Order;
+use crate::store::coherence::{OrderId, Reclaim, Reclaims, Record};
+use crate::store::fence::Facts;
+use crate::store::redis::fault::TierFault;
+use crate::store::redis::keys::Names;
+use crate::store::redis::scripts;
+use crate::store::redis::server::Server;
+
+/// Frames that went, by the orders that they went for.
+pub(super) type Credits = HashMap<OrderId, u64>;
+
+/// Where it is noted which orders frames went for: here, and for those of other nodes in Redis.
+pub(super) struct Booking {
+    reclaims: Arc<Mutex<Reclaims>>,
+    life: u64,
+    names: Names,
+    server: Option<Arc<Server>>,
+}
+
+impl Booking {
+    pub(super) async fn book(self, credits: Credits) {
+        let mut theirs = Pipeline::new();
+        for (id, frames) in credits {
+            if id.life == self.life {
+                let mut reclaims = self.reclaims.lock().unwrap_or_else(PoisonError::into_inner);
+                reclaims.credit(id.count, frames);
+                continue;
+            }
+            let name = self.names.order(&format!("swept:{id}"));
+            theirs.cmd("INCRBY").arg(&name).arg(frames).ignore();
+            theirs.cmd("PEXPIRE").arg(&name).arg(limits::ORDER_MEMORY.as_millis()).ignore();
+        }
+        let server = self.server.filter(|_| !theirs.is_empty());
+        if let Some(server) = server {
+            // Who waits for it may hear a smaller count: the server that would tell is away.
+            let _ = server.pipe::<()>(&theirs, limits::L2_BACKGROUND_DEADLINE).await;
+        }
+    }
+}
+
+impl Fleet {
+    /// Takes an order as [`Fleet::give`] does; where sweeps must take out what it names, they are
+    /// counted for it.
+    pub fn give_counted(&self, order: &Order, now: Timestamp) -> u64 {
+        if !order.deletes() || self.is_all_keys(order) {
+            return self.give(order);
+        }
+        let order = Arc::new(order.clone());
+        // Held until both are done: no sweep meets the one without the other.
+        let mut reclaims = self.reclaiming();
+        let count = self.give_event(Arc::clone(&order), String::new());
+        reclaims.watch(count, order, now);
+        count
+    }
+
+    /// Orders of this node whose frames are being counted, or were, the newest first.
+    pub fn reclaims(&self) -> Vec<Reclaim> {
+        self.reclaiming().all()
+    }
+
+    /// The one of this count.
+    pub fn reclaim(&self, count: u64) -> Option<Reclaim> {
+        self.reclaims().into_iter().find(|one| one.count == count)
+    }
+
+    pub(super) fn reclaiming(&self) -> MutexGuard<'_, Reclaims> {
+        self.reclaims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An order of another node, before this one judges frames by it.
+    pub(super) fn hear_wide(&self, record: &Record) {
+        let is_wide = record.order.deletes() && !self.is_all_keys(&record.order);
+        if record.id.life != 0 && is_wide {
+            let now = self.steady_ms();
+            self.reclaiming().hear(record.id, record.number, &record.order, now);
+        }
+    }
+
+    /// The orders that a frame goes for.
+    pub(super) fn claims(&self, facts: &Facts<'_>, number: Number) -> Vec<OrderId> {
+        let life = self.member().life();
+        self.reclaiming().claims(life, facts, number)
+    }
+
+    /// A frame took the place of an older one, which may have gone for orders that no sweep has
+    /// come by for yet. Of one key, both are named by the same.
+    pub(super) async fn credit_replaced(&self, word: &str, facts: &Facts<'_>) {
+        let number = word.strip_prefix("stored ").and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        let Some(number) = number else { return };
+        self.credit(each(self.claims(facts, Number(number)))).await;
+    }
+
+    /// Books frames that went.
+    pub(super) async fn credit(&self, credits: Credits) {
+        if !credits.is_empty() {
+            self.booking().book(credits).await;
+        }
+    }
+
+    /// What books, where this call may end before.
+    pub(super) fn booking(&self) -> Booking {
+        Booking {
+            reclaims: Arc::clone(&self.reclaims),
+            life: self.member().life(),
+            names: self.names.clone(),
+            server: self.head_server().ok(),
+        }
+    }
+
+    /// A sweep has ended on every server: the orders that it began behind are told how much went.
+    pub(super) async fn end_reclaims(
+        &self,
+        counts: &[u64],
+        effects: &dyn Effects,
+    ) -> Result<(), TierFault> {
+        let (life, server) = (self.member().life(), self.head_server()?);
+        for count in counts {
+            let id = OrderId { life, count: *count };
+            let name = self.names.order(&format!("swept:{id}"));
+            let mut take = Pipeline::with_capacity(2);
+            take.cmd("GET").arg(&name);
+            take.cmd("UNLINK").arg(&name).ignore();
+            let (others,): (Option<u64>,) =
+                server.pipe(&take, limits::L2_BACKGROUND_DEADLINE).await?;
+            self.reclaiming().end(*count, others.unwrap_or_default(), effects.now());
+        }
+        Ok(())
+    }
+
+    /// Another node may sweep now.
+    pub(super) async fn give_broom(&self) {
+        let (life, _) = self.said();
+        let name = self.names.order("broom");
+        let args: [&[u8]; 3] = [life.as_bytes(), b"", b""];
+        if let Ok(server) = self.head_server() {
+            let patience = limits::L2_BACKGROUND_DEADLINE;
+            // Where that does not arrive, it expires.
+            let _ = server.script::<Value>(&scripts::RELEASE, &[&name], &args, patience).await;
+        }
+    }
+}
+
+/// One frame for each of these orders.
+pub(super) fn each(claims: Vec<OrderId>) -> Credits {
+    claims.into_iter().map(|id| (id, 1)).collect()
+}
