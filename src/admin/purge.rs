@@ -41,8 +41,10 @@ pub(super) struct Asked {
     #[serde(default)]
     dry_run: bool,
     /// What must have happened before the answer.
+    /// Make it stale, in place of letting it go.
     #[serde(default)]
     soft: bool,
+    /// Have what stood in this node's memory fetched anew.
     #[serde(default)]
     refresh: bool,
     #[serde(default)]

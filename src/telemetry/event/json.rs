@@ -148,7 +148,6 @@ mod tests {
             Event::Start { detail: "d" },
             Event::Stop { detail: "d" },
             Event::Redis { what: "down", detail: "d" },
-            Event::Job { what: "done", detail: "d" },
             Event::Audit { who: "w", call: "c", what: "x", outcome: "o" },
             Event::Bypass { what: "on", detail: "d" },
             Event::Alert {
@@ -161,6 +160,7 @@ mod tests {
             },
             Event::Ignored { field: "f", target: "t", why: "w" },
             Event::Refresh { count: 1, left_out: 2, rule },
+            Event::Job { what: "done", detail: "d" },
         ]
     }
 
