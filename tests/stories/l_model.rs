@@ -255,7 +255,7 @@ impl World {
     }
 
     fn purged(&self, node: usize, texts: &[String]) -> Value {
-        // Longer than usual, so that who was late once is waited for again; a node that died is too.
+        // Longer than usual, so that who was late once is waited for again; who died is, too.
         let asked = json!({ "selectors": texts, "wait": "400ms" });
         let token = Some(self.tokens[node].as_str());
         let told = operator::call(&self.fleet.nodes[node], token, "POST", "purge", Some(&asked));
