@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::base::limits;
 use crate::engine::Engine;
+use crate::telemetry::access::redacted;
 use crate::telemetry::event::Event;
 
 /// One change, or one that was refused.
@@ -85,7 +86,7 @@ fn told(engine: &Engine, who: &str, call: &'static str, what: &str, outcome: &st
         at_ms: now.as_millis(),
         who: who.to_owned(),
         call,
-        what: shortened(what),
+        what: shortened(&redacted(what)),
         outcome: outcome.to_owned(),
     }
 }

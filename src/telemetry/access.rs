@@ -157,8 +157,17 @@ fn escape(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// A key fit for logs: in one that is a target, values of secret-looking parameters are struck out.
-pub fn redacted(key: &str) -> std::borrow::Cow<'_, str> {
+/// A text fit for logs: in each of its words that is a target, values of secret-looking parameters
+/// are struck out.
+pub fn redacted(text: &str) -> std::borrow::Cow<'_, str> {
+    if memchr::memchr(b'?', text.as_bytes()).is_none() || !text.contains(' ') {
+        return redacted_word(text);
+    }
+    let words: Vec<_> = text.split(' ').map(redacted_word).collect();
+    words.join(" ").into()
+}
+
+fn redacted_word(key: &str) -> std::borrow::Cow<'_, str> {
     let Some(at) = memchr::memchr(b'?', key.as_bytes()) else { return key.into() };
     let (before, query) = (key.get(..at).unwrap_or(key), key.get(at + 1..).unwrap_or_default());
     let secret = |pair: &str| is_secret_parameter(pair.split('=').next().unwrap_or_default());

@@ -22,6 +22,12 @@ pub struct Line {
     pub text: String,
 }
 
+impl Line {
+    const fn bytes(&self) -> usize {
+        self.subject.len() + self.text.len()
+    }
+}
+
 /// What somebody wants to see.
 pub struct Wanted {
     /// Words of [`WORDS`]; all where there are none.
@@ -143,13 +149,13 @@ impl Recent {
 
 impl Inner {
     fn keep(&mut self, line: Line) {
-        self.bytes += line.text.len();
+        self.bytes += line.bytes();
         self.last.push_back(line);
         while self.last.len() > limits::EVENTS_KEPT_MAX
             || self.bytes > limits::EVENTS_KEPT_BYTES_MAX
         {
             let Some(gone) = self.last.pop_front() else { return };
-            self.bytes -= gone.text.len();
+            self.bytes -= gone.bytes();
         }
     }
 
