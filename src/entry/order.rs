@@ -196,7 +196,9 @@ impl Selector {
             Self::Prefix(text) => key_text.starts_with(text.as_str()),
             Self::Pattern(glob) => glob.matches(key_text),
             Self::Tag(text) => tags.iter().any(|tag| **tag == **text),
-            Self::Tags(glob) => tags.iter().any(|tag| glob.matches(tag)),
+            Self::Tags(glob) => {
+                tags.iter().any(|tag| !tag.starts_with(RESOURCE_MARK) && glob.matches(tag))
+            }
             Self::Type(text) => kind == text,
             Self::Rule(text) => rule == text,
             Self::All => true,

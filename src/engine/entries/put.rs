@@ -73,7 +73,8 @@ pub enum NotPut {
     NoTtl,
     /// More than an entry may have, or a text that no tag can be.
     #[error(
-        "an entry has at most {} tags, each 1 to {} bytes of printable ASCII without `*`",
+        "an entry has at most {} tags, each 1 to {} bytes of printable ASCII without `*`, \
+         and none begins with `>`",
         limits::TAGS_PER_ENTRY_MAX,
         limits::KEY_BYTES_MAX
     )]
@@ -160,7 +161,7 @@ pub async fn put(
 fn labels(engine: &Engine, spot: &Spot, content: &Content) -> Result<Labels, NotPut> {
     let fits = |tag: &String| {
         let plain = tag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*');
-        plain && !tag.is_empty() && tag.len() <= limits::KEY_BYTES_MAX
+        plain && !resource::is_tag(tag) && !tag.is_empty() && tag.len() <= limits::KEY_BYTES_MAX
     };
     if !content.tags.iter().all(fits) {
         return Err(NotPut::Tags);

@@ -2,7 +2,7 @@
 
 use super::L1;
 use crate::entry::order::{Order, Selector};
-use crate::entry::{Entry, Key};
+use crate::entry::{Entry, Key, resource};
 use crate::store::index::Walk;
 
 /// What stands here of an order.
@@ -78,7 +78,8 @@ impl L1 {
                 for tag in tags {
                     // One with several such tags is met with the first of them.
                     count(Walk::Tag(&tag), &|_, entry| {
-                        let mut its = entry.labels.tags.iter().filter(|tag| glob.matches(tag));
+                        let mut its =
+                            resource::given(&entry.labels.tags).filter(|tag| glob.matches(tag));
                         its.all(|other| *other >= tag)
                     });
                 }

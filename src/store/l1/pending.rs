@@ -186,6 +186,13 @@ impl L1 {
         }
     }
 
+    /// The same, of a slot.
+    pub(super) fn reclaim_slot(&self, shard: &mut Shard<Arc<Home>>, number: u32) {
+        if let Some(key) = shard.slot(number).map(|slot| slot.key.clone()) {
+            self.reclaim_at(shard, key.identity());
+        }
+    }
+
     /// Drops a little of what is pending.
     pub fn reclaim(&self) -> Step {
         // Nobody adds or drops meanwhile; a step is short.

@@ -72,6 +72,11 @@ impl Round {
 }
 
 impl Path {
+    /// Whether all that the walk meets is meant.
+    fn is_set(&self, selector: &Selector) -> bool {
+        matches!(self, Self::Tag(_) | Self::Kind | Self::Rule) || *selector == Selector::All
+    }
+
     fn walk<'a>(&'a self, selector: &'a Selector) -> Walk<'a> {
         match (self, selector) {
             (Self::Beginning(text), _) => Walk::Beginning(text),
@@ -172,7 +177,9 @@ impl L1 {
         for shard in &self.shards {
             let shard = lock(shard);
             for (selector, path) in &round.walks {
-                slots += shard.entries(path.walk(selector)).unwrap_or_default();
+                if path.is_set(selector) {
+                    slots += shard.entries(path.walk(selector)).unwrap_or_default();
+                }
             }
             if slots > most as u64 {
                 return false;
@@ -185,7 +192,7 @@ impl L1 {
     /// goes through several, which may have some in common, or another one has yet to end.
     fn counted(&self, round: &Round) -> Option<u64> {
         let [(selector, path)] = round.walks.as_slice() else { return None };
-        if !self.pending.is_idle() {
+        if !path.is_set(selector) || !self.pending.is_idle() {
             return None;
         }
         // What the cache let go by itself does not count.
@@ -218,6 +225,10 @@ impl L1 {
                 }
                 looked += numbers.len();
                 for number in numbers {
+                    // What an order before has put out of use is that one's.
+                    if before == ANY && !self.pending.is_idle() {
+                        self.reclaim_slot(&mut shard, number);
+                    }
                     take(&mut shard, number, &covers, swept);
                 }
             }

@@ -11,6 +11,29 @@ use crate::policy::stamp::Stamp;
 
 const MANY: usize = 3_000;
 
+#[test]
+fn a_pattern_that_begins_with_a_star_is_no_set() {
+    let fences = Fences::default();
+    let level = filled(&fences);
+    let (_, swept) = level.sweep(&fences, &Order::of([Selector::Pattern(Glob::new("*:29"))]));
+    assert!(swept.gone.is_open() || swept.gone.entries == 1, "{:?}", swept.gone);
+    assert!(!stands(&level, "k:29") && stands(&level, "k:30"));
+    while level.reclaim().more {}
+    assert!(stands(&level, "k:2999") && stands(&level, "other"));
+    level.audit();
+}
+
+#[test]
+fn what_is_out_of_use_is_counted_by_one_order_alone() {
+    let fences = Fences::default();
+    let level = filled(&fences);
+    assert_eq!(level.sweep(&fences, &Order::of([Selector::Tag("t".into())])).1.gone.entries, 3_001);
+    let (_, swept) = level.sweep(&fences, &Order::of([Selector::Key("k:5".into())]));
+    assert_eq!((swept.gone.entries, swept.gone.is_open()), (0, false));
+    while level.reclaim().more {}
+    level.audit();
+}
+
 fn tagged(born: Tick, tag: &str, vary: &[&str]) -> Arc<Entry> {
     let stamp = Stamp { born, ..samples::stamp(samples::STORED_AT, 3_600) };
     let labels = Labels { tags: [tag.into()].into(), ..Labels::default() };
