@@ -99,6 +99,7 @@ impl Effects for Engine {
     }
 
     fn with_followers(&self, order: Order) -> Order {
+        let order = purge::resolved(self, order);
         purge::together(&order, purge::follows(self, &order).as_ref()).into_owned()
     }
 

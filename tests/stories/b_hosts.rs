@@ -7,7 +7,7 @@ use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::{Ask, ask, get};
 use crate::support::fleet::{Fleet, settings};
 use crate::support::operator;
-use crate::support::redis::Server;
+use crate::support::redis::{Server, until};
 use crate::support::stage::{Stage, message};
 use crate::support::versions::Versions;
 use cistern::admin::tokens::Role;
@@ -139,4 +139,21 @@ fn a_fetch_from_before_it_is_neither_kept_nor_joined() {
     running.answers(message(200, &[], "two"));
     assert_eq!((leads.finish().text(), follows.finish().text()), ("two".into(), "two".into()));
     stage.was_asked_no_more();
+}
+
+#[test]
+fn a_message_takes_what_a_call_takes() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let rules = rules(origin.address()) + "[events]\nchannel = \"cistern:events\"\n";
+    let node = || in_front_of(origin.address()).config(&settings(&redis.url())).rules(&rules);
+    let fleet = Fleet::start([node(), node()]);
+    for url in ["http://b.example/things/1", "HTTP://A.Example:80/things/1"] {
+        let first = version(&fleet.nodes[1], "a.example");
+        version(&fleet.nodes[0], "a.example");
+        origin.commit("/things/1");
+        redis.cli(&["PUBLISH", "cistern:events", &format!(r#"{{"purge":["url:{url}"]}}"#)]);
+        for node in &fleet.nodes {
+            until("it is gone", || version(node, "c.example") > first);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use redis::Value;
 use tokio::time::Instant;
 
 use super::Fleet;
+use super::reclaim::Credits;
 use super::reply::{array, bytes, hex, int};
 use super::sweep::facts_of;
 use crate::base::ids::Number;
@@ -80,6 +81,7 @@ impl Fleet {
     ) -> Erased {
         let until = Instant::now() + deadline.to_duration();
         let mut erased = Erased::default();
+        let mut credits = Credits::new();
         while !erasures.is_empty() {
             if Instant::now() >= until {
                 erased.unreached.extend(erasures.iter().map(|one| one.id));
@@ -104,11 +106,8 @@ impl Fleet {
                 match outcomes.get(at) {
                     Some(Ok(reply)) => {
                         let parts = array(reply).unwrap_or_default();
-                        erased
-                            .gone
-                            .entry(erasure.id)
-                            .or_default()
-                            .join(self.gone_of(erasure.number, parts));
+                        let gone = self.gone_of((erasure.id, erasure.number), parts, &mut credits);
+                        erased.gone.entry(erasure.id).or_default().join(gone);
                         if let Some(flag) = more.get_mut(at) {
                             *flag = parts.get(1).and_then(int).unwrap_or_default() > 0;
                         }
@@ -119,12 +118,21 @@ impl Fleet {
             let mut more = more.into_iter();
             erasures.retain(|_| more.next().unwrap_or_default());
         }
+        if !credits.is_empty() {
+            // Nobody's order waits until another's count is right.
+            tasks::tend(self.booking().book(credits));
+        }
         erased
     }
 
     /// What an erasure took, as the script tells it. What an order before this one named has gone
-    /// with that one, though it was still in memory.
-    fn gone_of(&self, number: Number, parts: &[Value]) -> Gone {
+    /// with that one, though it was still in memory, and counts for it.
+    fn gone_of(
+        &self,
+        (id, number): (OrderId, Number),
+        parts: &[Value],
+        credits: &mut Credits,
+    ) -> Gone {
         let mut gone = Gone::default();
         let list = |at: usize| parts.get(at).and_then(array).unwrap_or_default();
         let names = list(2).iter().filter_map(bytes);
@@ -136,9 +144,13 @@ impl Fleet {
                 gone.leave_open();
                 continue;
             };
-            match self.was_named(&Key::of_identity(&identity), beginning, number) {
-                Some(false) => gone.count(&identity, || variant),
-                Some(true) => {}
+            match self.named_before(&Key::of_identity(&identity), beginning, number) {
+                Some(Before::Stood) => gone.count(&identity, || variant),
+                Some(Before::Gone(claims)) => {
+                    for claim in claims.into_iter().filter(|claim| *claim != id) {
+                        *credits.entry(claim).or_default() += 1;
+                    }
+                }
                 None => {
                     gone.count(&identity, || variant);
                     gone.leave_open();
@@ -153,13 +165,18 @@ impl Fleet {
         gone
     }
 
-    /// Whether an order before this one named the frame that begins so; nothing where that cannot
-    /// be said.
-    fn was_named(&self, key: &Key, beginning: &[u8], number: Number) -> Option<bool> {
+    /// Whether an order before this one named the frame that begins so, and those that count what
+    /// went for them; nothing where that cannot be said.
+    fn named_before(&self, key: &Key, beginning: &[u8], number: Number) -> Option<Before> {
         let outline = frame::outline(beginning).ok()?;
         let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
         let facts = facts_of(key, &outline, &tags);
-        self.member().was_named(&facts, outline.number, number)
+        let was_named = self.member().was_named(&facts, outline.number, number)?;
+        Some(if was_named {
+            Before::Gone(self.claims(&facts, outline.number))
+        } else {
+            Before::Stood
+        })
     }
 
     /// Orders whose work is done are open no more; nobody waits for that.
@@ -185,6 +202,13 @@ pub(super) fn text_of(selector: &Selector) -> Option<&str> {
         Selector::Key(text) | Selector::Url(text) => Some(text),
         _ => None,
     }
+}
+
+/// What a frame was before an order came.
+enum Before {
+    Stood,
+    /// An earlier order had named it; those that count it.
+    Gone(Vec<OrderId>),
 }
 
 /// One key text that is erased.

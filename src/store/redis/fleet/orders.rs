@@ -194,7 +194,13 @@ impl Fleet {
         for (id, order, _) in &orders {
             match (erased.remove(id), self.is_all_keys(order)) {
                 (Some(gone), true) => self.confirmations.erased(id.count, gone),
-                (Some(gone), false) => self.reclaiming().credit(id.count, gone.entries),
+                (Some(gone), false) => {
+                    let mut reclaims = self.reclaiming();
+                    reclaims.credit(id.count, gone.entries);
+                    if gone.is_open() {
+                        reclaims.blur(id.count);
+                    }
+                }
                 (None, _) => self.reclaiming().blur(id.count),
             }
         }
