@@ -40,13 +40,13 @@ pub(super) struct Asked {
     /// Count what would go, and change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// What must have happened before the answer.
     /// Make it stale, in place of letting it go.
     #[serde(default)]
     soft: bool,
     /// Have what stood in this node's memory fetched anew.
     #[serde(default)]
     refresh: bool,
+    /// What must have happened before the answer.
     #[serde(default)]
     confirm: Confirm,
     /// How long to wait for other nodes, such as "200ms"; at most 30s.

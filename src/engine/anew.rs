@@ -17,6 +17,7 @@ use crate::engine::hot::By;
 use crate::engine::refresh::{self, Round, Wanted};
 use crate::engine::{Engine, Worker};
 use crate::entry::order::Order;
+use crate::telemetry::event::Event;
 
 /// What waits to be fetched anew.
 #[derive(Debug, Default)]
@@ -68,6 +69,11 @@ pub(super) fn wanted(engine: &Engine, order: &Order) -> Wanted {
 /// which they have `after` this time. What is fetched earlier would count as purged by it.
 pub(super) fn begin(engine: &Engine, wanted: Wanted, after: Span) -> Noted {
     let noted = wanted.noted();
+    if noted.noted == 0 {
+        let event = Event::Refresh { count: 0, left_out: noted.left_out, rule: None };
+        engine.telemetry.tell(engine.clock.now(), &event);
+        return noted;
+    }
     engine.anew.waiting().push_back((Instant::now() + after.to_duration(), wanted));
     engine.anew.more.notify_one();
     noted

@@ -76,6 +76,8 @@ where
                 Some(page) => queue.extend(page),
                 None => is_over = true,
             }
+            // A page of which nothing need be fetched waits for nothing.
+            tokio::task::yield_now().await;
             if queue.is_empty() && !is_over {
                 continue;
             }

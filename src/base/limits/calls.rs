@@ -25,7 +25,7 @@ pub const EVENT_FOLLOWERS_MAX: usize = 16;
 pub const EVENTS_WAITING_BYTES_MAX: usize = 256 * 1_024;
 
 /// How often something is sent to one who follows, be it nothing: ends that are gone are noticed.
-pub const EVENTS_PULSE: Span = Span::from_secs(10);
+pub const EVENTS_PULSE: Span = Span::from_secs(4);
 
 /// Changes through the admin API that are kept at hand.
 pub const AUDIT_KEPT_MAX: usize = 1_000;
