@@ -41,7 +41,7 @@ use pool::Reports;
 pub use count::Counted;
 pub use home::KindStats;
 pub use list::{After, Listed, Page};
-pub use pending::{Reclaim, Step};
+pub use pending::Step;
 pub use reshape::KindSpec;
 pub use sweep::Swept;
 
@@ -224,7 +224,10 @@ impl L1 {
         let shard = self.shard(identity);
         let slot = shard.find(identity)?;
         let stands = slot.home.pool.holds(identity).then(|| Arc::clone(&slot.bundle))?;
-        mask.map_or(Some(Arc::clone(&stands)), |mask| mask.standing(identity, stands))
+        match mask {
+            None => Some(stands),
+            Some(mask) => mask.standing(identity, stands),
+        }
     }
 
     /// Identities after `after` in their order (all after an empty text), at most `count`. A page

@@ -39,7 +39,8 @@ pub(super) struct Pending {
 struct Named {
     tick: Tick,
     selectors: Arc<[Selector]>,
-    reclaim: Arc<Reclaim>,
+    /// Representations that have left since the order was acknowledged.
+    dropped: Arc<AtomicU64>,
 }
 
 /// What was pending when a lookup began.
@@ -64,25 +65,6 @@ pub struct Step {
     /// An order of which nobody had counted the rest has left memory with this: what that named,
     /// and how many it was.
     pub counted: Option<(Order, u64)>,
-}
-
-/// How the rest of an order leaves memory.
-#[derive(Debug, Default)]
-pub struct Reclaim {
-    entries: AtomicU64,
-    is_done: std::sync::atomic::AtomicBool,
-}
-
-impl Reclaim {
-    /// Representations that have left since the order was acknowledged.
-    pub fn entries(&self) -> u64 {
-        self.entries.load(Ordering::Relaxed)
-    }
-
-    /// Whether all of them have.
-    pub fn is_done(&self) -> bool {
-        self.is_done.load(Ordering::Acquire)
-    }
 }
 
 impl Pending {
@@ -111,17 +93,15 @@ impl Pending {
 
     /// From now on nothing finds what is left of a round and is as old as the order.
     /// `is_counted`: the order has told how many that is.
-    pub(super) fn add(&self, tick: Tick, round: Round, is_counted: bool) -> Arc<Reclaim> {
-        let reclaim = Arc::new(Reclaim::default());
+    pub(super) fn add(&self, tick: Tick, round: Round, is_counted: bool) {
         let selectors = round.left().into();
-        let named = Named { tick, selectors, reclaim: Arc::clone(&reclaim) };
+        let named = Named { tick, selectors, dropped: Arc::default() };
         let due = Due { named, round, is_counted };
         let mut rounds = self.rounds();
         rounds.push_back(due);
         self.tell(&rounds);
         drop(rounds);
         self.news.notify_one();
-        reclaim
     }
 
     fn tell(&self, rounds: &VecDeque<Due>) {
@@ -182,7 +162,7 @@ impl L1 {
             let Some(number) = shard.number(identity) else { return };
             let mut swept = Swept::default();
             take(shard, number, &|key, entry| named.names(key.text(), entry), &mut swept);
-            named.reclaim.entries.fetch_add(swept.gone.entries, Ordering::Relaxed);
+            named.dropped.fetch_add(swept.gone.entries, Ordering::Relaxed);
         }
     }
 
@@ -202,13 +182,11 @@ impl L1 {
         let mut swept = Swept::default();
         let most = self.at_once.max(1);
         let ended = self.go_on(&mut due.round, due.named.tick, most, &mut swept);
-        let reclaim = Arc::clone(&due.named.reclaim);
-        reclaim.entries.fetch_add(swept.gone.entries, Ordering::Relaxed);
+        let before = due.named.dropped.fetch_add(swept.gone.entries, Ordering::Relaxed);
         if ended {
-            reclaim.is_done.store(true, Ordering::Release);
             if !due.is_counted {
                 let selectors = due.named.selectors.iter().cloned();
-                counted = Some((Order::of(selectors), reclaim.entries()));
+                counted = Some((Order::of(selectors), before + swept.gone.entries));
             }
             rounds.pop_front();
             self.pending.tell(&rounds);

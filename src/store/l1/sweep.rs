@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use super::count::names;
-use super::pending::Reclaim;
 use super::{Home, Kind, L1, SHARDS, lock};
 use crate::base::ids::Tick;
 use crate::entry::order::{Mode, Order, Selector};
@@ -19,14 +18,12 @@ use crate::store::gone::Gone;
 use crate::store::index::{Cursor, Shard, Slot, Walk};
 
 /// What a purge dropped.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// The representations.
     pub gone: Gone,
     /// The identities they stood under.
     pub keys: Vec<Key>,
-    /// What is left, and has yet to leave memory.
-    pub reclaim: Option<Arc<Reclaim>>,
 }
 
 /// Slots looked at when one has to go beyond a count; the least used of them is taken.
@@ -119,7 +116,7 @@ impl L1 {
                     Some(entries) => swept.gone.count_nameless(entries),
                     None => swept.gone.leave_open(),
                 }
-                swept.reclaim = Some(self.pending.add(tick, round, counted.is_some()));
+                self.pending.add(tick, round, counted.is_some());
             } else {
                 self.go_on(&mut round, ANY, usize::MAX, &mut swept);
             }
@@ -174,6 +171,9 @@ impl L1 {
     /// Whether the sets of a round have no more slots than this, as far as they are sets.
     fn slots_at_most(&self, round: &Round, most: usize) -> bool {
         let mut slots = 0_u64;
+        if !round.walks.iter().any(|(selector, path)| path.is_set(selector)) {
+            return true;
+        }
         for shard in &self.shards {
             let shard = lock(shard);
             for (selector, path) in &round.walks {
