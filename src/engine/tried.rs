@@ -13,15 +13,20 @@ use crate::store::gone::{Counts, Gone};
 pub async fn tried(engine: &Engine, order: &Order) -> Value {
     let then = purge::follows(engine, order);
     let order = &*purge::together(order, then.as_ref());
-    let counted = engine.l1.count(order, limits::SAMPLE_MAX);
-    let mut own = Gone::default();
+    let (mut own, mut bytes, mut sample) = (Gone::default(), 0, Vec::new());
+    let note = |sample: &mut Vec<String>, text: &str| {
+        if sample.len() < limits::SAMPLE_MAX && !sample.iter().any(|one| one == text) {
+            sample.push(text.to_owned());
+        }
+    };
     engine.l1.meet(order, &mut |key, entry| {
         own.count(key.identity(), || entry.selecting.id().unwrap_or_default());
+        bytes += entry.cost();
+        note(&mut sample, key.text());
     });
-    let mut sample = counted.sample;
     let mut told = json!({
         "dry_run": true,
-        "would_purge": { "entries": own.entries, "l1": own.entries, "bytes": counted.bytes },
+        "would_purge": { "entries": own.entries, "l1": own.entries, "bytes": bytes },
         "exact": true,
         "selectors": order.said(),
     });
@@ -34,9 +39,7 @@ pub async fn tried(engine: &Engine, order: &Order) -> Value {
         told["would_purge"]["l2"] = counts.l2.into();
         told["exact"] = (counts.exact && whole).into();
         for key in found.into_iter().flat_map(|one| one.sample) {
-            if sample.len() < limits::SAMPLE_MAX && !sample.contains(&key) {
-                sample.push(key);
-            }
+            note(&mut sample, &key);
         }
     }
     told["sample"] = sample.into();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 use crate::base::ids::Number;
 use crate::base::limits;
-use crate::entry::order::{Order, Selector};
+use crate::entry::order::Order;
 use crate::store::coherence::record::OrderId;
 use crate::store::fence::Facts;
 
@@ -108,9 +108,10 @@ impl Reclaims {
     pub fn claims(&self, life: u64, facts: &Facts<'_>, number: Number) -> Vec<OrderId> {
         let is_after = |of: Option<Number>| of.is_none_or(|of| of > number);
         let own = self.own.iter().filter(|one| one.is_open() && is_after(one.number));
-        let own = own.filter(|one| names(&one.order, facts));
+        let own = own.filter(|one| facts.are_named_by(&one.order));
         let own = own.map(|one| OrderId { life, count: one.count });
-        let heard = self.heard.iter().filter(|one| one.number > number && names(&one.order, facts));
+        let heard =
+            self.heard.iter().filter(|one| one.number > number && facts.are_named_by(&one.order));
         own.chain(heard.map(|one| one.id)).collect()
     }
 
@@ -172,16 +173,10 @@ impl Reclaim {
     }
 }
 
-fn names(order: &Order, facts: &Facts<'_>) -> bool {
-    order.selectors.iter().any(|one| {
-        one.covers(facts.key, facts.tags, facts.kind, facts.rule)
-            || matches!(one, Selector::Url(target) if target == facts.target)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::order::Selector;
 
     const LIFE: u64 = 7;
 

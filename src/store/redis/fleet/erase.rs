@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Fleet;
 use super::reclaim::Credits;
 use super::reply::{array, bytes, hex, int};
-use super::sweep::facts_of;
+use super::sweep::{facts_of, tags_of};
 use crate::base::ids::Number;
 use crate::base::limits;
 use crate::base::tasks;
@@ -169,7 +169,7 @@ impl Fleet {
     /// went for them; nothing where that cannot be said.
     fn named_before(&self, key: &Key, beginning: &[u8], number: Number) -> Option<Before> {
         let outline = frame::outline(beginning).ok()?;
-        let tags: Vec<Arc<str>> = outline.tags.iter().map(|tag| Arc::from(*tag)).collect();
+        let tags = tags_of(&outline);
         let facts = facts_of(key, &outline, &tags);
         let was_named = self.member().was_named(&facts, outline.number, number)?;
         Some(if was_named {

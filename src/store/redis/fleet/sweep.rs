@@ -282,7 +282,8 @@ impl Fleet {
     }
 }
 
-fn tags_of(outline: &Outline<'_>) -> Vec<Arc<str>> {
+/// The tags of a frame of these labels.
+pub(super) fn tags_of(outline: &Outline<'_>) -> Vec<Arc<str>> {
     outline.tags.iter().map(|tag| Arc::from(*tag)).collect()
 }
 
