@@ -99,10 +99,9 @@ impl Plan {
     pub fn labels(&self, transit: &Transit) -> Labels {
         let route = self.routed.route.as_deref();
         let place = Arc::clone(transit.book.place(route));
-        let apart = route.is_some_and(|route| !route.is_led_to_by_target());
-        // All hosts lead to it, and no key that is made of a target does.
-        let resource =
-            (apart && self.key.site().is_empty()).then(|| resource::tag(transit.target()));
+        // All hosts lead to it, and an order through another one may find another route's key.
+        let apart = transit.book.keeps_apart && self.key.site().is_empty();
+        let resource = apart.then(|| resource::tag(transit.target()));
         Labels::new(place, resource.as_slice(), &transit.absolute(), &self.key)
     }
 

@@ -94,6 +94,33 @@ fn an_order_through_one_host_takes_what_all_hosts_share() {
 }
 
 #[test]
+fn what_another_route_made_of_the_path_goes_too() {
+    let origin = Versions::start();
+    let rules = rules(origin.address())
+        + "[[route]]\nname = \"plain\"\nmatch = \"GET /plain/{id}\"\norigin = \"app\"\nttl = \"5m\"\n";
+    let (setup, token) = in_front_of(origin.address()).rules(&rules).token(Role::Operate);
+    let node = setup.config(PURGE).start();
+    for path in ["/things/1", "/plain/1"] {
+        let version = |host: &str| {
+            let told = node.send(&get(path).host(host)).with_status(200).json();
+            told["version"].as_u64().expect("a version")
+        };
+        let first = version("a.example");
+        assert_eq!(version("b.example"), first, "one entry for all hosts");
+        origin.commit(path);
+        // These fields lead to the key of the first route.
+        let how = ask("PURGE", path).host("b.example").header("X-Mobile", "1");
+        node.send(&how).with_status(200);
+        assert!(version("a.example") > first, "{path} after PURGE");
+        let first = version("a.example");
+        origin.commit(path);
+        let body = json!({ "selectors": [format!("url:http://b.example{path}")] });
+        operator::call(&node, Some(&token), "POST", "purge", Some(&body)).with_status(200);
+        assert!(version("a.example") > first, "{path} after the call");
+    }
+}
+
+#[test]
 fn so_it_does_on_every_node() {
     let (redis, origin) = (Server::start(), Versions::start());
     let node = || {
