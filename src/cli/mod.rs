@@ -11,6 +11,7 @@ mod config;
 mod doctor;
 mod entries;
 mod explain;
+mod harvest;
 mod jobs;
 mod log;
 mod pages;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::base::{limits, names};
 use crate::cli::Exit;
 use crate::cli::args::{CacheWarm, Level, Node, Pace, Verify, Warm};
+use crate::cli::harvest::{Harvest, harvest};
 use crate::cli::{client, jobs};
 
 /// `cistern warm`.
@@ -77,6 +78,13 @@ fn body(asked: &Warm) -> Result<Value, String> {
     }
     if asked.hot {
         return Ok(json!({ "hot": true }));
+    }
+    if let Some(path) = &asked.log {
+        let most = asked.limit.and_then(|most| usize::try_from(most).ok());
+        let most = most.unwrap_or(limits::HARVESTED_USUALLY);
+        let Harvest { urls, taken, passed } = harvest(path, asked.site.as_deref(), most)?;
+        eprintln!("{} URLs of {taken} requests; {passed} other lines", urls.len());
+        return Ok(json!({ "urls": urls }));
     }
     if let Some(kind) = &asked.kind {
         return kind_of(kind, asked.dated.as_deref());

@@ -111,6 +111,20 @@ fn a_template_makes_urls_and_the_verb_waits_for_them() {
     let from = ["warm", "--from", list.to_str().unwrap(), "--wait"];
     let (code, out, _) = said(&operator::verb(&node, Some(&token), &from).output().unwrap());
     assert!(code == 0 && out.contains("fetched 1"), "{out}");
+    let log = node.file("access.log");
+    let asked = |n: u32, id: u32| {
+        format!("10.0.0.9 - - [28/Nov/2026] \"GET /docs/{id} HTTP/1.1\" 200 1\n").repeat(n as usize)
+    };
+    std::fs::write(&log, asked(1, 31) + &asked(3, 32) + &asked(2, 33)).unwrap();
+    let (log, site) = (log.to_str().unwrap(), "http://api.example");
+    let from = ["warm", "--log", log, "--site", site, "--limit", "2", "--wait"];
+    let (code, out, err) = said(&operator::verb(&node, Some(&token), &from).output().unwrap());
+    assert!(code == 0 && out.contains("fetched 2"), "{out} {err}");
+    assert!(err.contains("2 URLs of 6 requests; 0 other lines"), "{err}");
+    assert_eq!([31, 32, 33].map(|id| origin.asked(&format!("GET /docs/{id}"))), [0, 1, 1]);
+    let (code, _, err) =
+        said(&operator::verb(&node, Some(&token), &["warm", "--log", log]).output().unwrap());
+    assert!(code == 2 && err.contains("--site"), "{err}");
     let none = ["warm", "--wait"];
     let (code, ..) = said(&operator::verb(&node, Some(&token), &none).output().unwrap());
     assert_eq!(code, 2);

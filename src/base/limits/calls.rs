@@ -139,6 +139,15 @@ pub const WARM_NAMED_MAX: usize = 10_000;
 /// Bytes of a call with them.
 pub const WARM_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
+/// Different URLs of an access log that are counted; those that come first.
+pub const HARVEST_URLS_MAX: usize = 500_000;
+
+/// URLs of an access log that are fetched unless a call says how many.
+pub const HARVESTED_USUALLY: usize = 1_000;
+
+/// Bytes of a line in an access log that are read as one.
+pub const LOG_LINE_MAX: u64 = 64 * 1_024;
+
 /// URLs that one template makes.
 pub const WARM_MADE_MAX: u64 = 1_000_000;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{Flush, Level, Node};
+use crate::base::limits;
 
 /// How fast a job goes, and whether its end is waited for.
 #[derive(Debug, Args)]
@@ -31,6 +32,18 @@ pub struct Warm {
     #[arg(long, value_name = "FILE", group = "what",
         conflicts_with_all = ["template", "hot", "kind"])]
     pub from: Option<PathBuf>,
+    /// An access log, of cistern or in the common or combined format, `-` for standard input: what
+    /// it shows to be asked for, the most asked first.
+    #[arg(long, value_name = "FILE", group = "what",
+        conflicts_with_all = ["urls", "from", "template", "hot", "kind"])]
+    pub log: Option<PathBuf>,
+    /// Scheme and authority of what the log names by its path alone.
+    #[arg(long, value_name = "URL", requires = "log")]
+    pub site: Option<String>,
+    /// So many URLs of the log; 1,000 unless said, 10,000 at most.
+    #[arg(long, value_name = "N", requires = "log",
+        value_parser = clap::value_parser!(u64).range(1..=limits::WARM_NAMED_MAX as u64))]
+    pub limit: Option<u64>,
     /// A URL with places, such as <https://shop.example/doc/{n}>.
     #[arg(long, value_name = "URL", group = "what", requires = "range",
         conflicts_with_all = ["hot", "kind"])]
