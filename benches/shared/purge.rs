@@ -1,5 +1,5 @@
-//! A purge of all keys that fit a pattern, beside what caches that are written by hand do for it:
-//! how long it takes, and how long it keeps other clients of the same Redis waiting.
+//! A purge of all keys that fit a pattern or have a tag, beside what caches that are written by hand
+//! do for it: how long it takes, and how long it keeps other clients of the same Redis waiting.
 
 use std::process::Command;
 use std::time::Duration;
@@ -28,6 +28,9 @@ const REST: Duration = Duration::from_secs(1);
 /// Fits every second key.
 const PATTERN: &str = "item:*:detail";
 
+/// What those have as well that fit. By hand a set of this name holds their keys.
+const TAG: &str = "detail";
+
 /// Commands that go to the server in one write while it is filled.
 const BATCH: u64 = 500;
 
@@ -46,11 +49,13 @@ type Figures = [f64; COLUMNS.len()];
 type Way = (&'static str, fn(u64) -> Figures);
 
 /// What is compared.
-const WAYS: [Way; 4] = [
-    ("an order of cistern's", by_order),
+const WAYS: [Way; 6] = [
+    ("an order of cistern's", |keys| by_order(keys, Selector::Pattern(Glob::new(PATTERN)))),
+    ("the same by a tag", |keys| by_order(keys, Selector::Tag(TAG.to_owned()))),
     ("redis-cli --scan | xargs UNLINK", |keys| by_hand(keys, scan_and_unlink)),
     ("KEYS, then DEL in pipelines", |keys| by_hand(keys, keys_and_del)),
     ("a script with KEYS and DEL", |keys| by_hand(keys, script)),
+    ("SMEMBERS of a tag, then UNLINK", |keys| by_hand(keys, members_and_unlink)),
 ];
 
 /// All ways in turn.
@@ -76,7 +81,7 @@ pub(crate) fn measure(options: &Options) {
     }
 }
 
-fn by_order(keys: u64) -> Figures {
+fn by_order(keys: u64, selector: Selector) -> Figures {
     let server = Server::start();
     let node = Node::join(&server);
     fill_with_frames(&server, &node, keys);
@@ -86,7 +91,7 @@ fn by_order(keys: u64) -> Figures {
     let probe = Probe::start(&server);
     let began = Instant::now();
     let receipt = runtime.block_on(async {
-        let count = node.fleet.give(&Order::of([Selector::Pattern(Glob::new(PATTERN))]));
+        let count = node.fleet.give(&Order::of([selector]));
         node.fleet.settled(count, None).await
     });
     let acknowledged = began.elapsed();
@@ -104,14 +109,22 @@ fn by_hand(keys: u64, purge: fn(&Server)) -> Figures {
     fill(&server, keys, |n| {
         (samples::key(n).text().as_bytes().to_vec(), samples::json(n, BODY).into_bytes())
     });
+    let mut wire = server.wire();
+    for n in (0..keys).filter(|n| is_detail(*n)) {
+        wire.queue(&[b"SADD", TAG.as_bytes(), samples::key(n).text().as_bytes()]);
+        if n % BATCH == BATCH - 1 {
+            wire.flush();
+        }
+    }
+    wire.flush();
     let rest = at_rest(&server);
     let probe = Probe::start(&server);
     let began = Instant::now();
     purge(&server);
     let took = began.elapsed();
     let waits = probe.end();
-    // The key of the probe is one more.
-    assert_eq!(server.wire().say(&["DBSIZE"]).number(), keys - keys / 2 + 1);
+    // The key of the probe and the set are two more.
+    assert_eq!(server.wire().say(&["DBSIZE"]).number(), keys - keys / 2 + 2);
     figures(&server, took, took, &waits, &rest)
 }
 
@@ -160,10 +173,17 @@ fn fill_with_frames(server: &Server, node: &Node, keys: u64) {
     let (names, skew, now) = (Names::new(PREFIX), Skew::from_millis(0), node.effects.now());
     fill(server, keys, |n| {
         let key = samples::key(n);
-        let entry = samples::entry(&key, samples::json(n, BODY), now, false);
+        let mut entry = samples::entry(&key, samples::json(n, BODY), now, false);
+        if is_detail(n) {
+            entry.labels.tags = [TAG.into()].into();
+        }
         let frame = encode(&key, &entry, number, skew, &Treatment::default()).unwrap().bytes;
         (names.frame(&Place::of(&key, None), ""), frame.to_vec())
     });
+}
+
+const fn is_detail(n: u64) -> bool {
+    n % 2 == 1
 }
 
 fn fill(server: &Server, keys: u64, pair: impl Fn(u64) -> (Vec<u8>, Vec<u8>)) {
@@ -192,6 +212,17 @@ fn keys_and_del(server: &Server) {
     let mut wire = server.wire();
     for (n, name) in wire.say(&["KEYS", PATTERN]).parts().into_iter().enumerate() {
         wire.queue(&[b"DEL", name.text().as_bytes()]);
+        if n as u64 % BATCH == BATCH - 1 {
+            wire.flush();
+        }
+    }
+    wire.flush();
+}
+
+fn members_and_unlink(server: &Server) {
+    let mut wire = server.wire();
+    for (n, name) in wire.say(&["SMEMBERS", TAG]).parts().into_iter().enumerate() {
+        wire.queue(&[b"UNLINK", name.text().as_bytes()]);
         if n as u64 % BATCH == BATCH - 1 {
             wire.flush();
         }
