@@ -8,6 +8,7 @@ mod file;
 pub mod front;
 mod history;
 pub mod load;
+mod manager;
 pub mod reload;
 pub mod run;
 pub mod settings;

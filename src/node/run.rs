@@ -21,6 +21,7 @@ use crate::jobs::watch::Watchman;
 use crate::node::build;
 use crate::node::front::Front;
 use crate::node::load;
+use crate::node::manager::Manager;
 use crate::node::reload::{Read, Reloader};
 use crate::node::settings::Settings;
 use crate::node::tend::{reclaim, tend};
@@ -123,7 +124,8 @@ async fn live(
     let jobs = Arc::new(Jobs::default());
     let doors = Doors { health: &health, watchman: &watchman, reloader: &reloader, jobs: &jobs };
     let admin = make_admin(&settings, proxy, &engine, &doors)?;
-    let edge = start_edge(&settings, listeners, &engine, admin.on_proxy())?;
+    let manager = Arc::new(Manager::new());
+    let edge = start_edge(&settings, listeners, &engine, admin.on_proxy(), &manager)?;
     let admin = start_admin(&settings, &engine, admin)?;
     let own = admin.as_ref().and_then(|admin| admin.addresses().first().copied());
     let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), own);
@@ -133,16 +135,19 @@ async fn live(
     let first = banner.lines().next().unwrap_or_default();
     engine.telemetry.tell(engine.clock.now(), &Event::Start { detail: first });
     health.ready.store(true, Ordering::Release);
-    let watcher = Arc::clone(&reloader);
+    let (watcher, told) = (Arc::clone(&reloader), Arc::clone(&manager));
     let watching = std::thread::Builder::new()
         .name("cistern-rules".to_owned())
-        .spawn(move || follow(&watch, &watcher))
+        .spawn(move || follow(&watch, &watcher, &told))
         .map_err(system("the thread that watches rules"))?;
     tend(&engine, &watchman);
     let fleet = join_fleet(&engine)?;
     let working = work(&engine, &jobs)?;
+    manager.serves(first);
+    manager.watch();
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
+    manager.stops();
     drain(&settings, &engine, &edge, &mut signals).await;
     // The watcher may be gone already when the channel has closed.
     {
@@ -165,16 +170,20 @@ fn start_edge(
     listeners: Vec<Listener>,
     engine: &Arc<Engine>,
     calls: Option<OnProxy>,
+    manager: &Arc<Manager>,
 ) -> Result<Edge, StartError> {
     let watch = Arc::new(Told(Arc::clone(engine)));
     let options = edge::Settings {
         workers: NonZeroUsize::new(settings.workers),
         ..edge::Settings::new(watch)
     };
-    let engine = Arc::clone(engine);
-    let make = move |_| Front {
-        worker: Worker { engine: Arc::clone(&engine), upstreams: Arc::new(Upstreams::new()) },
-        calls: calls.clone(),
+    let (engine, manager) = (Arc::clone(engine), Arc::clone(manager));
+    let make = move |_| {
+        manager.pulse();
+        Front {
+            worker: Worker { engine: Arc::clone(&engine), upstreams: Arc::new(Upstreams::new()) },
+            calls: calls.clone(),
+        }
     };
     Edge::start(listeners, options, make).map_err(system("the workers"))
 }
@@ -226,11 +235,19 @@ fn start_admin(
 }
 
 /// Reads rules when something suggests that they have changed.
-fn follow(watch: &Watch, reloader: &Reloader) {
+fn follow(watch: &Watch, reloader: &Reloader, manager: &Manager) {
     loop {
         match watch.next() {
             Nudge::Stop => return,
-            Nudge::Asked => drop(reloader.reload()),
+            Nudge::Asked => {
+                manager.reloads();
+                let read = reloader.reload();
+                manager.serves(if read.ok {
+                    "rules in force"
+                } else {
+                    "rules wrong, old ones kept"
+                });
+            }
             Nudge::Files => drop(reloader.if_changed()),
         }
     }

@@ -57,6 +57,7 @@ const CRATES: [(&str, &[&str]); 21] = [
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("notify", &["node"]),
+    ("sd_notify", &["node"]),
     ("socket2", &["edge", "origin", "store/redis"]),
     ("mimalloc", &[""]),
     ("zeroize", &["entry/seal"]),

@@ -1,7 +1,9 @@
 //! The program as its operator meets it: start, refusal, reload, drain.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 
+use crate::support::PATIENCE;
 use crate::support::cistern::in_front_of;
 use crate::support::client::get;
 use crate::support::origin::{Origin, text};
@@ -113,4 +115,47 @@ fn the_program_tells_of_itself() {
     );
     assert_eq!(told(&["man", "nothing"]).0, Some(2));
     assert_eq!(told(&["completion", "nothing"]).0, Some(2));
+}
+
+#[test]
+fn the_service_manager_is_told_how_it_goes() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("notify-{}", std::process::id()));
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let next = || {
+        let mut said = [0; 1024];
+        let length = manager.recv(&mut said).expect("the node tells its manager");
+        String::from_utf8_lossy(&said[..length]).into_owned()
+    };
+    // What is no sign of life.
+    let word = || {
+        let mut told = next();
+        while told.starts_with("WATCHDOG=1") {
+            told = next();
+        }
+        told
+    };
+    let cistern = in_front_of("127.0.0.1:9")
+        .rules(ONE_ROUTE)
+        .setting("NOTIFY_SOCKET", path.to_str().unwrap())
+        .setting("WATCHDOG_USEC", "400000")
+        .start();
+    let told = word();
+    assert!(told.starts_with("READY=1\nSTATUS=cistern "), "{told}");
+    for _ in 0..3 {
+        assert!(next().starts_with("WATCHDOG=1"));
+    }
+    for (rules, status) in [(ONE_ROUTE, "rules in force"), ("version = x", "old ones kept")] {
+        fs::write(cistern.file("rules.toml"), rules).unwrap();
+        cistern.signal("HUP");
+        let told = word();
+        assert!(told.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{told}");
+        let told = word();
+        assert!(told.starts_with("READY=1\n") && told.contains(status), "{told}");
+    }
+    cistern.signal("TERM");
+    assert!(word().starts_with("STOPPING=1\n"));
+    assert_eq!(cistern.ended().code(), Some(0));
+    fs::remove_file(path).unwrap();
 }
