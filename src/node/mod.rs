@@ -2,15 +2,18 @@
 //! workers, reloads, drains. Nothing here decides what happens to a request.
 
 pub mod build;
+pub mod certs;
 pub mod demo;
 mod diff;
 mod file;
+mod follow;
 pub mod front;
 mod history;
 pub mod load;
 pub mod reload;
 pub mod run;
 pub mod settings;
+pub mod sockets;
 mod tend;
 pub mod tokens;
 mod watch;
