@@ -136,7 +136,8 @@ impl<'a> Client<'a> {
             upstreams: Arc::new(Upstreams::new()),
         };
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let peer = Peer { address: address(40_000), local: address(80), connection: 1 };
+        let peer =
+            Peer { address: address(40_000), local: address(80), connection: 1, secure: false };
         let (ours, theirs) = tokio::io::duplex(64 * 1_024);
         runtime.block_on(async {
             tasks::tend(attend(theirs, Front { worker, calls: None }, peer, Arc::new(Deaf)));

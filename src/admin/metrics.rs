@@ -4,11 +4,15 @@
 mod levels;
 mod traffic;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::admin::Admin;
+use crate::edge::{HANDSHAKE_ENDS, Tls};
 use crate::telemetry::exposition::{Exposition, Format, Kind, Seconds};
 use crate::telemetry::process::Usage;
 
@@ -28,6 +32,7 @@ pub(super) async fn metrics(State(admin): State<Admin>, head: HeaderMap) -> Resp
     traffic::write(&admin.engine, &mut text);
     levels::write(&admin.engine, &mut text);
     node(&admin, &mut text);
+    certificates(&admin, &mut text);
     process(&Usage::now(), &mut text);
     let kind = [(header::CONTENT_TYPE, format.media_type()), (header::VARY, "accept")];
     (kind, text.finish()).into_response()
@@ -50,6 +55,36 @@ fn node(admin: &Admin, text: &mut Exposition) {
     let help = "The program.";
     text.family("cistern_build", Kind::Info, help)
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+}
+
+/// Only where something speaks TLS.
+fn certificates(admin: &Admin, text: &mut Exposition) {
+    let status = (admin.certs)();
+    if status.listeners.is_empty() {
+        return;
+    }
+    let help = "Whether what was read last of the certificates is in use.";
+    text.family("cistern_certificates_last_reload_successful", Kind::Gauge, help)
+        .sample(&[], u8::from(status.ok));
+    let help = "When a certificate ends, in seconds since the epoch.";
+    text.family("cistern_certificate_expiry_timestamp_seconds", Kind::Gauge, help);
+    let pairs = status.listeners.iter().flat_map(|tls| tls.pairs());
+    // Two listeners may show the same; of two of one name, what ends first is told.
+    let mut ends: BTreeMap<String, u64> = BTreeMap::new();
+    for pair in pairs {
+        let end = ends.entry(pair.name.clone()).or_insert(u64::MAX);
+        *end = (*end).min(pair.until.as_secs());
+    }
+    for (name, end) in &ends {
+        text.sample(&[("certificate", name)], end);
+    }
+    let help = "Handshakes with clients, by how they ended.";
+    text.family("cistern_tls_handshakes", Kind::Counter, help);
+    for (at, end) in HANDSHAKE_ENDS.iter().enumerate() {
+        let count = |tls: &Arc<Tls>| tls.handshakes().get(at).copied().unwrap_or_default();
+        let count: u64 = status.listeners.iter().map(count).sum();
+        text.sample(&[("result", end)], count);
+    }
 }
 
 /// Under the names that client libraries of Prometheus share.

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::base::limits;
-use crate::edge::{self, Edge, Listener, Watch};
+use crate::edge::{self, Edge, Listener, Tls, Watch};
 use crate::engine::Engine;
 use crate::jobs::registry::Jobs;
 use crate::jobs::watch::Watchman;
@@ -47,6 +47,18 @@ pub struct Health {
     pub ready: AtomicBool,
 }
 
+/// How it stands with certificates.
+#[derive(Clone, Debug, Default)]
+pub struct CertsStatus {
+    /// What was read last is in use.
+    pub ok: bool,
+    /// Each listener that speaks TLS.
+    pub listeners: Vec<Arc<Tls>>,
+}
+
+/// Who reads certificates.
+pub type Certs = dyn Fn() -> CertsStatus + Send + Sync;
+
 /// What the door opens to.
 #[derive(Clone)]
 pub struct Admin {
@@ -60,6 +72,8 @@ pub struct Admin {
     pub proxy: Option<SocketAddr>,
     /// Who reads the rules.
     pub rules: Arc<dyn Rules>,
+    /// Who reads certificates.
+    pub certs: Arc<Certs>,
     /// Who may call.
     pub tokens: Arc<Tokens>,
     /// Names under which it may be called, beside its address.

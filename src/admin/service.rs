@@ -154,7 +154,7 @@ mod tests {
         let calls = Calls::new(router);
         let (near, far) = tokio::io::duplex(64 * 1_024);
         let address = "127.0.0.1:1".parse().unwrap();
-        let peer = Peer { address, local: address, connection: 1 };
+        let peer = Peer { address, local: address, connection: 1, secure: false };
         tasks::tend(attend(far, calls, peer, Arc::new(Deaf)));
         near
     }

@@ -4,9 +4,11 @@
 use crate::base::units::Span;
 
 mod calls;
+mod edge;
 mod level;
 
 pub use calls::*;
+pub use edge::*;
 pub use level::*;
 
 /// A request head longer than this is refused with 431. Browsers and API clients stay below 16 KiB;

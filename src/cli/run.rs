@@ -7,7 +7,7 @@ use crate::node::load::LoadError;
 use crate::node::reload::failed_tests;
 use crate::node::run::StartError;
 use crate::node::settings::{self, Flags};
-use crate::node::{build, load, run as node};
+use crate::node::{build, load, run as node, sockets};
 use crate::telemetry::Telemetry;
 
 /// Starts a node, or with `--check-only` says whether it would start.
@@ -27,6 +27,10 @@ pub(super) fn run(run: &Run) -> Exit {
                 for warning in &loaded.warnings {
                     eprintln!("{}", warning.render(false));
                 }
+                if let Err(wrong) = sockets::speeches(&settings) {
+                    eprintln!("error: {wrong}");
+                    return Exit::Configuration;
+                }
                 if let Err(wrong) = build::shared_level(&settings, &Telemetry::default()) {
                     eprintln!("error: {wrong}");
                     return Exit::Configuration;
@@ -39,7 +43,11 @@ pub(super) fn run(run: &Run) -> Exit {
     match node::run(settings) {
         Ok(()) => Exit::Done,
         Err(StartError::Rules(wrong)) => told(&wrong),
-        Err(wrong @ (StartError::Tests(_) | StartError::Build(BuildError::Level { .. }))) => {
+        Err(
+            wrong @ (StartError::Tests(_)
+            | StartError::Certificates(_)
+            | StartError::Build(BuildError::Level { .. })),
+        ) => {
             eprintln!("error: {wrong}");
             Exit::Configuration
         }

@@ -15,14 +15,23 @@ use tokio::net::TcpListener;
 
 use super::refusal;
 use super::serve::Peer;
+use super::tls::Tls;
 use super::workers::{Desk, House, Stage, least_loaded};
 use crate::base::{limits, tasks};
+
+/// What is spoken on a listener; where nothing is said, HTTP/1.1 in clear.
+#[derive(Clone, Debug, Default)]
+pub struct Speech {
+    /// TLS comes first.
+    pub tls: Option<Arc<Tls>>,
+}
 
 /// A bound address that nobody accepts from yet; connections wait in the kernel.
 #[derive(Debug)]
 pub struct Listener {
     socket: StdListener,
     address: SocketAddr,
+    speech: Speech,
 }
 
 impl Listener {
@@ -52,7 +61,13 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = StdListener::from(socket);
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, speech: Speech::default() })
+    }
+
+    /// The same, speaking so.
+    #[must_use]
+    pub fn speaking(self, speech: Speech) -> Self {
+        Self { speech, ..self }
     }
 
     /// The address it is bound to, with the port that was found.
@@ -75,7 +90,8 @@ pub(super) async fn run(acceptor: Acceptor) -> io::Result<()> {
     let Acceptor { listeners, desks, house, connections_max } = acceptor;
     let mut doors = Vec::with_capacity(listeners.len());
     for listener in listeners {
-        doors.push((TcpListener::from_std(listener.socket)?, listener.address));
+        let Listener { socket, address, speech } = listener;
+        doors.push((TcpListener::from_std(socket)?, address, speech));
     }
     let (mut accepted, mut last) = (0_u64, 0);
     let mut pause = Duration::ZERO;
@@ -87,7 +103,7 @@ pub(super) async fn run(acceptor: Acceptor) -> io::Result<()> {
             () = house.reached(Stage::Drain) => return Ok(()),
             came = next => came,
         };
-        let (stream, address, local) = match came {
+        let (stream, address, at) = match came {
             Ok(came) => came,
             Err(error) => {
                 pause = pause_after(&error, pause);
@@ -97,36 +113,47 @@ pub(super) async fn run(acceptor: Acceptor) -> io::Result<()> {
         };
         pause = Duration::ZERO;
         accepted += 1;
+        let Some((_, local, speech)) = doors.get(at) else { continue };
         if house.live() >= connections_max {
-            turn_away(stream, &turned_away);
+            // Under TLS nothing can be said before a handshake, for which there is no room.
+            if speech.tls.is_none() {
+                turn_away(stream, &turned_away);
+            }
             continue;
         }
+        let bound = *local;
         let local =
-            if local.ip().is_unspecified() { stream.local_addr().unwrap_or(local) } else { local };
-        let peer =
-            Peer { address: canonical(address), local: canonical(local), connection: accepted };
+            if bound.ip().is_unspecified() { stream.local_addr().unwrap_or(bound) } else { bound };
+        let peer = Peer {
+            address: canonical(address),
+            local: canonical(local),
+            connection: accepted,
+            secure: speech.tls.is_some(),
+        };
         last = least_loaded(desks.iter().map(Desk::load), last);
         if let Some(desk) = desks.get(last) {
-            desk.hand_over(stream, peer, &house);
+            desk.hand_over(stream, peer, speech.clone(), &house);
         }
     }
 }
 
-type Came = (TcpStream, SocketAddr, SocketAddr);
+/// A connection, whose it is, and which door it came through.
+type Came = (TcpStream, SocketAddr, usize);
 
 /// The next connection of any listener; which is asked first moves on, so that none starves.
 fn poll_accept(
-    doors: &[(TcpListener, SocketAddr)],
+    doors: &[(TcpListener, SocketAddr, Speech)],
     turn: u64,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Came>> {
     let first = (turn % doors.len().max(1) as u64) as usize;
-    let (later, sooner) = doors.split_at_checked(first).unwrap_or_default();
-    for (door, local) in sooner.iter().chain(later) {
+    let (later, sooner) = (0..first, first..doors.len());
+    for at in sooner.chain(later) {
+        let Some((door, ..)) = doors.get(at) else { continue };
         if let Poll::Ready(came) = door.poll_accept(cx) {
             return Poll::Ready(came.and_then(|(stream, address)| {
                 // Its worker registers it with a runtime of its own.
-                Ok((stream.into_std()?, address, *local))
+                Ok((stream.into_std()?, address, at))
             }));
         }
     }

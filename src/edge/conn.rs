@@ -27,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::greet;
 use super::head_guard::{HeadGuard, Outgoing, Shared};
 use super::head_scan::Sound;
 use super::request_head::{self, Plain};
@@ -38,8 +39,8 @@ use crate::base::{fields, limits};
 /// What all connections of one worker share.
 pub(super) struct Line<S> {
     serve: Arc<S>,
-    house: Arc<House>,
-    watch: Arc<dyn Watch>,
+    pub(super) house: Arc<House>,
+    pub(super) watch: Arc<dyn Watch>,
     http: http1::Builder,
 }
 
@@ -108,10 +109,14 @@ impl<S: Serve> Call<S> {
 /// Serves a connection until it is closed, becomes a tunnel, or is dropped by the last stages of a
 /// drain.
 pub(super) async fn run<S: Serve>(arrival: Arrival, line: Line<S>) {
-    let Arrival { stream, peer, seat } = arrival;
+    let Arrival { stream, peer, speech, seat } = arrival;
     // A socket that cannot be registered is closed; the client sees that.
     let Ok(stream) = register(stream) else { return };
-    serve_on(stream, Some(seat), peer, line).await;
+    match speech.tls {
+        None => serve_on(stream, Some(seat), peer, line).await,
+        // Boxed, so that the others have no room for what they never use.
+        Some(tls) => Box::pin(greet::secure(stream, &tls, seat, peer, line)).await,
+    }
 }
 
 /// What a connection is served on.

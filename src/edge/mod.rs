@@ -8,6 +8,7 @@ mod chunk_scan;
 mod closing;
 mod conn;
 mod deadline;
+mod greet;
 mod head_guard;
 mod head_scan;
 mod refusal;
@@ -15,6 +16,7 @@ mod request_head;
 mod serve;
 mod switch;
 mod target;
+mod tls;
 mod workers;
 
 #[cfg(test)]
@@ -23,9 +25,10 @@ mod tests;
 /// A request body as it comes from a client.
 pub use hyper::body::Incoming;
 
-pub use accept::Listener;
+pub use accept::{Listener, Speech};
 pub use chunk_scan::ChunkFault;
 pub use conn::{Socket, attend};
 pub use head_guard::Outgoing;
 pub use refusal::Refusal;
 pub use serve::{AtOnce, BoxError, Drained, Edge, Offer, Peer, Serve, Settings, Watch};
+pub use tls::{HANDSHAKE_ENDS, Pair, PairFault, Tls};

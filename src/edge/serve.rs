@@ -33,6 +33,8 @@ pub struct Peer {
     pub local: SocketAddr,
     /// The connection's number, from 1, in the order of acceptance.
     pub connection: u64,
+    /// It speaks TLS with us.
+    pub secure: bool,
 }
 
 /// What answers requests. There is one for each worker.

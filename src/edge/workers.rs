@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::accept::Speech;
 use super::conn::{self, Line};
 use super::serve::{Peer, Serve, Watch};
 use crate::base::tasks;
@@ -118,6 +119,7 @@ impl Drop for Seat {
 pub(super) struct Arrival {
     pub(super) stream: TcpStream,
     pub(super) peer: Peer,
+    pub(super) speech: Speech,
     pub(super) seat: Seat,
 }
 
@@ -135,8 +137,14 @@ impl Desk {
     }
 
     /// Hands a connection over. It closes if the worker is gone.
-    pub(super) fn hand_over(&self, stream: TcpStream, peer: Peer, house: &Arc<House>) {
-        let arrival = Arrival { stream, peer, seat: Seat::taken(&self.load, house) };
+    pub(super) fn hand_over(
+        &self,
+        stream: TcpStream,
+        peer: Peer,
+        speech: Speech,
+        house: &Arc<House>,
+    ) {
+        let arrival = Arrival { stream, peer, speech, seat: Seat::taken(&self.load, house) };
         drop(self.inbox.send(arrival));
     }
 }

@@ -122,7 +122,7 @@ pub(super) fn nobody(engine: &Engine) -> Writer {
         book: engine.book.load_full(),
     };
     let here = SocketAddr::from((LOOPBACK, 0));
-    Writer { caller: Caller { peer: here, local: here }, gist, rule: None }
+    Writer { caller: Caller { peer: here, local: here, secure: false }, gist, rule: None }
 }
 
 /// The request and its plan; why not, where there can be none.

@@ -80,7 +80,8 @@ pub(super) fn plan_of(
 ) -> Result<(Transit, Plan), NoRead> {
     let question = Question { method: "GET", url, headers: &[], body: &[], node, from: LOOPBACK };
     let local = node.unwrap_or_else(|| SocketAddr::from((LOOPBACK, 0)));
-    let caller = Caller { peer: SocketAddr::from((LOOPBACK, 0)), local };
+    let secure = is_secure(engine, &question);
+    let caller = Caller { peer: SocketAddr::from((LOOPBACK, 0)), local, secure };
     let transit = imagine(engine, request(&question)?, caller);
     let why = match admit::admit(engine, &transit, false) {
         Admission::Read(plan) => return Ok((transit, plan)),
@@ -104,7 +105,8 @@ pub fn explain(
 ) -> Result<Told, NoQuestion> {
     let local = question.node.unwrap_or_else(|| SocketAddr::from((LOOPBACK, 0)));
     let peer = SocketAddr::from((question.from, 0));
-    let transit = imagine(engine, request(question)?, Caller { peer, local });
+    let secure = is_secure(engine, question);
+    let transit = imagine(engine, request(question)?, Caller { peer, local, secure });
     let mut told = Told {
         request: format!("{} {}", transit.parts.method, transit.absolute()),
         ..Told::default()
@@ -169,6 +171,12 @@ fn body_read(
     }
 }
 
+/// Whether a request for this URL may come under TLS to this node itself.
+fn is_secure(engine: &Engine, question: &Question<'_>) -> bool {
+    let scheme = question.url.split_once("://").map(|(scheme, _)| scheme);
+    engine.options.speaks_tls && scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+}
+
 fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
     let method = Method::from_bytes(question.method.as_bytes())
         .map_err(|_| NoQuestion::Method(question.method.to_owned()))?;
@@ -182,7 +190,7 @@ fn request(question: &Question<'_>) -> Result<Request<()>, NoQuestion> {
     }
     let mut request = Request::new(());
     if uri.scheme_str() == Some("https") {
-        // It would come through a peer that ends TLS, if it is trusted to say so.
+        // It comes under TLS, or through a peer that ends it, if that is trusted to say so.
         let https = HeaderValue::from_static("https");
         request.headers_mut().insert(names::X_FORWARDED_PROTO, https);
     }

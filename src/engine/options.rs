@@ -68,6 +68,8 @@ pub struct Options {
     pub purge_token: Option<String>,
     /// The longest body that is kept, in bytes, where a route says nothing else.
     pub max_object: u64,
+    /// A listener speaks TLS, so that a request for `https` may come without a peer in between.
+    pub speaks_tls: bool,
 }
 
 impl Options {

@@ -64,6 +64,7 @@ pub(super) fn worker_in(
 /// Settings that nobody has set.
 pub(super) fn options() -> Options {
     Options {
+        speaks_tls: false,
         manner: Manner::of(Profile::Safe),
         plain_law: Law::default(),
         cache_status: Told::All,
@@ -88,7 +89,7 @@ pub(super) fn transit(worker: &Worker, what: &str, fields: &[(&'static str, &str
         request = request.header(*name, *value);
     }
     let loopback = SocketAddr::from(([127, 0, 0, 1], 9));
-    let caller = Caller { peer: loopback, local: loopback };
+    let caller = Caller { peer: loopback, local: loopback, secure: false };
     imagine(&worker.engine, request.body(()).expect("a request"), caller)
 }
 

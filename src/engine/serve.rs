@@ -136,12 +136,13 @@ fn marked(headers: &mut HeaderMap) -> Marks {
     Marks::of(headers)
 }
 
-/// What a trusted peer says that the client used; nothing comes here over TLS itself.
+/// What a trusted peer says that the client used, else what it used with us.
 fn asked_scheme(engine: &Engine, parts: &Parts, marks: Marks, caller: Caller) -> &'static str {
     let trusted = marks.has(Marks::FORWARDED) && engine.options.trusts_peer(caller.peer.ip());
     let told = if trusted { parts.headers.get(names::X_FORWARDED_PROTO) } else { None };
     match told.map(http::HeaderValue::as_bytes) {
         Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
+        None if caller.secure => "https",
         _ => "http",
     }
 }

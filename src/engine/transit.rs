@@ -37,6 +37,8 @@ pub struct Caller {
     pub peer: SocketAddr,
     /// The address the connection arrived at.
     pub local: SocketAddr,
+    /// The connection is under TLS.
+    pub secure: bool,
 }
 
 /// One request on its way.
@@ -54,7 +56,7 @@ pub struct Transit {
     pub parts: Parts,
     /// Which kinds of fields it has.
     pub marks: Marks,
-    /// The scheme the client used, as far as a trusted peer tells.
+    /// The scheme the client used: what a trusted peer tells, else that of its connection.
     pub scheme: &'static str,
     /// The authority asked for, in lower case and without its scheme's default port, as keys have
     /// it.

@@ -55,8 +55,11 @@ const MEMORY: &str = "`memory` is too small for l1.size and the answers on their
 const HIT_RATIO: &str = "lifetimes are short, purges are wide, keys are too fine, or answers may \
                          not be stored; the reasons are in cistern_not_stored_total";
 
+const CERTIFICATE: &str = "a certificate of a listener is not renewed, or the new files are not where \
+                           the settings name them";
+
 /// All bounds, the worst first.
-const BOUNDS: [Bound; 9] = [
+const BOUNDS: [Bound; 11] = [
     Bound {
         name: "redis-down",
         severity: Severity::Critical,
@@ -98,6 +101,16 @@ const BOUNDS: [Bound; 9] = [
         command: "cistern stats",
     },
     Bound {
+        name: "certificate-expiry",
+        severity: Severity::Critical,
+        measure: Measure::CertificateDays,
+        raise: 3.0,
+        clear: 4.0,
+        holds: Span::from_secs(1),
+        cause: CERTIFICATE,
+        command: "cistern log --kind reload",
+    },
+    Bound {
         name: "redis-memory",
         severity: Severity::Warning,
         measure: Measure::ServersFull,
@@ -136,6 +149,16 @@ const BOUNDS: [Bound; 9] = [
         holds: Span::from_secs(60),
         cause: HIT_RATIO,
         command: "cistern stats",
+    },
+    Bound {
+        name: "certificate-expiry",
+        severity: Severity::Warning,
+        measure: Measure::CertificateDays,
+        raise: 14.0,
+        clear: 15.0,
+        holds: Span::from_secs(1),
+        cause: CERTIFICATE,
+        command: "cistern log --kind reload",
     },
     Bound {
         name: "early-evictions",

@@ -25,6 +25,8 @@ pub struct Reading {
     pub servers_away: Option<usize>,
     /// How full the fullest of them is that may not evict, in percent.
     pub servers_full: Option<f64>,
+    /// Days until the first certificate ends; below zero when it has. `None` without any.
+    pub certificate_days: Option<f64>,
 }
 
 /// What an alert looks at.
@@ -34,6 +36,8 @@ pub enum Measure {
     ServersAway,
     /// How full the fullest of them is that may not evict, in percent.
     ServersFull,
+    /// Days until the first certificate ends.
+    CertificateDays,
     /// The share of `memory` that the process holds, in percent.
     Memory,
     /// The share of cacheable requests that came from the cache, in percent.
@@ -51,6 +55,7 @@ impl Measure {
         match self {
             Self::ServersAway => now.servers_away.map(|away| away as f64),
             Self::ServersFull => now.servers_full,
+            Self::CertificateDays => now.certificate_days,
             Self::Memory => {
                 let memory = (now.memory > 0).then_some(now.memory as f64)?;
                 Some(100.0 * now.resident? as f64 / memory)
@@ -78,6 +83,7 @@ impl Measure {
         match self {
             Self::ServersAway => format!("{value:.0}"),
             Self::Latency => format!("{value:.0} ms"),
+            Self::CertificateDays => format!("{:.0} days", value.floor()),
             Self::ServersFull | Self::Memory | Self::HitRatio | Self::EarlyEvictions => {
                 format!("{value:.0} %")
             }

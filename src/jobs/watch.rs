@@ -20,6 +20,8 @@ pub struct Watchman {
     memory: u64,
     evicted: AtomicU64,
     evicted_early: AtomicU64,
+    /// When the first certificate ends, in milliseconds; `u64::MAX` without any.
+    certificate_end: AtomicU64,
     alerts: Mutex<Alerts>,
 }
 
@@ -31,6 +33,7 @@ impl Watchman {
             memory,
             evicted: AtomicU64::new(0),
             evicted_early: AtomicU64::new(0),
+            certificate_end: AtomicU64::new(u64::MAX),
             alerts: Mutex::default(),
         }
     }
@@ -43,6 +46,11 @@ impl Watchman {
         self.evicted.fetch_add(1, Ordering::Relaxed);
         let early = u64::from(now < gone.half_life);
         self.evicted_early.fetch_add(early, Ordering::Relaxed);
+    }
+
+    /// Hears when the first certificate ends.
+    pub fn note_certificate(&self, end: Timestamp) {
+        self.certificate_end.store(end.as_millis(), Ordering::Relaxed);
     }
 
     /// Looks once, and tells what has changed.
@@ -71,6 +79,13 @@ impl Watchman {
         self.alerts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// By the wall's time, which is what certificates speak of.
+    fn certificate_days(&self, now: Timestamp) -> Option<f64> {
+        let end = Some(self.certificate_end.load(Ordering::Relaxed)).filter(|ms| *ms < u64::MAX)?;
+        let left = end.cast_signed().saturating_sub(now.as_millis().cast_signed());
+        Some(left as f64 / 86_400_000.0)
+    }
+
     fn reading(&self, engine: &Engine) -> Reading {
         Reading {
             at: self.clock.now(),
@@ -79,6 +94,7 @@ impl Watchman {
             evicted_early: self.evicted_early.load(Ordering::Relaxed),
             resident: Usage::resident(),
             memory: self.memory,
+            certificate_days: self.certificate_days(engine.clock.now()),
             servers_full: engine
                 .fleet
                 .as_ref()

@@ -32,6 +32,7 @@ pub fn options(settings: &Settings) -> Options {
         purge_networks: settings.purge_networks.clone(),
         purge_token: settings.purge_token.clone(),
         max_object: settings.max_object,
+        speaks_tls: settings.listen.iter().any(|listen| listen.tls.is_some()),
     }
 }
 

@@ -33,6 +33,16 @@ pub(crate) struct File {
     pub(crate) purge: Purge,
 }
 
+/// `listen.tls`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListenTls {
+    pub(crate) cert: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) folder: Option<String>,
+    pub(crate) default: Option<String>,
+}
+
 /// `compat.gad`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -112,7 +122,10 @@ section! {
 }
 section! {
     /// One of `[[listen]]`.
-    Listen { address: String = "127.0.0.1:8080".into(), }
+    Listen {
+        address: String = "127.0.0.1:8080".into(),
+        tls: Option<ListenTls> = None,
+    }
 }
 section! {
     /// `[admin]`.

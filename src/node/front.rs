@@ -65,5 +65,5 @@ impl Serve for Front {
 }
 
 fn caller(peer: &Peer) -> Caller {
-    Caller { peer: peer.address, local: peer.local }
+    Caller { peer: peer.address, local: peer.local, secure: peer.secure }
 }

@@ -2,9 +2,11 @@
 //! workers, reloads, drains. Nothing here decides what happens to a request.
 
 pub mod build;
+pub mod certs;
 pub mod demo;
 mod diff;
 mod file;
+mod follow;
 pub mod front;
 mod history;
 pub mod load;
@@ -12,6 +14,7 @@ mod manager;
 pub mod reload;
 pub mod run;
 pub mod settings;
+pub mod sockets;
 mod tend;
 pub mod tokens;
 mod watch;

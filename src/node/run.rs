@@ -10,20 +10,23 @@ use std::sync::mpsc::Sender;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::tokens::Tokens;
-use crate::admin::{Admin, Health, OnProxy, Rules as _};
+use crate::admin::{Admin, Health, OnProxy};
 use crate::base::tasks;
 use crate::base::units::Span;
-use crate::edge::{self, Edge, Listener, Peer};
+use crate::edge::{self, Edge, Listener, Peer, Speech};
 use crate::engine::{Engine, Worker, anew};
 use crate::jobs::registry::Jobs;
 use crate::jobs::runner;
 use crate::jobs::watch::Watchman;
 use crate::node::build;
+use crate::node::certs::Certs;
+use crate::node::follow::Follower;
 use crate::node::front::Front;
 use crate::node::load;
 use crate::node::manager::Manager;
 use crate::node::reload::{Read, Reloader};
 use crate::node::settings::Settings;
+use crate::node::sockets;
 use crate::node::tend::{reclaim, tend};
 use crate::node::tokens;
 use crate::node::watch::{Nudge, Watch};
@@ -41,6 +44,9 @@ pub enum StartError {
     /// `[[test]]` blocks of the rules fail.
     #[error("[[test]] blocks fail:\n{0}")]
     Tests(String),
+    /// A certificate of a listener is missing or wrong.
+    #[error("{0}")]
+    Certificates(String),
     /// The engine cannot be made from the settings.
     #[error(transparent)]
     Build(#[from] build::BuildError),
@@ -54,7 +60,7 @@ pub enum StartError {
     },
 }
 
-fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
+pub(super) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     let what = what.into();
     move |cause| StartError::System { what, cause }
 }
@@ -93,11 +99,12 @@ pub fn run(mut settings: Settings) -> Result<(), StartError> {
     if !failed.is_empty() {
         return Err(StartError::Tests(failed.join("\n")));
     }
+    let greeting = sockets::speeches(&settings)?;
     let engine = build::engine(&settings, book)?;
     if let Some(fleet) = &engine.fleet {
         fleet.hold_journal(&engine).map_err(system("the journal"))?;
     }
-    let outcome = runtime.block_on(live(settings, Arc::new(engine), loaded.sources));
+    let outcome = runtime.block_on(live(settings, Arc::new(engine), loaded.sources, greeting));
     if let Some(demo) = demo {
         demo.close();
     }
@@ -108,12 +115,14 @@ async fn live(
     settings: Settings,
     engine: Arc<Engine>,
     sources: Vec<Source>,
+    (certs, speeches): (Certs, Vec<Speech>),
 ) -> Result<(), StartError> {
     let mut signals = Signals::new().map_err(system("signal handlers"))?;
-    let wanted = settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let listeners =
-        Listener::bind(&settings.listen).map_err(system(format!("listening on {wanted}")))?;
-    let watch = Watch::new(settings.rules.as_deref());
+    let listeners = sockets::bind(&settings, speeches)?;
+    sockets::warn(&certs, engine.clock.now());
+    let certs = Arc::new(certs);
+    let watched: Vec<_> = settings.rules.iter().cloned().chain(certs.paths()).collect();
+    let watch = Watch::new(&watched);
     let nudge = watch.handle();
     let first = Read { path: settings.rules.clone(), context: settings.context(), sources };
     let reloader = Reloader::new(Arc::clone(&engine), first);
@@ -121,8 +130,15 @@ async fn live(
     let health = Arc::new(Health::default());
     let proxy = listeners.first().map(Listener::address);
     let watchman = Arc::new(Watchman::new(settings.memory));
+    sockets::note(&certs, &watchman);
     let jobs = Arc::new(Jobs::default());
-    let doors = Doors { health: &health, watchman: &watchman, reloader: &reloader, jobs: &jobs };
+    let doors = Doors {
+        health: &health,
+        watchman: &watchman,
+        reloader: &reloader,
+        certs: &certs,
+        jobs: &jobs,
+    };
     let admin = make_admin(&settings, proxy, &engine, &doors)?;
     let manager = Arc::new(Manager::new());
     let edge = start_edge(&settings, listeners, &engine, admin.on_proxy(), &manager)?;
@@ -135,10 +151,17 @@ async fn live(
     let first = banner.lines().next().unwrap_or_default();
     engine.telemetry.tell(engine.clock.now(), &Event::Start { detail: first });
     health.ready.store(true, Ordering::Release);
-    let (watcher, told) = (Arc::clone(&reloader), Arc::clone(&manager));
+    let follower = Follower {
+        reloader,
+        certs,
+        engine: Arc::clone(&engine),
+        watchman,
+        manager: Arc::clone(&manager),
+    };
+    let watchman = Arc::clone(&follower.watchman);
     let watching = std::thread::Builder::new()
         .name("cistern-rules".to_owned())
-        .spawn(move || follow(&watch, &watcher, &told))
+        .spawn(move || follower.follow(&watch))
         .map_err(system("the thread that watches rules"))?;
     tend(&engine, &watchman);
     let fleet = join_fleet(&engine)?;
@@ -193,6 +216,7 @@ struct Doors<'a> {
     health: &'a Arc<Health>,
     watchman: &'a Arc<Watchman>,
     reloader: &'a Arc<Reloader>,
+    certs: &'a Arc<Certs>,
     jobs: &'a Arc<Jobs>,
 }
 
@@ -207,12 +231,14 @@ fn make_admin(
     let tokens = Tokens::new(file, tokens::read)
         .map_err(std::io::Error::other)
         .map_err(system("the tokens of the admin API (admin.tokens_file)"))?;
+    let certs = Arc::clone(doors.certs);
     Ok(Admin {
         engine: Arc::clone(engine),
         health: Arc::clone(doors.health),
         watchman: Arc::clone(doors.watchman),
         proxy,
         rules: Arc::clone(doors.reloader) as _,
+        certs: Arc::new(move || certs.status()),
         tokens: Arc::new(tokens),
         hosts: settings.admin_hosts.clone().into(),
         aliases: settings.aliases.clone().map(Arc::new),
@@ -232,25 +258,6 @@ fn start_admin(
     let watch = Arc::new(Told(Arc::clone(engine)));
     let started = admin.start(address, watch);
     started.map(Some).map_err(system(format!("the admin API on {address}")))
-}
-
-/// Reads rules when something suggests that they have changed.
-fn follow(watch: &Watch, reloader: &Reloader, manager: &Manager) {
-    loop {
-        match watch.next() {
-            Nudge::Stop => return,
-            Nudge::Asked => {
-                manager.reloads();
-                let read = reloader.reload();
-                manager.serves(if read.ok {
-                    "rules in force"
-                } else {
-                    "rules wrong, old ones kept"
-                });
-            }
-            Nudge::Files => drop(reloader.if_changed()),
-        }
-    }
 }
 
 /// A thread with a runtime of its own, which ends when it is told.

@@ -3,6 +3,7 @@
 //! text that is made from it.
 
 mod l2;
+mod listen;
 mod memory;
 mod redis_url;
 mod resolve;
@@ -25,6 +26,7 @@ use crate::store::l1::Eviction;
 use crate::store::redis::config::Config;
 use crate::telemetry::sink::Target;
 
+pub use listen::{CertFiles, Listen, TlsFiles};
 pub use shown::Shown;
 
 /// What flags say; each wins over environment and file.
@@ -58,7 +60,7 @@ pub struct Settings {
     /// `--origin`, for requests whose route names none.
     pub origin: Option<String>,
     /// Proxy listeners.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// The admin listener.
     pub admin: Option<SocketAddr>,
     /// Names that it may be called by, beside its address.
@@ -184,7 +186,9 @@ mod tests {
     #[test]
     fn nothing_said_is_a_whole_setting() {
         let settings = resolve(&Flags::default(), &[]).unwrap();
-        assert_eq!(settings.listen, ["127.0.0.1:8080".parse().unwrap()]);
+        let [listen] = settings.listen.as_slice() else { panic!("not one listener") };
+        assert_eq!(listen.address, "127.0.0.1:8080".parse().unwrap());
+        assert!(listen.tls.is_none());
         assert_eq!(settings.admin, Some("127.0.0.1:9180".parse().unwrap()));
         assert_eq!(settings.profile, Profile::Safe);
         assert_eq!(settings.l1_size, 256_000_000);

@@ -1,6 +1,6 @@
-//! Notices that rules have changed: file events on the parent directories (editors and Kubernetes
-//! replace files by rename or by swapping a symlink, which kills watches on the file itself), and a
-//! poll, because some file systems tell nothing. Content decides: the same bytes are no change.
+//! Notices that rules or certificates have changed: file events on the parent directories (editors
+//! and Kubernetes replace files by rename or by swapping a symlink, which kills watches on the file
+//! itself), and a poll, because some file systems tell nothing. Content decides: the same bytes are no change.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -17,7 +17,7 @@ const BURST_MAX: usize = 64;
 /// How often the content is looked at when no event comes.
 const POLL: Duration = Duration::from_secs(30);
 
-/// Why the rules are read again.
+/// Why files are read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Nudge {
     /// Something happened to the files.
@@ -38,11 +38,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches a file or a directory of rules. A machine that gives no more watches is still
-    /// polled.
-    pub(super) fn new(path: Option<&Path>) -> Self {
+    /// Watches files and directories. A machine that gives no more watches is still polled.
+    pub(super) fn new(paths: &[PathBuf]) -> Self {
         let (sender, nudges) = channel();
-        let watcher = path.and_then(|path| watcher(path, sender.clone()));
+        let watcher = watcher(paths, sender.clone()).filter(|_| !paths.is_empty());
         Self { nudges, sender, _watcher: watcher }
     }
 
@@ -72,16 +71,19 @@ impl Watch {
     }
 }
 
-fn watcher(path: &Path, sender: Sender<Nudge>) -> Option<RecommendedWatcher> {
+fn watcher(paths: &[PathBuf], sender: Sender<Nudge>) -> Option<RecommendedWatcher> {
     let tell = move |event: notify::Result<notify::Event>| {
-        // Reading rules makes access events of its own: they would never end.
+        // Reading makes access events of its own: they would never end.
         if event.is_ok_and(|event| !event.kind.is_access()) {
             // The receiver goes with the node; nobody needs to know then.
             let _ = sender.send(Nudge::Files);
         }
     };
     let mut watcher = notify::recommended_watcher(tell).ok()?;
-    for folder in folders(path) {
+    let mut all: Vec<PathBuf> = paths.iter().flat_map(|path| folders(path)).collect();
+    all.sort();
+    all.dedup();
+    for folder in all {
         watcher.watch(&folder, RecursiveMode::NonRecursive).ok()?;
     }
     Some(watcher)

@@ -6,6 +6,7 @@
 //! - `c_*`, `e_*`, `f_*`, `g_*`: whole systems, whose origins keep state, so that a missed purge
 //!   shows as wrong data
 //! - `l_*`: several nodes and the level they share, on real Redis servers that are hurt on purpose
+//! - `t_*`: TLS and HTTP/2 towards clients, asked by clients of other makes
 
 #![allow(
     clippy::disallowed_methods,
@@ -86,3 +87,4 @@ mod l_tls;
 mod l_values;
 mod l_wide;
 mod l_writes;
+mod t_tls;

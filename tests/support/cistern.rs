@@ -17,6 +17,8 @@ use crate::support::program::Program;
 pub(crate) struct Setup {
     folder: PathBuf,
     arguments: Vec<String>,
+    /// Its settings name the listeners.
+    listens: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -62,7 +64,7 @@ impl Setup {
         let name = format!("story-{}-{count}", std::process::id());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).expect("a folder for the story");
-        Self { folder, arguments, environment: Vec::new() }
+        Self { folder, arguments, listens: false, environment: Vec::new() }
     }
 
     /// With these rules, a text of the rules file.
@@ -76,6 +78,16 @@ impl Setup {
     pub(crate) fn config(self, text: &str) -> Self {
         fs::write(self.folder.join("cistern.toml"), text).expect("a configuration");
         self.argument("--config").argument("cistern.toml")
+    }
+
+    /// With a line of `[[listen]]`, or several, as its settings; nothing else listens.
+    pub(crate) fn listening(self, settings: &str) -> Self {
+        Self { listens: true, ..self.config(settings) }
+    }
+
+    /// A folder that ends with the story.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// With one more word on the command line.
@@ -147,7 +159,8 @@ impl Setup {
         command
             .arg("run")
             .args(&self.arguments)
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(if self.listens { &[][..] } else { &["--listen", "127.0.0.1:0"] })
+            .args(["--admin-listen", "127.0.0.1:0"])
             .current_dir(&self.folder)
             .env("CISTERN_DRAIN__DELAY", "0s")
             .env("CISTERN_LOG__EVENTS", self.folder.join("logs/cache.log"))
@@ -166,7 +179,12 @@ fn address_of(line: &str) -> Option<String> {
 
 impl Cistern {
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        self.addresses()[0]
+    }
+
+    /// All that it listens on, in the order of its settings.
+    pub(crate) fn addresses(&self) -> Vec<&str> {
+        self.address.split(',').collect()
     }
 
     /// Where its admin calls listen, by its own first line.
@@ -186,12 +204,12 @@ impl Cistern {
     }
 
     pub(crate) fn send(&self, ask: &Ask) -> Answer {
-        ask.to(&self.address)
+        ask.to(self.address())
     }
 
     /// Asks and does not wait.
     pub(crate) fn begin(&self, ask: &Ask) -> Asked {
-        ask.begin(&self.address)
+        ask.begin(self.address())
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -16,7 +16,7 @@ use crate::edge::{Peer, Watch};
 pub(super) fn connected(notes: &Arc<Notes>, room: usize) -> DuplexStream {
     let (client, server) = duplex(room);
     let any = "127.0.0.1:1".parse().unwrap();
-    let peer = Peer { address: any, local: any, connection: 1 };
+    let peer = Peer { address: any, local: any, connection: 1, secure: false };
     let echo = Echo { notes: Arc::clone(notes), worker: 0 };
     tasks::tend(conn::attend(server, echo, peer, Arc::clone(notes) as Arc<dyn Watch>));
     client

@@ -44,10 +44,6 @@ pub(crate) fn read(
             return Err(SettingsError::new(format!("{place} {key}"), problem));
         }
     }
-    if table.get("listen").and_then(Value::as_array).into_iter().flatten().any(has_tls) {
-        let problem = "TLS is not built yet; terminate it in front and take `tls` out";
-        return Err(SettingsError::new(format!("{place} listen.tls"), problem));
-    }
     // A variable that is wrong by itself is named; in the whole it would have no name.
     for variable in environment.iter().filter(|(name, _)| name.starts_with(names::VARIABLE_PREFIX))
     {
@@ -74,10 +70,6 @@ fn typed(table: Table, place: &str) -> Result<File, SettingsError> {
     Value::Table(table)
         .try_into()
         .map_err(|e: toml::de::Error| SettingsError::new(place, e.to_string().trim().to_owned()))
-}
-
-fn has_tls(listen: &Value) -> bool {
-    listen.get("tls").is_some()
 }
 
 fn present(table: &Table, key: &str) -> bool {

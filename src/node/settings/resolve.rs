@@ -10,7 +10,7 @@ use crate::engine::options::{Forwarding, KeyShown, Told};
 use crate::node::file::{self, Listen, Provenance, Read};
 use crate::node::settings::memory::{memory, transit};
 use crate::node::settings::values::{addresses, field_names, networks, size, token, word};
-use crate::node::settings::{Flags, Settings, SettingsError, l2};
+use crate::node::settings::{Flags, Settings, SettingsError, l2, listen};
 use crate::policy::{Manner, Profile};
 use crate::store::l1::Eviction;
 use crate::telemetry::sink::Target;
@@ -65,7 +65,7 @@ pub(super) fn whole(
         profile: word(&file.profile, &at("profile"), &PROFILES)?,
         rules: flags.rules.clone().or_else(|| file.rules.as_ref().map(|path| base.join(path))),
         origin: flags.origin.clone(),
-        listen: listeners(&read)?,
+        listen: listen::resolve(&read, base)?,
         admin: admin(&read)?,
         admin_hosts: file.admin.hosts.clone(),
         aliases: aliases(&read)?,
@@ -125,7 +125,8 @@ fn lay_over(flags: &Flags, read: &mut Read) {
         said("admin.listen", "--admin-listen");
     }
     if !flags.listen.is_empty() {
-        file.listen = flags.listen.iter().map(|a| Listen { address: a.clone() }).collect();
+        let as_said = |a: &String| Listen { address: a.clone(), ..Listen::default() };
+        file.listen = flags.listen.iter().map(as_said).collect();
         for at in 0..flags.listen.len() {
             said(&format!("listen[{at}].address"), "--listen");
         }
@@ -147,15 +148,6 @@ fn l1_size(read: &Read, memory: u64) -> Result<u64, SettingsError> {
         return Err(SettingsError::new(place, problem));
     }
     Ok(bytes)
-}
-
-fn listeners(read: &Read) -> Result<Vec<SocketAddr>, SettingsError> {
-    let mut all = Vec::new();
-    for (at, listen) in read.file.listen.iter().enumerate() {
-        let place = read.places.name(&format!("listen[{at}].address"));
-        all.extend(addresses(&listen.address, &place)?);
-    }
-    Ok(all)
 }
 
 fn admin(read: &Read) -> Result<Option<SocketAddr>, SettingsError> {
