@@ -159,3 +159,6 @@ pub const CALLS_REMEMBERED_MAX: usize = 1_000;
 
 /// How long such an answer is given again.
 pub const CALLS_REMEMBERED_FOR: Span = Span::from_secs(3_600);
+
+/// Pointers that are told of one entry that differs from what its origin says.
+pub const DIFFERENCES_TOLD_MAX: usize = 5;
