@@ -1,10 +1,10 @@
 //! What counts when two answers are compared: the values that a rule's `compare` points to. They
-//! are compared as canonical JSON, so that neither spelling nor order of members makes a difference;
-//! `null` is as if it were missing.
+//! are compared as canonical JSON, so that neither spelling nor order of members matters; `null` is
+//! as if it were missing.
 
 use super::canonical;
 use super::json::Json;
-use super::node::{Node, Pointer};
+use super::node::Pointer;
 
 /// The pointers of a rule, each with its text. Without any the whole body counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,16 +19,11 @@ impl CompareRule {
     /// The pointers, as written, under which two documents have different values, or only one of
     /// them has any.
     pub fn differing(&self, one: &Json, other: &Json) -> Vec<&str> {
-        let value =
-            |pointer: &Pointer, json: &Json| pointer.find(json.root()).map(|node| text(node));
+        let value = |pointer: &Pointer, json: &Json| pointer.find(json.root()).map(canonical::of);
         let each = self.0.iter();
         let differing = each.filter(|(_, at)| value(at, one) != value(at, other));
         differing.map(|(written, _)| &**written).collect()
     }
-}
-
-fn text(node: &Node) -> String {
-    canonical::of(node)
 }
 
 #[cfg(test)]
