@@ -41,7 +41,7 @@ const fn call(method: &'static str, name: &'static str, least: Role) -> Call {
 }
 
 /// All of them.
-pub const CALLS: [Call; 33] = [
+pub const CALLS: [Call; 36] = [
     open("/livez"),
     open("/readyz"),
     open("/startupz"),
@@ -70,9 +70,12 @@ pub const CALLS: [Call; 33] = [
     call("POST", "undo", Role::Purge),
     call("POST", "warm", Role::Operate),
     call("POST", "verify", Role::Operate),
+    call("POST", "sync", Role::Operate),
     call("GET", "jobs", Role::Read),
     call("GET", "jobs/{id}", Role::Read),
     call("DELETE", "jobs/{id}", Role::Operate),
+    call("POST", "jobs/{id}/pause", Role::Operate),
+    call("POST", "jobs/{id}/resume", Role::Operate),
     call("GET", "audit", Role::Operate),
     call("GET", "tokens", Role::Admin),
 ];

@@ -1,5 +1,5 @@
-//! The calls about jobs: what runs and what has run, one of them, its end; and the one that
-//! compares entries with their origin.
+//! The calls about jobs: what runs and what has run, one of them, its pause and its end; and those
+//! that hold entries against their origin.
 
 mod told;
 
@@ -20,11 +20,13 @@ use crate::engine::compare::Of;
 use crate::engine::{purge, reclaim};
 use crate::entry::order::{Order, Selector};
 use crate::jobs::lanes::Pace;
-use crate::jobs::registry::{Job, NotCancelled, Task};
+use crate::jobs::registry::{Job, NotGoing, Task};
+use crate::jobs::sync::{Reach, Sync};
 use crate::jobs::verify::Verify;
 
 pub(super) use told::{
-    begun_as, shape_with, told_all, told_cancel, told_one, told_verify, told_warm,
+    begun_as, shape_with, told_all, told_cancel, told_one, told_pause, told_resume, told_sync,
+    told_verify, told_warm,
 };
 
 /// `GET jobs`.
@@ -59,26 +61,51 @@ pub(super) async fn cancel(
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
-    cancelled(&admin, &caller, id).map(Json).into_response()
+    let now = admin.engine.clock.now();
+    let cancel = |id: &str| admin.jobs.cancel(id, now);
+    changed(&admin, &caller, id, "cancelled", cancel).map(Json).into_response()
 }
 
-fn cancelled(
+/// `POST jobs/{id}/pause`.
+pub(super) async fn pause(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let hold = |id: &str| admin.jobs.hold(id);
+    changed(&admin, &caller, id, "paused", hold).map(Json).into_response()
+}
+
+/// `POST jobs/{id}/resume`.
+pub(super) async fn resume(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let resume = |id: &str| admin.jobs.resume(id);
+    changed(&admin, &caller, id, "resumed", resume).map(Json).into_response()
+}
+
+/// Changes how a job stands, and notes who did it.
+fn changed(
     admin: &Admin,
     caller: &Caller,
     id: Result<Path<String>, PathRejection>,
+    outcome: &str,
+    change: impl FnOnce(&str) -> Result<std::sync::Arc<Job>, NotGoing>,
 ) -> Result<Value, Refused> {
     let Path(id) = id.map_err(|error| wrong(&error.body_text()))?;
     if reclaim::one(&admin.engine, &id).is_some() {
         let detail = "what a purge names is refused already, and only memory is freed behind it";
         return Err(problem(StatusCode::CONFLICT, "no-end", detail).into());
     }
-    match admin.jobs.cancel(&id, admin.engine.clock.now()) {
+    match change(&id) {
         Ok(job) => {
-            admin.audit.note(&admin.engine, caller.name(), "job", &id, "cancelled");
+            admin.audit.note(&admin.engine, caller.name(), "job", &id, outcome);
             Ok(job.told())
         }
-        Err(NotCancelled::Unknown) => Err(unknown(&id)),
-        Err(NotCancelled::Ended) => {
+        Err(NotGoing::Unknown) => Err(unknown(&id)),
+        Err(NotGoing::Ended) => {
             let detail = format!("the job `{id}` has ended already");
             Err(problem(StatusCode::CONFLICT, "job-ended", &detail).into())
         }
@@ -151,10 +178,6 @@ fn verifying(
     caller: &Caller,
     asked: &VerifyAsked,
 ) -> Result<std::sync::Arc<Job>, Refused> {
-    if asked.selectors.len() > limits::CALL_SELECTORS_MAX {
-        let most = limits::CALL_SELECTORS_MAX;
-        return Err(wrong(&format!("`selectors` has at most {most} of them")));
-    }
     let most = limits::VERIFY_SAMPLED_MAX;
     let sample = match (asked.sample, asked.all) {
         (Some(_), true) => return Err(wrong("say `sample` or `all`, not both")),
@@ -164,11 +187,7 @@ fn verifying(
     if !(1..=most).contains(&sample) {
         return Err(wrong(&format!("`sample` is a number of entries, 1 to {most}")));
     }
-    let texts = asked.selectors.iter().map(|text| selector(text));
-    let mut selectors = texts.collect::<Result<Vec<_>, _>>()?;
-    if selectors.is_empty() {
-        selectors.push(Selector::All);
-    }
+    let selectors = named(&asked.selectors)?;
     if asked.repair {
         for one in &selectors {
             caller.must_reach(one)?;
@@ -191,4 +210,60 @@ fn verifying(
         pace: pace(asked.rate, asked.at_once)?,
     };
     begun(admin, caller, Task::Verify(task), what)
+}
+
+/// What a call names; everything where it names nothing.
+fn named(texts: &[String]) -> Result<Vec<Selector>, Refused> {
+    if texts.len() > limits::CALL_SELECTORS_MAX {
+        let most = limits::CALL_SELECTORS_MAX;
+        return Err(wrong(&format!("`selectors` has at most {most} of them")));
+    }
+    let mut selectors =
+        texts.iter().map(|text| selector(text)).collect::<Result<Vec<_>, Refused>>()?;
+    if selectors.is_empty() {
+        selectors.push(Selector::All);
+    }
+    Ok(selectors)
+}
+
+/// What is to follow its origin, as it is asked for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SyncAsked {
+    /// Of what; everything unless said.
+    #[schemars(example = ["type:doc"])]
+    selectors: Vec<String>,
+    /// Requests in a second, at most.
+    rate: Option<u64>,
+    /// Requests at once, at most.
+    at_once: Option<usize>,
+}
+
+/// `POST sync`.
+pub(super) async fn sync(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    asked: Result<Json<SyncAsked>, JsonRejection>,
+) -> Response {
+    let asked = asked.map_err(|error| wrong(&error.body_text()));
+    let job = asked.and_then(|Json(asked)| syncing(&admin, &caller, &asked));
+    job.map(|job| (StatusCode::ACCEPTED, Json(job.told()))).into_response()
+}
+
+fn syncing(
+    admin: &Admin,
+    caller: &Caller,
+    asked: &SyncAsked,
+) -> Result<std::sync::Arc<Job>, Refused> {
+    let selectors = named(&asked.selectors)?;
+    for one in &selectors {
+        caller.must_reach(one)?;
+    }
+    let names: Vec<String> = selectors.iter().map(ToString::to_string).collect();
+    let task = Sync {
+        selectors: purge::resolved(&admin.engine, Order::of(selectors)).selectors,
+        reach: Reach::Levels,
+        pace: pace(asked.rate, asked.at_once)?,
+    };
+    begun(admin, caller, Task::Sync(task), names.join(" "))
 }

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::store::l1::KindStats;
 use crate::telemetry::ledger::{Ledger, STATUS_CLASSES};
 use crate::telemetry::meter::Served;
+use crate::telemetry::synced::Synced;
 
 pub(super) use told::told;
 
@@ -47,8 +48,19 @@ pub(super) async fn stats(State(admin): State<Admin>) -> Json<Value> {
         "origins": origins(ledger),
         "transit": { "bytes": engine.transit.used(), "budget_bytes": engine.transit.limit() },
         "bypass": bypass::told(engine),
+        "last_sync": ledger.last_sync.get().map(last_sync),
         "l2": engine.fleet.as_ref().map(|fleet| fleet.snapshot()),
     }))
+}
+
+fn last_sync(synced: Synced) -> Value {
+    json!({
+        "at_ms": synced.at.as_millis(),
+        "entries": synced.entries,
+        "changed": synced.changed,
+        "failed": synced.failed,
+        "seconds": (synced.took.as_secs_f64() * 1_000.0).round() / 1_000.0,
+    })
 }
 
 fn with(name: &str, value: &str, served: &Served) -> Value {

@@ -13,7 +13,7 @@ use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
 pub use entries::{Get, Keys, Level, Put};
-pub use jobs::{CacheVerb, CacheWarm, Jobs, Pace, Verify, Warm};
+pub use jobs::{CacheVerb, CacheWarm, Jobs, JobsVerb, Pace, Sync, Verify, Warm};
 pub use operate::{Bypass, Completion, Log, Man, RulesVerb, Top, TopBy, Turn, Undo};
 
 /// A transparent caching reverse proxy for HTTP APIs.
@@ -58,6 +58,8 @@ pub enum Verb {
     Warm(Warm),
     /// Compare what is stored with what the origin says now; ends with 3 where it differs.
     Verify(Verify),
+    /// Ask origins about what is stored, fresh or not, and have it follow.
+    Sync(Sync),
     /// What runs behind such calls, one of it, or its end.
     Jobs(Jobs),
     /// The same verbs under the names of hand-written caches.

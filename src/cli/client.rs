@@ -16,6 +16,10 @@ use crate::telemetry::time::write_rfc3339;
 /// How long a node may take to answer an operator; whoever follows hears from it more often.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it may take where the call says how long to wait for others: what the node gives any
+/// call, and a little for the way.
+const LONG_PATIENCE: Duration = limits::CALL_WITHIN.to_duration().saturating_add(PATIENCE);
+
 /// One call, as it is sent.
 pub(super) struct Sent<'a> {
     pub(super) method: &'a str,
@@ -23,6 +27,8 @@ pub(super) struct Sent<'a> {
     pub(super) path: &'a str,
     pub(super) content_type: &'a str,
     pub(super) body: &'a [u8],
+    /// Whether the call says how long it waits for others.
+    pub(super) waits: bool,
 }
 
 /// Calls the node; prints why not, and what to try, when that fails.
@@ -32,10 +38,11 @@ pub(super) fn call(
     path: &str,
     body: Option<&Value>,
 ) -> Result<(u16, Value), Exit> {
+    let waits = body.is_some_and(|body| body["wait"].is_string());
     let body = body.map(Value::to_string).unwrap_or_default();
     let body = body.as_bytes();
     let (status, answer) =
-        send(node, &Sent { method, path, content_type: "application/json", body })?;
+        send(node, &Sent { method, path, content_type: "application/json", body, waits })?;
     let text = || Value::from(String::from_utf8_lossy(&answer).trim());
     Ok((status, serde_json::from_slice(&answer).unwrap_or_else(|_| text())))
 }
@@ -114,7 +121,7 @@ pub(super) fn lines(node: &Node, path: &str, mut take: impl FnMut(&str) -> Flow)
         Exit::Unreachable
     };
     // In HTTP/1.0 the answer is as it is, without chunks, and ends with its connection.
-    let sent = Sent { method: "GET", path, content_type: "", body: &[] };
+    let sent = Sent { method: "GET", path, content_type: "", body: &[], waits: false };
     let opened = open(&node.admin, &sent, token.as_deref(), "HTTP/1.0");
     let mut reader = match opened {
         Ok(stream) => BufReader::new(stream),
@@ -168,10 +175,11 @@ fn open(
     let authority = authority.trim_end_matches('/');
     let address = authority.to_socket_addrs()?.next().ok_or_else(|| wrong("no address"))?;
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let patience = if sent.waits { LONG_PATIENCE } else { PATIENCE };
+    stream.set_read_timeout(Some(patience))?;
     let shown = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
     let shown = shown.unwrap_or_default();
-    let Sent { method, path, content_type, body } = sent;
+    let Sent { method, path, content_type, body, .. } = sent;
     let kind = if content_type.is_empty() {
         String::new()
     } else {

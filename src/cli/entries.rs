@@ -100,7 +100,7 @@ pub(super) fn get(asked: &Get) -> Exit {
 
 fn body(asked: &Get, pairs: &[(&str, &str)]) -> Exit {
     let path = format!("{}/entry{}", names::ADMIN_ROOT, query(pairs));
-    let sent = Sent { method: "GET", path: &path, content_type: "", body: &[] };
+    let sent = Sent { method: "GET", path: &path, content_type: "", body: &[], waits: false };
     match client::send(&asked.node, &sent) {
         Ok((200, bytes)) => {
             drop(std::io::stdout().write_all(&bytes));
@@ -153,7 +153,7 @@ pub(super) fn put(asked: &Put) -> Exit {
     pairs.extend(asked.sites.iter().map(|site| ("site", site.as_str())));
     let path = format!("{}/entry{}", names::ADMIN_ROOT, query(&pairs));
     let content_type = asked.content_type.as_deref().unwrap_or_else(|| media_type(&bytes));
-    let sent = Sent { method: "PUT", path: &path, content_type, body: &bytes };
+    let sent = Sent { method: "PUT", path: &path, content_type, body: &bytes, waits: false };
     match client::send(&asked.node, &sent) {
         Ok((200, told)) => {
             let told: Value = serde_json::from_slice(&told).unwrap_or_default();

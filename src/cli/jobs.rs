@@ -1,5 +1,5 @@
-//! `cistern jobs`: what runs behind calls, one of it, its end; and waiting for one, with how far it
-//! is where somebody looks.
+//! `cistern jobs`: what runs behind calls, one of it, its pause and its end; and waiting for one,
+//! with how far it is where somebody looks.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::base::names;
 use crate::cli::Exit;
-use crate::cli::args::{Jobs, Node};
+use crate::cli::args::{Jobs, JobsVerb, Node};
 use crate::cli::client;
 
 /// Between two looks at a job.
@@ -16,12 +16,26 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// `cistern jobs`.
 pub(super) fn jobs(asked: &Jobs) -> Exit {
+    match &asked.verb {
+        Some(JobsVerb::Pause(held)) => return shown(&held.node, "POST", &held.id, "/pause"),
+        Some(JobsVerb::Resume(held)) => return shown(&held.node, "POST", &held.id, "/resume"),
+        None => {}
+    }
     let Some(id) = &asked.id else { return all(&asked.node) };
-    let method = if asked.cancel { "DELETE" } else { "GET" };
-    match call(&asked.node, method, id) {
-        Ok(job) if asked.wait => followed(&asked.node, job),
+    if !asked.wait {
+        return shown(&asked.node, if asked.cancel { "DELETE" } else { "GET" }, id, "");
+    }
+    match call(&asked.node, "GET", id, "") {
+        Ok(job) => followed(&asked.node, job),
+        Err(exit) => exit,
+    }
+}
+
+/// Calls about one job, and shows how it stands then.
+fn shown(node: &Node, method: &str, id: &str, what: &str) -> Exit {
+    match call(node, method, id, what) {
         Ok(job) => {
-            show(&asked.node, &job);
+            show(node, &job);
             Exit::Done
         }
         Err(exit) => exit,
@@ -48,8 +62,8 @@ fn all(node: &Node) -> Exit {
     }
 }
 
-fn call(node: &Node, method: &str, id: &str) -> Result<Value, Exit> {
-    let path = format!("{}/jobs/{}", names::ADMIN_ROOT, client::escaped(id));
+fn call(node: &Node, method: &str, id: &str, what: &str) -> Result<Value, Exit> {
+    let path = format!("{}/jobs/{}{what}", names::ADMIN_ROOT, client::escaped(id));
     match client::call(node, method, &path, None)? {
         (200, job) => Ok(job),
         (status, problem) => Err(client::refused(status, &problem)),
@@ -80,7 +94,7 @@ fn followed(node: &Node, mut job: Value) -> Exit {
             drop(write!(stderr, "\r\x1b[K{}", line(&job)).and_then(|()| stderr.flush()));
         }
         std::thread::sleep(EVERY);
-        job = match call(node, "GET", word(&job, "id")) {
+        job = match call(node, "GET", word(&job, "id"), "") {
             Ok(job) => job,
             Err(exit) => return exit,
         };
@@ -89,9 +103,20 @@ fn followed(node: &Node, mut job: Value) -> Exit {
         drop(write!(stderr, "\r\x1b[K"));
     }
     show(node, &job);
+    outcome(&job)
+}
+
+/// How the verb ends that waited for a job: failed where nothing of it was done, with differences
+/// where some are left.
+fn outcome(job: &Value) -> Exit {
     let count = |name: &str| job["counts"][name].as_u64().unwrap_or_default();
-    match word(&job, "state") {
-        "done" if count("differs") + count("gone") > 0 => Exit::Differences,
+    let left_alone = ["skipped", "no-credentials", "unknown"].map(count).iter().sum::<u64>();
+    let tried = job["done"].as_u64().unwrap_or_default().saturating_sub(left_alone);
+    match word(job, "state") {
+        "done" if tried > 0 && tried == count("failed") => Exit::Failed,
+        "done" if word(job, "kind") == "verify" && count("differs") + count("gone") > 0 => {
+            Exit::Differences
+        }
         "done" => Exit::Done,
         _ => Exit::Failed,
     }
@@ -159,5 +184,32 @@ mod tests {
         assert_eq!(line(&job), "warm-1       running   3 of 9, 10.5/s fetched 2 failed 1");
         let job = json!({ "id": "warm-2", "state": "queued", "done": 0, "total": null });
         assert_eq!(line(&job), "warm-2       queued    0");
+    }
+
+    #[test]
+    fn what_failed_as_a_whole_has_failed() {
+        let ended = |kind: &str, state: &str, done: u64, counts: Value| {
+            outcome(&json!({ "kind": kind, "state": state, "done": done, "counts": counts }))
+        };
+        for (kind, state, done, counts, expected) in [
+            ("warm", "done", 2, json!({ "failed": 2 }), Exit::Failed),
+            ("warm", "done", 2, json!({ "failed": 1, "fetched": 1 }), Exit::Done),
+            (
+                "sync",
+                "done",
+                3,
+                json!({ "failed": 1, "skipped": 1, "no-credentials": 1 }),
+                Exit::Failed,
+            ),
+            ("sync", "done", 2, json!({ "gone": 1, "changed": 1 }), Exit::Done),
+            ("sync", "failed", 2, json!({ "unchanged": 2 }), Exit::Failed),
+            ("verify", "done", 2, json!({ "same": 1, "gone": 1 }), Exit::Differences),
+            ("verify", "done", 2, json!({ "failed": 2 }), Exit::Failed),
+            ("verify", "done", 1, json!({ "skipped": 1 }), Exit::Done),
+            ("verify", "done", 0, json!({}), Exit::Done),
+            ("warm", "cancelled", 1, json!({ "fetched": 1 }), Exit::Failed),
+        ] {
+            assert_eq!(ended(kind, state, done, counts.clone()), expected, "{kind} {counts}");
+        }
     }
 }

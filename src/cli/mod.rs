@@ -90,6 +90,7 @@ pub fn main() -> ExitCode {
         Verb::Put(asked) => entries::put(&asked),
         Verb::Warm(asked) => warm::warm(&asked),
         Verb::Verify(asked) => warm::verify(&asked),
+        Verb::Sync(asked) => warm::sync(&asked),
         Verb::Jobs(asked) => jobs::jobs(&asked),
         Verb::Cache(verb) => cache(&verb),
         Verb::Bypass(asked) => bypass::bypass(&asked),

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use crate::base::clock::Timestamp;
 use crate::base::names;
 use crate::base::units::ByteSize;
 use crate::cli::Exit;
 use crate::cli::args::Node;
 use crate::cli::client;
+use crate::telemetry::time::write_rfc3339;
 
 /// Rows of happenings that say how well the cache works, in this order.
 const EVENTS: [(&str, &str); 5] = [
@@ -50,6 +52,7 @@ fn table(told: &Value) -> String {
     if told["bypass"]["on"] == true {
         rows.push(row("bypass", "on"));
     }
+    rows.extend(last_sync(&told["last_sync"]));
     let l2 = &told["l2"];
     if l2.is_object() {
         rows.push(row("L2 servers", l2["servers"].as_array().map_or(0, Vec::len)));
@@ -60,6 +63,18 @@ fn table(told: &Value) -> String {
     rows.extend(levels(told));
     rows.extend(kinds(told));
     rows.join("\n") + "\n"
+}
+
+/// When entries were held against their origin, and what came of it.
+fn last_sync(told: &Value) -> Option<String> {
+    let mut at = Vec::new();
+    write_rfc3339(Timestamp::from_millis(told["at_ms"].as_u64()?), &mut at);
+    let at = String::from_utf8_lossy(&at).into_owned();
+    let [entries, changed, failed] =
+        ["entries", "changed", "failed"].map(|name| number(&told[name]));
+    let seconds = told["seconds"].as_f64().unwrap_or_default();
+    let came = format!("{entries} entries, {changed} changed, {failed} failed, {seconds} s");
+    Some(row("last sync", format_args!("{at}: {came}")))
 }
 
 /// Columns of requests, each with where its number stands.
@@ -169,6 +184,10 @@ mod tests {
         assert!(!super::table(&json!({})).contains("ratio"), "nobody asked anything yet");
         let on = super::table(&json!({ "bypass": { "on": true } }));
         assert!(on.contains("bypass") && !table.contains("bypass"), "{on}");
+        let last = json!({ "at_ms": 0, "entries": 9, "changed": 2, "failed": 1, "seconds": 0.5 });
+        let synced = super::table(&json!({ "last_sync": last }));
+        let came = "1970-01-01T00:00:00.000Z: 9 entries, 2 changed, 1 failed, 0.5 s";
+        assert!(synced.contains(came) && !table.contains("last sync"), "{synced}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `cistern warm` and `cistern verify`: work that a node does by itself once it is told.
+//! `cistern warm`, `verify` and `sync`: work that a node does by itself once it is told.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{limits, names};
 use crate::cli::Exit;
-use crate::cli::args::{CacheWarm, Level, Node, Pace, Verify, Warm};
+use crate::cli::args::{CacheWarm, Level, Node, Pace, Sync, Verify, Warm};
 use crate::cli::harvest::{Harvest, harvest};
 use crate::cli::{client, jobs};
 
@@ -43,6 +43,11 @@ pub(super) fn verify(asked: &Verify) -> Exit {
         body["sample"] = sample.into();
     }
     begin(&asked.node, "verify", body, &asked.pace)
+}
+
+/// `cistern sync`.
+pub(super) fn sync(asked: &Sync) -> Exit {
+    begin(&asked.node, "sync", json!({ "selectors": asked.selectors }), &asked.pace)
 }
 
 fn usage(why: &str) -> Exit {

@@ -3,6 +3,7 @@
 //! first. It carries no client's credentials; what needs some that no rule gives is left alone.
 
 mod standing;
+pub mod sync;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

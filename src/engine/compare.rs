@@ -1,11 +1,13 @@
 //! What stands in a level compared with what the origin says: the same question that the entry
 //! answers, with its validators first, and its answer against what is stored. Nothing of it is
-//! stored, and no client waits for it.
+//! stored, and no client waits for it. What of a body counts is for the rule to say (`fields`).
+
+pub(in crate::engine) mod fields;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 
 use crate::base::limits;
@@ -20,14 +22,15 @@ use crate::origin::{InBody, Whole, whole};
 use crate::policy::validate;
 use crate::store::l1::After;
 use crate::store::redis::fleet::Kept;
+use fields::Against;
 
 /// What came of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compared {
     /// The origin says the same.
     Same,
-    /// It says something else.
-    Differs,
+    /// It says something else: under these pointers of the rule, or somewhere in the whole.
+    Differs(Vec<Box<str>>),
     /// It has nothing there any more.
     Gone,
     /// It gave no answer.
@@ -125,10 +128,10 @@ pub async fn compare(worker: &Worker, target: &Target, level: Of) -> Outcome {
     let fresh = entry.stamp.is_fresh(now);
     let since = now.since(entry.stamp.stored_at).as_secs();
     let compared = match ask(worker, &transit, &plan, &entry).await {
-        differs @ (Compared::Differs | Compared::Gone) => {
+        differs @ (Compared::Differs(_) | Compared::Gone) => {
             // What has come in its place meanwhile is not what was compared.
             let after = standing(engine, target, &transit, &plan, level).await;
-            let bytes = |entry: &Entry| digest(entry.body.segments());
+            let bytes = |entry: &Entry| fields::digest(entry.body.segments());
             if after.is_some_and(|after| bytes(&after) == bytes(&entry)) {
                 differs
             } else {
@@ -171,105 +174,34 @@ async fn ask(worker: &Worker, transit: &Transit, plan: &Plan, entry: &Entry) -> 
         (StatusCode::NOT_MODIFIED, _) => {
             Compared::Failed("304 to a request without a condition".to_owned())
         }
-        (new, old) if new == old => judge(&head.headers, body, entry).await,
+        (new, old) if new == old => judge(plan, &head.headers, body, entry).await,
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => Compared::Skipped(NO_CREDENTIALS),
         (StatusCode::NOT_FOUND | StatusCode::GONE, _) => Compared::Gone,
         (status, _) if status.is_server_error() => {
             Compared::Failed(format!("the origin answered {}", status.as_u16()))
         }
-        _ => Compared::Differs,
+        _ => Compared::Differs(Vec::new()),
     }
 }
 
 /// Why what needs a credential is left alone.
 const NO_CREDENTIALS: &str = "no-credentials";
 
-/// Whether the bytes are those that are stored.
-async fn judge(fields: &HeaderMap, body: InBody, entry: &Entry) -> Compared {
-    let coding = fields.get(header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes);
-    if coding != entry.head.get(&header::CONTENT_ENCODING) {
-        return Compared::Failed("the origin sends another content coding now".to_owned());
-    }
-    match whole(body, entry.body.len()).await {
-        Ok(Whole::TooLong(_)) => Compared::Differs,
-        Ok(Whole::Complete { chunks, .. }) => {
-            let same = digest(&chunks) == digest(entry.body.segments());
-            if same { Compared::Same } else { Compared::Differs }
-        }
+/// Whether what counts of the body is as it is stored.
+async fn judge(plan: &Plan, fields: &HeaderMap, body: InBody, entry: &Entry) -> Compared {
+    let rule = plan.routed.route.as_deref();
+    match whole(body, fields::longest(rule, entry)).await {
+        Ok(Whole::TooLong(_)) => Compared::Differs(Vec::new()),
+        Ok(Whole::Complete { chunks, .. }) => match fields::against(rule, fields, &chunks, entry) {
+            Against::Same => Compared::Same,
+            Against::Differs(pointers) => Compared::Differs(pointers),
+            Against::Coded => {
+                Compared::Failed("the origin sends another content coding now".to_owned())
+            }
+        },
         Err(cut) => Compared::Failed(cut.to_string()),
     }
 }
 
-fn digest(parts: &[Bytes]) -> blake3::Hash {
-    let mut hasher = blake3::Hasher::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    hasher.finalize()
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-    use crate::engine::samples::{Origin, message, read, worker};
-
-    /// The one entry that stands here.
-    async fn only(worker: &Worker) -> Target {
-        let mut standing = Standing::of(Of::L1);
-        let page = standing.next(&worker.engine, &[Selector::All]).await.unwrap().unwrap();
-        assert!(standing.next(&worker.engine, &[Selector::All]).await.unwrap().is_none());
-        let [target] = <[Target; 1]>::try_from(page).unwrap();
-        target
-    }
-
-    /// What the origin says to `GET /a`, and what it says after the first answer.
-    async fn compared(first: &str, then: Option<String>) -> Outcome {
-        let said = Mutex::new(vec![then, Some(first.to_owned())]);
-        let origin = Origin::start(move |_| {
-            let mut said = said.lock().unwrap();
-            if said.len() > 1 { said.pop().flatten() } else { said[0].clone() }
-        })
-        .await;
-        let worker = worker(origin.address, "");
-        read(&worker, "GET /a", &[]).await;
-        compare(&worker, &only(&worker).await, Of::L1).await
-    }
-
-    #[tokio::test]
-    async fn what_the_origin_says_is_told_apart() {
-        let lines = ["Cache-Control: max-age=60", "ETag: \"1\""];
-        let first = message(200, &lines, "old");
-        for (then, expected) in [
-            (message(304, &["ETag: \"1\""], ""), Compared::Same),
-            (message(200, &lines, "old"), Compared::Same),
-            (message(200, &lines, "new"), Compared::Differs),
-            (message(200, &lines, "longer than it was"), Compared::Differs),
-            (message(404, &[], ""), Compared::Gone),
-            (message(401, &[], ""), Compared::Skipped(NO_CREDENTIALS)),
-            (message(503, &[], ""), Compared::Failed("the origin answered 503".to_owned())),
-        ] {
-            let outcome = compared(&first, Some(then)).await;
-            assert_eq!((outcome.compared, outcome.fresh), (expected, true));
-        }
-        let coded = message(200, &["Content-Encoding: gzip"], "old");
-        assert!(matches!(compared(&first, Some(coded)).await.compared, Compared::Failed(_)));
-    }
-
-    #[tokio::test]
-    async fn what_left_meanwhile_is_not_called_different() {
-        let origin =
-            Origin::start(|_| Some(message(200, &["Cache-Control: max-age=9"], "x"))).await;
-        let worker = worker(origin.address, "");
-        read(&worker, "GET /a", &[]).await;
-        let target = only(&worker).await;
-        worker
-            .engine
-            .l1
-            .sweep(&worker.engine.fences, &crate::entry::order::Order::of([Selector::All]));
-        let outcome = compare(&worker, &target, Of::L1).await;
-        assert!(matches!(outcome.compared, Compared::Skipped(_)));
-        assert_eq!(origin.asked("GET /a"), 1);
-    }
-}
+mod tests;

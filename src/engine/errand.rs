@@ -27,6 +27,8 @@ pub(super) struct Errand {
     own_conditions: bool,
     /// What stood here may be current; only that no order names it is not known.
     pub(super) gap: bool,
+    /// The origin is to be asked whatever stands in the levels.
+    pub(super) confirms: bool,
 }
 
 /// The conditions on which the origin may confirm what stands here. Of what a soft order named it
@@ -51,7 +53,19 @@ impl Errand {
             labels,
             own_conditions: false,
             gap: false,
+            confirms: false,
         }
+    }
+
+    /// To hear from the origin whether this entry still holds, or what the shared level has of it,
+    /// fresh or not.
+    pub(super) fn confirming(
+        worker: &Worker,
+        transit: &Transit,
+        plan: &Plan,
+        entry: Option<Arc<Entry>>,
+    ) -> Self {
+        Self { confirms: true, ..Self::new(worker, transit, plan, entry, false) }
     }
 
     /// Whether a 304 to a request without a condition would be taken for more than it is: as news
@@ -84,6 +98,7 @@ impl Errand {
             labels: plan.labels(transit),
             own_conditions,
             gap: false,
+            confirms: false,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::base::reason::Reason;
 use crate::base::tasks;
 use crate::engine::admit::Plan;
 use crate::engine::errand::Errand;
+use crate::engine::fill::{self, Filling};
 use crate::engine::fleet::{self, Seen};
 use crate::engine::flight::{Alone, Flight, FlightKey, Landing, Own, Seat};
 use crate::engine::labels;
@@ -23,7 +24,7 @@ use crate::engine::lookup::{self, Look};
 use crate::engine::pass::OutBody;
 use crate::engine::stream::Broken;
 use crate::engine::transit::{Account, Answer, Outcome, Transit};
-use crate::engine::{Engine, Worker, fill};
+use crate::engine::{Engine, Worker};
 use crate::entry::{Body, Entry};
 use crate::origin::{InBody, OriginFault};
 use crate::policy::{self, Exchange, Renewal, Selecting};
@@ -175,7 +176,7 @@ fn exchange<'a>(
 }
 
 /// The origin confirmed what we hold. `false`: it spoke of something else.
-fn renew(
+pub(super) fn renew(
     worker: &Worker,
     flight: &Arc<Flight>,
     errand: &Errand,
@@ -233,6 +234,34 @@ fn renew(
     true
 }
 
+/// How an answer with this head is kept; why it may not be.
+pub(super) fn judged(
+    engine: &Engine,
+    flight: &Flight,
+    errand: &Errand,
+    status: StatusCode,
+    fields: &HeaderMap,
+    times: Times,
+) -> Result<Filling, Reason> {
+    let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
+    let exchange = exchange(flight, errand, status, fields, times);
+    let keep = policy::storable(&exchange, law, manner)?;
+    // What we write ourselves cannot be compared with what the next client sends.
+    if keep.vary.iter().any(|name| WRITTEN_HERE.contains(name)) {
+        return Err(Reason::VaryStar);
+    }
+    if labels::of(engine, errand, &Body::empty(), fields).is_none() {
+        return Err(Reason::TooManyTags);
+    }
+    let limit = law.max_object.unwrap_or(engine.options.max_object);
+    let stored = policy::stored_fields(&exchange, &keep, law, manner);
+    let fits = |len| len <= limit && fill::fits(engine, errand, status, &keep, &stored, len);
+    match declared_len(fields) {
+        Some(len) if !fits(len) => Err(Reason::TooLarge),
+        _ => Ok(Filling { keep, fields: stored, limit, times }),
+    }
+}
+
 async fn judge(
     worker: &Worker,
     flight: &Arc<Flight>,
@@ -241,36 +270,11 @@ async fn judge(
     times: Times,
 ) {
     let engine = &worker.engine;
-    let (law, manner) = (errand.plan.law(engine), &engine.options.manner);
     let status = answer.status();
-    let exchange = exchange(flight, errand, status, answer.headers(), times);
-    let judged = policy::storable(&exchange, law, manner).and_then(|keep| {
-        // What we write ourselves cannot be compared with what the next client sends.
-        if keep.vary.iter().any(|name| WRITTEN_HERE.contains(name)) {
-            return Err(Reason::VaryStar);
-        }
-        if labels::of(engine, errand, &Body::empty(), answer.headers()).is_none() {
-            return Err(Reason::TooManyTags);
-        }
-        let limit = law.max_object.unwrap_or(engine.options.max_object);
-        let fields = policy::stored_fields(&exchange, &keep, law, manner);
-        let fits = |len| len <= limit && fill::fits(engine, errand, status, &keep, &fields, len);
-        match declared_len(answer.headers()) {
-            Some(len) if !fits(len) => Err(Reason::TooLarge),
-            _ => Ok((keep, fields, limit)),
-        }
-    });
-    match judged {
-        Ok((keep, fields, limit)) => {
+    match judged(engine, flight, errand, status, answer.headers(), times) {
+        Ok(filling) => {
             engine.unshareable.clear(&errand.plan.key);
-            fill::fill(
-                worker,
-                flight,
-                errand,
-                answer,
-                fill::Filling { keep, fields, limit, times },
-            )
-            .await;
+            fill::fill(worker, flight, errand, answer, filling).await;
         }
         Err(reason) => {
             // A 304 to the client's own condition says nothing of what could be kept.

@@ -114,19 +114,33 @@ pub(super) async fn fill(
     }
     let body = Body::in_transit(flight.stream.take(), &engine.transit);
     flight.stream.put_back(&body);
-    labels::tell_ignored(engine, &errand.target, &fields);
-    let refusal = match labels::of(engine, errand, &body, &fields) {
-        Some(labels) => {
-            let head = labels::head(engine, head.status, &fields);
-            let entry = Entry::new(head, body, keep.stamp, selecting, labels);
-            fleet::keep(engine, flight, &errand.plan, entry, keep).0.refusal()
-        }
-        None => Some(Reason::TooManyTags),
-    };
+    let filling = Filling { keep, fields, limit, times };
+    let refusal = self::keep(engine, flight, errand, head.status, body, filling);
     // Before the end is told: who hears of it may ask what became of the answer.
     flight.fate.decide(refusal);
     engine.flights.unlist(flight);
     flight.stream.finish(Ok(()));
+}
+
+/// Makes the entry of a whole answer and puts it into the levels. Tells why it does not stand here,
+/// if it does not.
+pub(super) fn keep(
+    engine: &Arc<Engine>,
+    flight: &Flight,
+    errand: &Errand,
+    status: StatusCode,
+    body: Body,
+    filling: Filling,
+) -> Option<Reason> {
+    let Filling { keep, fields, .. } = filling;
+    labels::tell_ignored(engine, &errand.target, &fields);
+    let Some(labels) = labels::of(engine, errand, &body, &fields) else {
+        return Some(Reason::TooManyTags);
+    };
+    let head = labels::head(engine, status, &fields);
+    let selecting = Selecting::of(&keep.vary, &errand.gist.fields);
+    let entry = Entry::new(head, body, keep.stamp, selecting, labels);
+    fleet::keep(engine, flight, &errand.plan, entry, keep).0.refusal()
 }
 
 /// The `Trailer` of those who share the answer: what only its first client may see is left out, and

@@ -129,7 +129,7 @@ pub(super) async fn look(worker: &Worker, flight: &Arc<Flight>, errand: &mut Err
             if land(engine, flight, errand, entry, waited) {
                 return Seen::Landed;
             }
-        } else {
+        } else if !errand.confirms {
             fleet.stats().misses.count();
         }
         let now = Instant::now();
@@ -234,10 +234,16 @@ fn land(
     let verdict = policy::judge(&entry.stamp, &errand.plan.wishes, engine.clock.now());
     let facts_admit = flight.birth.admits(&Facts::of(&errand.plan.key, &entry.labels));
     let entry = Arc::new(entry.counted_in(&engine.transit));
+    if errand.confirms && !facts_admit {
+        return false;
+    }
+    // What is only asked about need not push out what clients ask for.
     let stands = errand.plan.keeping.l1
+        && !errand.confirms
         && engine.store(&flight.birth, errand.plan.key.clone(), Arc::clone(&entry))
             == Landed::Stored;
     let lands = match verdict {
+        _ if errand.confirms => None,
         Verdict::Fresh => Some(Landing::Found { entry: Arc::clone(&entry), waited }),
         // Whoever waits finds it in L1, is served, and has it renewed behind.
         Verdict::WhileRevalidate if stands && errand.stale.is_none() => Some(Landing::Stored),
@@ -253,7 +259,7 @@ fn land(
         return true;
     }
     if facts_admit && !errand.asks_as_client() {
-        errand.plain_head = Some(errand.head.clone());
+        errand.plain_head.get_or_insert_with(|| errand.head.clone());
         errand.head = outbound::for_cache(errand.head.clone(), errand::conditions(&entry));
         flight.fall_back_on(Arc::clone(&entry));
         errand.stale = Some(entry);

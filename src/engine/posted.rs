@@ -136,7 +136,8 @@ fn as_read(answer: &mut Response<InBody>) {
     }
 }
 
-fn calm(fences: &Fences, before: &Birth, facts: &Facts<'_>) -> Option<Tick> {
+/// The tick up to which no order has come that names this, of what is born since `before`.
+pub(super) fn calm(fences: &Fences, before: &Birth, facts: &Facts<'_>) -> Option<Tick> {
     // The tick is read first: an order that comes in between is asked about below, or counted by
     // the tick of the write's own.
     let tick = fences.tick();
@@ -145,7 +146,7 @@ fn calm(fences: &Fences, before: &Birth, facts: &Facts<'_>) -> Option<Tick> {
 
 /// A birth under `own`, the last of `raises`, if no other order stands between `calm` and it, nor
 /// has come since: each of them may be a write whose data the answer does not have.
-fn only_after(fences: &Fences, calm: Tick, own: Tick, raises: u64) -> Option<Birth> {
+pub(super) fn only_after(fences: &Fences, calm: Tick, own: Tick, raises: u64) -> Option<Birth> {
     let birth = fences.begin();
     (own.0 == calm.0.saturating_add(raises) && birth.tick() == own).then_some(birth)
 }

@@ -1,5 +1,6 @@
 //! How a job goes through what it has to do: so many at once, so many begun in a second, and none
-//! while the emergency switch is on. A slow origin slows the job down and nobody else.
+//! while the emergency switch is on or an operator has it stand still. A slow origin slows the job
+//! down and nobody else.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -85,7 +86,7 @@ where
         if running.len() < pace.at_once
             && let Some(one) = queue.pop_front()
         {
-            wait_while_off(engine, job).await;
+            stand_still(engine, job).await;
             running.push(each(one));
             continue;
         }
@@ -95,14 +96,18 @@ where
     }
 }
 
-async fn wait_while_off(engine: &Engine, job: &Job) {
+/// Waits while the emergency switch is on, or an operator has the job stand still.
+pub(super) async fn stand_still(engine: &Engine, job: &Job) {
     let mut paused = false;
-    while engine.bypass.is_on(Instant::now()) {
+    while engine.bypass.is_on(Instant::now()) || job.is_held() {
         if !paused {
             job.pause(true);
         }
         paused = true;
-        sleep(limits::JOB_PAUSE.to_duration()).await;
+        tokio::select! {
+            () = job.resumed() => {}
+            () = sleep(limits::JOB_PAUSE.to_duration()) => {}
+        }
     }
     if paused {
         job.pause(false);

@@ -54,6 +54,7 @@ async fn carry_out(worker: &Worker, job: Arc<Job>, task: Task) {
             match task {
                 Task::Warm(warm) => warm.run(&worker, job).await,
                 Task::Verify(verify) => verify.run(&worker, job).await,
+                Task::Sync(sync) => sync.run(&worker, job).await,
             }
         };
         let ended = tokio::select! {

@@ -3,6 +3,7 @@
 //! those that would have been served without a question it shows how many were wrong: the staleness
 //! that clients really see.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
@@ -75,17 +76,26 @@ impl Verify {
 fn note(job: &Job, target: &Target, outcome: &Outcome) {
     let (word, why) = match &outcome.compared {
         Compared::Same => ("same", None),
-        Compared::Differs => ("differs", Some("the origin says something else")),
-        Compared::Gone => ("gone", Some("the origin has nothing there any more")),
-        Compared::Failed(why) => ("failed", Some(why.as_str())),
-        Compared::Skipped(why) => ("skipped", Some(*why)),
+        Compared::Differs(pointers) => ("differs", Some(otherwise(pointers).into())),
+        Compared::Gone => ("gone", Some(GONE.into())),
+        Compared::Failed(why) => ("failed", Some(Cow::from(why))),
+        Compared::Skipped(why) => ("skipped", Some((*why).into())),
     };
-    job.note(word, why.map(|why| (target.uri(), why)));
+    job.note(word, why.as_deref().map(|why| (target.uri(), why)));
+}
+
+/// Why what the origin has no longer is told.
+pub(super) const GONE: &str = "the origin has nothing there any more";
+
+/// How a difference is told: by the pointers, never by values.
+pub(super) fn otherwise(pointers: &[Box<str>]) -> String {
+    let said = "the origin says something else";
+    if pointers.is_empty() { said.to_owned() } else { format!("{said}: {}", pointers.join(", ")) }
 }
 
 /// Takes an outcome into account; whether there is enough to purge.
 fn measure(measured: &Mutex<Measured>, job: &Job, target: &Target, outcome: &Outcome) -> bool {
-    let is_wrong = matches!(outcome.compared, Compared::Differs | Compared::Gone);
+    let is_wrong = matches!(outcome.compared, Compared::Differs(_) | Compared::Gone);
     let is_known = is_wrong || outcome.compared == Compared::Same;
     let mut measured = measured.lock().unwrap_or_else(PoisonError::into_inner);
     if is_known && outcome.fresh {

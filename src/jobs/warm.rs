@@ -81,8 +81,9 @@ fn note(job: &Job, target: &Target, brought: &Brought) {
     job.note(word, why.map(|why| (target.uri(), why)));
 }
 
-const NO_CREDENTIALS: &str = "it is for who shows a credential, and `job_headers` of the origin \
-                              gives none that all callers share";
+/// Why what needs a credential is left alone.
+pub(super) const NO_CREDENTIALS: &str = "it is for who shows a credential, and `job_headers` of \
+                                         the origin gives none that all callers share";
 
 impl lanes::Source for From {
     type Item = Target;

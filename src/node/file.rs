@@ -31,6 +31,7 @@ pub(crate) struct File {
     pub(crate) l2: Option<L2>,
     pub(crate) trust: Trust,
     pub(crate) purge: Purge,
+    pub(crate) sync: Sync,
 }
 
 /// `listen.tls`.
@@ -83,6 +84,7 @@ impl Default for File {
             l2: None,
             trust: Trust::default(),
             purge: Purge::default(),
+            sync: Sync::default(),
         }
     }
 }
@@ -180,4 +182,8 @@ section! {
 section! {
     /// `[purge]`.
     Purge { networks: Vec<String> = Vec::new(), token_file: Option<String> = None, }
+}
+section! {
+    /// `[sync]`.
+    Sync { interval: Option<String> = None, rate: u64 = 10, }
 }

@@ -16,6 +16,7 @@ use crate::base::units::Span;
 use crate::edge::{self, Edge, Listener, Peer, Speech};
 use crate::engine::{Engine, Worker, anew};
 use crate::jobs::registry::Jobs;
+use crate::jobs::rounds::{self, Rounds};
 use crate::jobs::runner;
 use crate::jobs::watch::Watchman;
 use crate::node::build;
@@ -165,7 +166,7 @@ async fn live(
         .map_err(system("the thread that watches rules"))?;
     tend(&engine, &watchman);
     let fleet = join_fleet(&engine)?;
-    let working = work(&engine, &jobs)?;
+    let working = work(&engine, &jobs, settings.sync)?;
     manager.serves(first);
     manager.watch();
     signals.serve(&engine, &nudge).await;
@@ -310,11 +311,14 @@ fn join_fleet(engine: &Arc<Engine>) -> Result<Option<Apart>, StartError> {
 }
 
 /// The thread of work that nobody waits for, with connections of its own to the origins.
-fn work(engine: &Arc<Engine>, jobs: &Arc<Jobs>) -> Result<Apart, StartError> {
+fn work(engine: &Arc<Engine>, jobs: &Arc<Jobs>, sync: Option<Rounds>) -> Result<Apart, StartError> {
     let worker = Worker { engine: Arc::clone(engine), upstreams: Arc::new(Upstreams::new()) };
     let jobs = Arc::clone(jobs);
     Apart::start("cistern-jobs", |stopped| async move {
         runner::start(&worker, &jobs);
+        if let Some(every) = sync {
+            tasks::tend(rounds::carry_on(Arc::clone(&worker.engine), jobs, every));
+        }
         reclaim(&worker.engine);
         tasks::tend(anew::carry_on(worker));
         // Dropped or sent, it is the end.

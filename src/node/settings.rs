@@ -20,6 +20,7 @@ use ipnet::IpNet;
 use crate::admin::Aliases;
 use crate::base::units::Span;
 use crate::engine::options::{Forwarding, KeyShown, Told};
+use crate::jobs::rounds::Rounds;
 use crate::policy::Profile;
 use crate::rules::{LoadContext, SharedLevel};
 use crate::store::l1::Eviction;
@@ -115,6 +116,8 @@ pub struct Settings {
     pub l2: Option<Config>,
     /// The text of the key ring that seals entries of the shared level. Never printed.
     pub l2_keys: Option<String>,
+    /// How often entries are held against their origin, where that is wished.
+    pub sync: Option<Rounds>,
     /// The lifetime of routes whose rules name none, though they have a key or a type.
     pub default_ttl: Option<Span>,
     /// The prefix of types that name none.

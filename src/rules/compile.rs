@@ -4,6 +4,7 @@
 //! Compiling goes on after an error wherever it can, so that one run tells everything.
 
 mod cascade;
+mod comparing;
 mod keeping;
 mod law;
 mod origin;
@@ -250,6 +251,7 @@ fn kinds(scope: &Scope<'_>, found: &mut Findings) -> Vec<Kind> {
         });
         law::check_type(table, scope, found);
         keeping::check_type(table, found);
+        comparing::check(table.compare.as_ref(), found);
     }
     all
 }

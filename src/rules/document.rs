@@ -92,6 +92,8 @@ document! {
         max_object: Maybe<At<Size>>,
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
+        /// JSON Pointers to what counts when answers are compared. Default the whole body.
+        compare: Maybe<OneOrMany<Text>>,
         /// Whether it is kept in this process. Default true.
         l1: Maybe<At<bool>>,
         /// Whether it is kept in the shared level, where there is one. Default true.
@@ -102,7 +104,7 @@ document! {
         encrypt: Maybe<At<bool>>,
         /// Whether the shared level may be read from a replica. Default `master`.
         read: Maybe<At<ReadWord>>,
-    } later ["tenant", "require", "compare", "refresh_ahead", "jitter"]
+    } later ["tenant", "require", "refresh_ahead", "jitter"]
 }
 
 document! {
@@ -140,6 +142,8 @@ document! {
         max_object: Maybe<At<Size>>,
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
+        /// JSON Pointers to what counts when answers are compared. Default the whole body.
+        compare: Maybe<OneOrMany<Text>>,
         /// Whether it is kept in this process. Default true.
         l1: Maybe<At<bool>>,
         /// Whether it is kept in the shared level, where there is one. Default true.
@@ -159,7 +163,7 @@ document! {
         /// What a write does to the cache.
         on_write: DefaultOnWrite,
     } later [
-        "require", "compare", "refresh_ahead", "jitter", "grant_ttl", "response", "count",
+        "require", "refresh_ahead", "jitter", "grant_ttl", "response", "count",
         "when_store_down",
     ]
 }
@@ -213,6 +217,8 @@ document! {
         max_object: Maybe<At<Size>>,
         /// The longest body that is read as JSON. Default 1MiB.
         json_max: Maybe<At<Size>>,
+        /// JSON Pointers to what counts when answers are compared. Default the whole body.
+        compare: Maybe<OneOrMany<Text>>,
         /// Whether it is kept in this process. Default true.
         l1: Maybe<At<bool>>,
         /// Whether it is kept in the shared level, where there is one. Default true.
@@ -232,7 +238,7 @@ document! {
         /// What a write does to the cache.
         on_write: OnWriteTable,
     } later [
-        "keys", "levels", "store_at", "require", "compare", "refresh_ahead", "jitter", "grant_ttl",
+        "keys", "levels", "store_at", "require", "refresh_ahead", "jitter", "grant_ttl",
         "response", "count", "when_store_down", "fallback_on", "requires_auth", "tenant",
     ]
 }

@@ -14,6 +14,7 @@ mod cascade;
 mod charset;
 mod check;
 pub mod code;
+mod compared;
 mod compile;
 mod condition;
 mod credentials;
@@ -51,6 +52,7 @@ mod words;
 
 pub use carried::{TAG_FIELDS, all_groups, field_tags, group_tag, header_tags};
 pub use cascade::Cascades;
+pub use compared::CompareRule;
 pub use credentials::CredentialNames;
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
 pub use extract::{Asked, Captures, RequestBody};

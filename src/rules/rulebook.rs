@@ -1,12 +1,12 @@
-//! The rules as run: everything resolved, nothing inherited any more, no value that means "ask
-//! elsewhere". A rulebook never changes; a reload makes another one and swaps the pointer, so a
-//! request that began under one ends under it.
+//! The rules as run: all is resolved, and no value means "ask elsewhere". A rulebook never changes:
+//! a reload swaps the pointer to another, so that a request ends under the one it began under.
 
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::cascade::Cascades;
+use super::compared::CompareRule;
 use super::condition::Condition;
 use super::credentials::CredentialNames;
 use super::extract::{Asked, Captures, ValueOf};
@@ -206,11 +206,8 @@ pub struct OriginUrl {
 impl std::fmt::Display for OriginUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { scheme, host, port } = self;
-        if host.contains(':') {
-            write!(f, "{scheme}://[{host}]:{port}")
-        } else {
-            write!(f, "{scheme}://{host}:{port}")
-        }
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{open}{host}{close}:{port}")
     }
 }
 
@@ -252,6 +249,8 @@ pub struct Route {
     pub inject: Option<String>,
     /// The longest body that is read as JSON, in bytes.
     pub json_max: u64,
+    /// What counts when answers are compared.
+    pub compare: CompareRule,
     /// What a write does to the cache.
     pub on_write: OnWrite,
     /// How and where its entries are kept.

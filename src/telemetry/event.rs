@@ -12,12 +12,12 @@ use crate::telemetry::digits::signed;
 use crate::telemetry::time::write_rfc3339;
 
 /// How many kinds of happening there are.
-pub const KINDS: usize = 16;
+pub const KINDS: usize = 17;
 
 /// Their words, in the order of [`Event::index`].
 pub const WORDS: [&str; KINDS] = [
     "HIT", "MISS", "STORE", "PURGE", "EVICT", "RELOAD", "FAULT", "START", "STOP", "REDIS", "AUDIT",
-    "BYPASS", "ALERT", "IGNORED", "REFRESH", "JOB",
+    "BYPASS", "ALERT", "IGNORED", "REFRESH", "JOB", "SYNC",
 ];
 
 /// Something that happened.
@@ -158,6 +158,21 @@ pub enum Event<'a> {
         /// Which, and what it came to.
         detail: &'a str,
     },
+    /// Entries were held against their origin, and follow it.
+    Sync {
+        /// `done` or `failed`.
+        what: &'a str,
+        /// Entries that were asked about.
+        entries: u64,
+        /// Those that did not stay as they were.
+        changed: u64,
+        /// Those of which the origin said nothing.
+        failed: u64,
+        /// How long it took, in milliseconds.
+        ms: u64,
+        /// The job that did it.
+        job: &'a str,
+    },
     /// Something happened to the shared level.
     Redis {
         /// In one word: `down`, `up`, `joined`, `gap` and their kin.
@@ -187,6 +202,7 @@ impl Event<'_> {
             Self::Ignored { .. } => 13,
             Self::Refresh { .. } => 14,
             Self::Job { .. } => 15,
+            Self::Sync { .. } => 16,
         }
     }
 
@@ -219,17 +235,20 @@ impl Event<'_> {
                 text(out, "by", by);
                 optional(out, "mode", mode);
                 optional(out, "rule", rule);
-                if widened {
-                    text(out, "widened", "true");
-                }
+                optional(out, "widened", widened.then_some("true"));
             }
             Self::Evict { kind, key, cause } => {
                 texts(out, &[("type", kind), ("key", key), ("cause", cause)]);
             }
             Self::Refresh { count, left_out, rule } => {
-                pair(out, "count", count);
-                pair(out, "left_out", left_out);
+                pairs(out, &[("count", count), ("left_out", left_out)]);
                 optional(out, "rule", rule);
+            }
+            Self::Sync { what, entries, changed, failed, ms, job } => {
+                word(out, what);
+                pairs(out, &[("entries", entries), ("changed", changed), ("failed", failed)]);
+                pair(out, "ms", ms);
+                text(out, "job", job);
             }
             Self::Ignored { field, target, why } => {
                 texts(out, &[("field", field), ("target", target), ("why", why)]);
@@ -238,9 +257,7 @@ impl Event<'_> {
                 out.extend_from_slice(if ok { b" ok" } else { b" failed" });
                 text(out, "detail", detail);
             }
-            Self::Fault { code, detail } => {
-                texts(out, &[("code", code), ("detail", detail)]);
-            }
+            Self::Fault { code, detail } => texts(out, &[("code", code), ("detail", detail)]),
             Self::Audit { who, call, what, outcome } => {
                 texts(out, &[("who", who), ("call", call), ("what", what), ("outcome", outcome)]);
             }
@@ -254,8 +271,7 @@ impl Event<'_> {
             Self::Redis { what, detail }
             | Self::Bypass { what, detail }
             | Self::Job { what, detail } => {
-                out.push(b' ');
-                out.extend_from_slice(what.as_bytes());
+                word(out, what);
                 text(out, "detail", detail);
             }
             Self::Start { detail } | Self::Stop { detail } => text(out, "detail", detail),
@@ -266,6 +282,17 @@ impl Event<'_> {
 fn texts(out: &mut Vec<u8>, named: &[(&str, &str)]) {
     for (name, value) in named {
         text(out, name, value);
+    }
+}
+
+fn word(out: &mut Vec<u8>, what: &str) {
+    out.push(b' ');
+    out.extend_from_slice(what.as_bytes());
+}
+
+fn pairs(out: &mut Vec<u8>, named: &[(&str, u64)]) {
+    for (name, count) in named {
+        pair(out, name, count);
     }
 }
 

@@ -10,13 +10,14 @@ use crate::base::limits::METERED_MAX;
 use crate::base::reason::Reason;
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::meter::Meter;
+use crate::telemetry::synced::{LastSync, SyncCounts};
 
 /// The name of the meter that is shared by what has none of its own.
 pub const OTHER: &str = "other";
 
 /// Who gives orders, as the event log says it.
-pub const ORDERED_BY: [&str; 8] =
-    ["write", "purge", "admin", "event", "cascade", "fleet", "sweep", OTHER];
+pub const ORDERED_BY: [&str; 9] =
+    ["write", "purge", "admin", "event", "cascade", "fleet", "sweep", "sync", OTHER];
 
 /// What orders name, from one thing to everything.
 pub const SCOPES: [&str; 8] = ["key", "url", "tag", "rule", "type", "prefix", "pattern", "all"];
@@ -89,6 +90,8 @@ pub struct RuleMeter {
     pub not_stored: Reasons,
     /// How long requests waited for a fetch that was another's, by [`FETCH_SCOPES`].
     pub coalesced: Cases<{ FETCH_SCOPES.len() }>,
+    /// What came of its entries when their origin was asked about them.
+    pub synced: SyncCounts,
 }
 
 impl RuleMeter {
@@ -100,6 +103,7 @@ impl RuleMeter {
             bypassed: Reasons::default(),
             not_stored: Reasons::default(),
             coalesced: Cases::default(),
+            synced: SyncCounts::default(),
         }
     }
 }
@@ -205,6 +209,8 @@ pub struct Ledger {
     pub overhead: Meter,
     /// Orders.
     pub orders: OrderMeter,
+    /// When entries were synced last.
+    pub last_sync: LastSync,
 }
 
 impl Ledger {

@@ -12,6 +12,7 @@ pub mod meter;
 pub mod process;
 pub mod recent;
 pub mod sink;
+pub mod synced;
 pub mod time;
 
 use std::sync::Arc;

@@ -79,6 +79,7 @@ fn every_setting_is_shown_with_its_place_and_no_secret() {
         ("CISTERN_KEY", RING),
         ("CISTERN_L1__SIZE", "1MB"),
         ("REDIS_SYNC_INTERVAL", "60"),
+        ("REDIS_HOST", "another"),
         ("REDIS_CACHE_TTL", "300"),
     ];
     let output = place.says(&show, &environment);
@@ -93,12 +94,14 @@ fn every_setting_is_shown_with_its_place_and_no_secret() {
         ("l2.db", "l2.db 3 REDIS_URL"),
         ("l2.password", "l2.password <hidden> REDIS_PASSWORD"),
         ("l2.keys", "l2.keys <hidden> CISTERN_KEY"),
+        ("sync.interval", "sync.interval 1m REDIS_SYNC_INTERVAL"),
+        ("sync.rate", "sync.rate 10 built-in"),
         ("REDIS_CACHE_TTL", "REDIS_CACHE_TTL 5m environment"),
     ] {
         assert_eq!(line(&output, key), wanted);
     }
     let told = text(&output.stderr);
-    assert!(told.contains("warning: REDIS_SYNC_INTERVAL has no effect yet"), "{told}");
+    assert!(told.contains("warning: REDIS_HOST has no effect: REDIS_URL counts"), "{told}");
     let json = place.says(&[&show[..], &["--json"]].concat(), &environment);
     let document: Value = serde_json::from_slice(&json.stdout).unwrap();
     let rows = document["settings"].as_array().unwrap();

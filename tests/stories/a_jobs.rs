@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::cistern::{Cistern, in_front_of};
 use crate::support::client::get;
-use crate::support::operator::{self, said};
+use crate::support::operator::{self, counts, end_of, ended, said, told as call};
 use crate::support::redis::until;
 use crate::support::stage::{Stage, message};
 use crate::support::versions::Versions;
@@ -24,35 +24,6 @@ key = "{id}"
 name = "rest"
 match = "GET /{rest...}"
 "#;
-
-fn call(node: &Cistern, token: &str, method: &str, path: &str, body: &Value) -> Value {
-    let body = (method == "POST").then_some(body);
-    let answer = operator::call(node, Some(token), method, path, body);
-    assert!(matches!(answer.status, 200 | 202), "{path}: {} {}", answer.status, answer.text());
-    answer.json()
-}
-
-/// Begins a job, and waits for its end.
-fn ended(node: &Cistern, token: &str, path: &str, body: &Value) -> Value {
-    let begun = call(node, token, "POST", path, body);
-    let id = begun["id"].as_str().expect("an id");
-    end_of(node, token, id)
-}
-
-fn end_of(node: &Cistern, token: &str, id: &str) -> Value {
-    let mut told = Value::Null;
-    until("the job has ended", || {
-        told = call(node, token, "GET", &format!("jobs/{id}"), &Value::Null);
-        matches!(told["state"].as_str(), Some("done" | "failed" | "cancelled"))
-    });
-    told
-}
-
-/// The counts that are not zero.
-fn counts(job: &Value) -> Value {
-    let counts = job["counts"].as_object().expect("counts").iter();
-    counts.filter(|(_, count)| **count != 0).map(|(k, v)| (k.clone(), v.clone())).collect()
-}
 
 fn of_versions(rules: &str) -> (Versions, Cistern, String) {
     let origin = Versions::start();

@@ -45,6 +45,7 @@ mod a_proxy_aliases;
 mod a_roles;
 mod a_rules_calls;
 mod a_support;
+mod a_sync;
 mod a_top;
 mod b_anew;
 mod b_budget;

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::VerifyAsked;
+use super::{SyncAsked, VerifyAsked};
 use crate::admin::openapi::{
     Told, by_name, count, flag, list, number, object, or_null, perhaps, read, text, with, word,
 };
@@ -22,10 +22,26 @@ pub(in crate::admin) fn told_one() -> Told {
 
 /// `DELETE jobs/{id}`.
 pub(in crate::admin) fn told_cancel() -> Told {
-    named(Told::of("Ends a job; what it has done stays done."))
-        .answers("it ends", shape())
-        .refuses(StatusCode::CONFLICT, "no-end", "a purge cannot be called back")
-        .refuses(StatusCode::CONFLICT, "job-ended", "it has ended already")
+    changes(named(Told::of("Ends a job; what it has done stays done.")).answers("it ends", shape()))
+}
+
+/// `POST jobs/{id}/pause`.
+pub(in crate::admin) fn told_pause() -> Told {
+    let about = "Has a job stand still; what it has asked for already still comes.";
+    changes(named(Told::of(about)).answers("it stands still", shape()))
+}
+
+/// `POST jobs/{id}/resume`.
+pub(in crate::admin) fn told_resume() -> Told {
+    changes(named(Told::of("Has a job go on that stands still.")).answers("it goes on", shape()))
+}
+
+fn changes(told: Told) -> Told {
+    told.refuses(StatusCode::CONFLICT, "no-end", "a purge cannot be called back").refuses(
+        StatusCode::CONFLICT,
+        "job-ended",
+        "it has ended already",
+    )
 }
 
 fn named(told: Told) -> Told {
@@ -46,6 +62,12 @@ pub(in crate::admin) fn told_warm() -> Told {
 pub(in crate::admin) fn told_verify() -> Told {
     let about = "Compares entries with what their origin says now, as a job.";
     begins(Told::of(about).takes(read::<VerifyAsked>()))
+}
+
+/// `POST sync`.
+pub(in crate::admin) fn told_sync() -> Told {
+    let about = "Asks the origin about entries, fresh or not, and does what follows, as a job.";
+    begins(Told::of(about).takes(read::<SyncAsked>()))
 }
 
 fn begins(told: Told) -> Told {
@@ -70,7 +92,7 @@ pub(in crate::admin) fn shape() -> Value {
         "A job.",
         [
             ("id", text("Its name.")),
-            ("kind", word("What it does.", &["warm", "verify", "reclaim"])),
+            ("kind", word("What it does.", &["warm", "verify", "sync", "reclaim"])),
             ("what", text("With what.")),
             ("by", text("Who began it.")),
             ("state", word("How it stands.", &states)),

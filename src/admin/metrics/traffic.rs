@@ -26,6 +26,7 @@ pub(super) fn write(engine: &Engine, text: &mut Exposition) {
     let help = "Answers that were not stored, by reason.";
     reasons("cistern_not_stored", help, &rules, |rule| &rule.not_stored, text);
     coalesced(&rules, text);
+    synced(&rules, text);
     orders(&ledger.orders, text);
 }
 
@@ -136,6 +137,20 @@ fn coalesced(rules: &[Arc<RuleMeter>], text: &mut Exposition) {
     text.family("cistern_coalesce_wait_seconds", Kind::Histogram, help);
     for ((rule, scope), times) in &all {
         text.times(&[("rule", rule), ("scope", scope)], times);
+    }
+}
+
+fn synced(rules: &[Arc<RuleMeter>], text: &mut Exposition) {
+    let mut all: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for rule in rules {
+        for (result, count) in rule.synced.read() {
+            *all.entry((named(&rule.rule), result)).or_default() += count;
+        }
+    }
+    let help = "Entries that their origin was asked about by syncing, by what came of it.";
+    text.family("cistern_sync", Kind::Counter, help);
+    for ((rule, result), count) in all {
+        text.sample(&[("rule", rule), ("result", result)], count);
     }
 }
 

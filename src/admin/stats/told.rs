@@ -14,6 +14,16 @@ pub(in crate::admin) fn told() -> Told {
         "Bytes of answers on their way.",
         [("bytes", count("Those now.")), ("budget_bytes", count("As many as there may be."))],
     );
+    let last_sync = object(
+        "The last time that entries were held against their origin, as it ended.",
+        [
+            ("at_ms", count("When, in milliseconds since 1970.")),
+            ("entries", count("Entries that were asked about.")),
+            ("changed", count("Those that did not stay as they were.")),
+            ("failed", count("Those of which the origin said nothing.")),
+            ("seconds", number("How long it took.")),
+        ],
+    );
     let named = |name, about: &str| with(traffic(about), [(name, text("Its name."))]);
     let stats = object(
         "The numbers of the node since it began.",
@@ -27,6 +37,7 @@ pub(in crate::admin) fn told() -> Told {
             ("origins", list("By origin.", origin())),
             ("transit", transit),
             ("bypass", bypass::shape()),
+            ("last_sync", or_null(last_sync)),
             ("l2", or_null(written::<Snapshot>())),
         ],
     );

@@ -168,3 +168,28 @@ pub const CALLS_REMEMBERED_MAX: usize = 1_000;
 
 /// How long such an answer is given again.
 pub const CALLS_REMEMBERED_FOR: Span = Span::from_secs(3_600);
+
+/// Pointers that are told of one entry that differs from what its origin says.
+pub const DIFFERENCES_TOLD_MAX: usize = 5;
+
+/// How often an entry is asked about, where its origin fails, before the next has its turn.
+pub const SYNC_TRIES_MAX: u32 = 3;
+
+/// The wait before the second time; twice as long before each further one.
+pub const SYNC_PAUSE: Span = Span::from_secs(1);
+
+/// The longest of these waits.
+pub const SYNC_PAUSE_MAX: Span = Span::from_secs(30);
+
+/// Failures in a row, of one origin, which may be those of single entries: nobody else waits yet.
+pub const SYNC_FAILURES_ALLOWED: u32 = 4;
+
+/// Failures in a row at which an origin is given up for this time. Where four entries are asked
+/// about at once, about a minute has gone by then.
+pub const SYNC_FAILURES_MAX: u32 = 20;
+
+/// The wait after a round that failed.
+pub const SYNC_AGAIN: Span = Span::from_secs(10);
+
+/// The shortest time from one round to the next.
+pub const SYNC_EVERY_MIN: Span = Span::from_secs(1);

@@ -94,9 +94,47 @@ pub struct Verify {
     pub node: Node,
 }
 
+/// `cistern sync`.
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// What is to follow its origin, as for `purge`; everything unless said.
+    #[arg(value_name = "SELECTOR")]
+    pub selectors: Vec<String>,
+    /// How.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// The running node.
+    #[command(flatten)]
+    pub node: Node,
+}
+
+/// `cistern jobs pause` and `resume`.
+#[derive(Debug, Subcommand)]
+pub enum JobsVerb {
+    /// Have a job stand still.
+    Pause(Held),
+    /// Have it go on.
+    Resume(Held),
+}
+
+/// Which job.
+#[derive(Debug, Args)]
+pub struct Held {
+    /// Its name.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The running node.
+    #[command(flatten)]
+    pub node: Node,
+}
+
 /// `cistern jobs`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Jobs {
+    /// What becomes of it.
+    #[command(subcommand)]
+    pub verb: Option<JobsVerb>,
     /// One of them; all unless said.
     #[arg(value_name = "ID")]
     pub id: Option<String>,

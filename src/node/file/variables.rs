@@ -23,14 +23,13 @@ pub(crate) struct Variables {
     pub(crate) cache_ttl: Option<Span>,
     /// The prefix of types that name none.
     pub(crate) cache_prefix: Option<String>,
-    /// How often to synchronize; nothing does yet.
-    pub(crate) sync_interval: Option<Span>,
     /// What is said without effect.
     pub(crate) warnings: Vec<String>,
     url: Option<(String, &'static str)>,
     db: Option<u32>,
     max_connections: Option<u32>,
     pool_timeout: Option<Span>,
+    sync_interval: Option<Span>,
 }
 
 impl std::fmt::Debug for Variables {
@@ -69,22 +68,24 @@ impl Variables {
         } else if let Some(host) = host {
             all.url = Some((server(host, port)?, names::REDIS_HOST));
         }
-        if all.sync_interval.is_some() {
-            let name = names::REDIS_SYNC_INTERVAL;
-            let told = "has no effect yet: entries follow purges and lifetimes, and comparing them \
-                        with the origin at intervals is not built";
-            all.warnings.push(format!("{name} {told}"));
-        }
         Ok(all)
     }
 
-    /// Puts over the file what has a key there, if there is a shared level at all.
+    /// Puts over the file what has a key there; of the shared level only if there is one at all.
     pub(crate) fn lay_over(
         &mut self,
         table: &mut Table,
         places: &mut Places,
         environment: &[(String, String)],
     ) {
+        if let Some(every) = self.sync_interval {
+            let section = table.entry("sync").or_insert_with(|| Value::Table(Table::new()));
+            if let Some(sync) = section.as_table_mut() {
+                sync.insert("interval".to_owned(), Value::String(every.to_string()));
+                let name = Provenance::Variable(names::REDIS_SYNC_INTERVAL.to_owned());
+                places.set("sync.interval", name);
+            }
+        }
         let ours = environment.iter().any(|(n, v)| n.starts_with("CISTERN_L2__") && !v.is_empty());
         if self.url.is_none() && !table.contains_key("l2") && !ours {
             self.tell_without_level();

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::admin::Aliases;
+use crate::base::limits;
 use crate::base::units::{ByteSize, Span};
 use crate::engine::options::{Forwarding, KeyShown, Told};
+use crate::jobs::rounds::Rounds;
 use crate::node::file::{self, Listen, Provenance, Read};
 use crate::node::settings::memory::{memory, transit};
 use crate::node::settings::values::{addresses, field_names, networks, size, token, word};
@@ -96,6 +98,7 @@ pub(super) fn whole(
         purge_token: token(file.purge.token_file.as_deref(), base, &at("purge.token_file"))?,
         l2,
         l2_keys,
+        sync: sync(&read)?,
         default_ttl: variables.cache_ttl,
         default_prefix: variables.cache_prefix.clone(),
         warnings: variables.warnings.clone(),
@@ -167,6 +170,25 @@ fn admin(read: &Read) -> Result<Option<SocketAddr>, SettingsError> {
         )),
         None => Err(SettingsError::new(place, format!("`{text}` has no address"))),
     }
+}
+
+/// How often entries are held against their origin, and how fast.
+fn sync(read: &Read) -> Result<Option<Rounds>, SettingsError> {
+    let (place, rate) = (read.places.name("sync.rate"), read.file.sync.rate);
+    if !(1..=limits::JOB_RATE_MAX).contains(&rate) {
+        let most = limits::JOB_RATE_MAX;
+        let problem = format!("{rate} is not a number of requests a second; write 1 to {most}");
+        return Err(SettingsError::new(place, problem));
+    }
+    let Some(text) = &read.file.sync.interval else { return Ok(None) };
+    let place = read.places.name("sync.interval");
+    let every = Span::parse(text).map_err(|e| SettingsError::new(&place, e))?;
+    if !(limits::SYNC_EVERY_MIN..Span::FOREVER).contains(&every) {
+        let least = limits::SYNC_EVERY_MIN;
+        let problem = format!("`{text}` is no interval; write {least} or more, or take it out");
+        return Err(SettingsError::new(place, problem));
+    }
+    Ok(Some(Rounds { every, rate }))
 }
 
 /// Where the calls of the replaced systems are answered.

@@ -60,9 +60,6 @@ pub(super) fn all(settings: &Settings, read: &Read) -> Vec<Shown> {
     if let Some(prefix) = &variables.cache_prefix {
         more(names::CACHE_PREFIX, json!(prefix), "environment");
     }
-    if let Some(every) = &variables.sync_interval {
-        more(names::REDIS_SYNC_INTERVAL, text(every), "environment");
-    }
     if let Some(origin) = &settings.origin {
         more("--origin", json!(hidden(origin)), "--origin");
     }

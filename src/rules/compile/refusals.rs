@@ -28,7 +28,6 @@ fn what_later_versions_bring_is_refused_by_name() {
         "levels",
         "store_at",
         "require",
-        "compare",
         "refresh_ahead",
         "jitter",
         "grant_ttl",

@@ -18,6 +18,7 @@ use super::super::scan::Slip;
 use super::super::template::{Purpose, Template};
 use super::super::values::OriginName;
 use super::super::words::ShareWord;
+use super::comparing;
 use super::keeping::{keeping, shard, shard_text};
 use super::law::{Levels, check_defaults, law, level, level_without_type};
 use super::origin::hosts;
@@ -53,6 +54,7 @@ pub(super) fn routes(
     for document in documents {
         let defaults = document.defaults.as_ref().unwrap_or(&none);
         check_defaults(defaults, scope, found);
+        comparing::check(defaults.compare.as_ref(), found);
         for table in document.route.iter().flatten() {
             let Ok(id) = u16::try_from(all.len()) else {
                 found.error(Code::TooMany, table.spot, "more than 65,536 routes");
@@ -113,6 +115,7 @@ fn route(
         mode: level_without_type!(levels, mode).copied().unwrap_or(Mode::On),
         inject: level_without_type!(levels, inject).map(|text| text.value.clone()),
         json_max: level!(levels, json_max).map_or(JSON_BYTES_MAX, |size| size.value.0.0),
+        compare: comparing::compare(&levels),
         on_write: on_write(&levels, &names, found),
         identity: key.as_ref().map_or_else(KeyIdentity::default, |key| identity(key, scope)),
         credentials: scope.credentials.clone(),
@@ -125,6 +128,7 @@ fn route(
         query,
     };
     check_table(written, found);
+    comparing::check(written.compare.as_ref(), found);
     Made {
         route,
         spot: written.name.as_ref().map_or(spot, |name| name.spot),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `P{c}:head`, `:log`, `:fences`, `:done`, `:open` | the order of things |
 //! | `P{c}:members`, `:expect`, `:runs` | who belongs to the fleet; its servers |
+//! | `P{c}:sync` | which node syncs for all, until the next time |
 //! | `P{c}:swept:ID` | frames that other nodes took out for an order |
 //! | `Pe:{tag}rest` | the frame of an identity; of a variant with `\2` and its id behind |
 //! | `Ps:{tag}token` | a long frame that was sent, for seconds, until it gets its name |

@@ -82,6 +82,14 @@ impl Event<'_> {
                 ("left_out", left_out.into()),
                 ("rule", perhaps(rule)),
             ],
+            Self::Sync { what, entries, changed, failed, ms, job } => vec![
+                ("what", text(what)),
+                ("entries", entries.into()),
+                ("changed", changed.into()),
+                ("failed", failed.into()),
+                ("ms", ms.into()),
+                ("job", text(job)),
+            ],
             Self::Ignored { field, target, why } => {
                 vec![("field", text(field)), ("target", text(target)), ("why", text(why))]
             }

@@ -60,7 +60,11 @@ fn secrets_are_hidden_and_what_does_not_count_is_not_shown() {
     assert_eq!(row(&all, "l2.budget"), "\"20ms\" built-in");
     assert_eq!(row(&all, "REDIS_CACHE_TTL"), "\"5m\" environment");
     assert_eq!(row(&all, "CACHE_PREFIX"), "\"app:\" environment");
-    assert_eq!(row(&all, "REDIS_SYNC_INTERVAL"), "\"1m\" environment");
+    assert_eq!(row(&all, "sync.interval"), "\"1m\" REDIS_SYNC_INTERVAL");
+    assert_eq!(row(&all, "sync.rate"), "10 built-in");
+    let both = [("REDIS_SYNC_INTERVAL", "60"), ("CISTERN_SYNC__INTERVAL", "5m")];
+    let all = shown(&Flags::default(), &both);
+    assert_eq!(row(&all, "sync.interval"), "\"5m\" CISTERN_SYNC__INTERVAL");
     let ours = shown(
         &Flags::default(),
         &[("CISTERN_L2__URL", "redis://:secret@h"), ("REDIS_PASSWORD", "other")],

@@ -100,6 +100,42 @@ impl Fleet {
         }
     }
 
+    /// Takes the right to do for all nodes what one does at each interval. It ends shortly before
+    /// the interval does, so that whoever is first then has the next turn, and the death of a node
+    /// costs no more than one.
+    ///
+    /// # Errors
+    /// Why nobody can say whose turn it is.
+    pub async fn take_round(
+        &self,
+        what: &str,
+        every: Span,
+        effects: &dyn Effects,
+    ) -> Result<Lease, TierFault> {
+        let name = self.names.order(what);
+        let (token, ms) = (self.token(), (every.as_millis() / 10 * 9).to_string());
+        let until = self.asked_until(effects);
+        let args: [&[u8]; 3] = [token.as_bytes(), ms.as_bytes(), until.as_bytes()];
+        let server = self.servers.master(Slot::of(&name))?;
+        let patience = limits::L2_BACKGROUND_DEADLINE;
+        let (held, left): (String, i64) =
+            server.script(&scripts::LEASE, &[&name], &args, patience).await?;
+        Ok(lease_of(&held, u64::try_from(left).unwrap_or_default(), &token))
+    }
+
+    /// Gives such a turn back, for whoever asks next.
+    pub async fn give_back_round(&self, what: &str, lease: &Lease) {
+        let Lease::Ours(token) = lease else { return };
+        let name = self.names.order(what);
+        let Ok(server) = self.servers.master(Slot::of(&name)) else { return };
+        // Nobody waits for it under any name.
+        let (channel, wake) = (self.names.channel("wake"), format!("{:016x}", 0));
+        let args: [&[u8]; 3] = [token.as_bytes(), channel.as_bytes(), wake.as_bytes()];
+        let patience = limits::L2_BACKGROUND_DEADLINE;
+        // One that stays ends by itself.
+        let _ = server.script::<redis::Value>(&scripts::RELEASE, &[&name], &args, patience).await;
+    }
+
     /// Until when, by the server's clock, a question that is sent now may take a lease. One that a
     /// server gets later, because it stood still, is nobody's any more.
     pub(super) fn asked_until(&self, effects: &dyn Effects) -> String {
