@@ -66,6 +66,7 @@ fn main() {
         authority: "shop.example",
         target,
         fields: &fields,
+        trusted: false,
     };
     let orders = at("/users/ana%20b/orders?size=50&page=3");
     table(

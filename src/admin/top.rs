@@ -25,12 +25,16 @@ fn told(admin: &Admin, pairs: Pairs) -> Result<Value, Refused> {
     let unit = |count: u64| if by == By::Expensive { count / 1_000 } else { count };
     let name = if by == By::Expensive { "origin_ms" } else { "count" };
     let row = |one: &Hottest| {
-        json!({
+        let mut row = json!({
             "key": redacted(one.key.text()),
             "site": one.key.site(),
             name: unit(one.count),
             "at_most_over": unit(one.over),
-        })
+        });
+        if let Some(tenant) = one.key.tenant() {
+            row["tenant"] = tenant.into();
+        }
+        row
     };
     Ok(json!({
         "by": by.as_str(),
@@ -55,7 +59,8 @@ pub(super) fn told_top() -> Told {
     );
     let requests = count("How often; not there where the order is `expensive`.");
     let ms = count("Milliseconds of the origin; there where the order is `expensive`.");
-    let row = perhaps(row, [("count", requests), ("origin_ms", ms)]);
+    let tenant = text("The tenant whose it is, where it is one's.");
+    let row = perhaps(row, [("count", requests), ("origin_ms", ms), ("tenant", tenant)]);
     let page = object(
         "The hottest keys.",
         [

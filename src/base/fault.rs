@@ -18,6 +18,9 @@ pub enum Fault {
     /// 400: the request is ambiguous or malformed.
     #[error("bad request: {0}")]
     BadRequest(String),
+    /// 400: the rules refuse requests of no tenant, and this one says none or several.
+    #[error("no tenant: {0}")]
+    NoTenant(String),
     /// 403: a PURGE from someone who may not.
     #[error("not allowed: {0}")]
     Forbidden(&'static str),
@@ -51,7 +54,7 @@ impl Fault {
     pub const fn status(&self) -> http::StatusCode {
         use http::StatusCode as S;
         match self {
-            Self::BadRequest(_) => S::BAD_REQUEST,
+            Self::BadRequest(_) | Self::NoTenant(_) => S::BAD_REQUEST,
             Self::Forbidden(_) => S::FORBIDDEN,
             Self::NoOrigin => S::NOT_FOUND,
             Self::Origin(_) => S::BAD_GATEWAY,
@@ -65,6 +68,7 @@ impl Fault {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::BadRequest(_) => "bad-request",
+            Self::NoTenant(_) => "tenant-missing",
             Self::Forbidden(_) => "forbidden",
             Self::NoOrigin => "no-origin",
             Self::Origin(_) => "origin-failed",
@@ -78,7 +82,9 @@ impl Fault {
     /// Whose doing it was.
     pub const fn culprit(&self) -> Culprit {
         match self {
-            Self::BadRequest(_) | Self::Forbidden(_) | Self::OnlyIfCached => Culprit::Client,
+            Self::BadRequest(_) | Self::NoTenant(_) | Self::Forbidden(_) | Self::OnlyIfCached => {
+                Culprit::Client
+            }
             Self::Origin(_) | Self::Timeout { .. } => Culprit::Origin,
             Self::NoOrigin | Self::Overload(_) | Self::Loop => Culprit::Cistern,
         }

@@ -57,8 +57,11 @@ pub const KEY_BYTES_MAX: usize = 8 * 1_024;
 /// Tags on one entry.
 pub const TAGS_PER_ENTRY_MAX: usize = 64;
 
-/// The same with the one that an entry may have by itself, for its resource.
-pub const LABEL_TAGS_MAX: usize = TAGS_PER_ENTRY_MAX + 1;
+/// The same with those that an entry may have by itself, for its resource and its tenant.
+pub const LABEL_TAGS_MAX: usize = TAGS_PER_ENTRY_MAX + 2;
+
+/// The longest value that names a tenant. Escaped, each byte may become three.
+pub const TENANT_BYTES_MAX: usize = 128;
 
 /// How long a key that turned out not shareable is fetched without waiting for others.
 pub const UNSHAREABLE_FOR: Span = Span::from_secs(60);

@@ -1,6 +1,8 @@
 //! Why something was not served from the cache or not put into it. One word each, stable, the same
 //! in `Cache-Status`, logs, `explain` and documentation.
 
+use crate::base::fault::Fault;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident: $word:literal, $text:literal, $remedy:literal;)*) => {
         /// A reason code: the word never changes its meaning.
@@ -147,6 +149,10 @@ reasons! {
     Streaming: "streaming",
         "an endless stream is not stored",
         "nothing: it passes as it comes";
+    /// Nobody knows whose the request is.
+    TenantMissing: "tenant-missing",
+        "it is not known which tenant the request is of",
+        "send what `[tenant] from` names, a field from `trust.peers`; or tenant = \"none\" in the rule";
     /// The body is longer than the level keeps.
     TooLarge: "too-large",
         "the body is longer than the level keeps",
@@ -171,6 +177,17 @@ reasons! {
     VaryStar: "vary-star",
         "the answer varies on everything",
         "name vary in `override` if the rule knows better";
+}
+
+impl Reason {
+    /// The word for a fault that has one of its own.
+    pub const fn of(fault: &Fault) -> Option<Self> {
+        match fault {
+            Fault::NoOrigin => Some(Self::NoOrigin),
+            Fault::NoTenant(_) => Some(Self::TenantMissing),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Reason {

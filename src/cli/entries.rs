@@ -65,7 +65,8 @@ fn table(rows: &[Value]) -> String {
             (row["key"].as_str().unwrap_or_default(), row["site"].as_str().unwrap_or_default());
         let own = if row["own"] == true { "  (one caller's)" } else { "" };
         let site = if site.is_empty() { String::new() } else { format!("  {site}") };
-        let key = format!("{key}{site}{own}");
+        let tenant = row["tenant"].as_str().map(|name| format!("  (of {name})"));
+        let key = format!("{key}{site}{}{own}", tenant.unwrap_or_default());
         text += &line([kind, &number("age"), &number("ttl"), &number("bytes"), &key]);
     }
     text

@@ -1,9 +1,12 @@
 //! What a request is: something to look up, to write, to purge, to pass, or to refuse. Every way
 //! past the cache has a reason, and nothing here awaits.
 
+mod identity;
+
 use std::sync::Arc;
 
 use http::{HeaderName, Method, header};
+use smallvec::SmallVec;
 
 use crate::base::fault::Fault;
 use crate::base::fields::secret_parameters;
@@ -17,9 +20,11 @@ use crate::engine::book::Upstream;
 use crate::engine::marks::{Marks, overrides};
 use crate::engine::outbound;
 use crate::engine::transit::{Account, Outcome, Transit};
-use crate::entry::{Key, Labels, resource};
+use crate::entry::{Key, Labels, resource, tenant};
 use crate::policy::{Credentials, Fwd, Law, RequestDirectives};
-use crate::rules::{Captures, Keeping, Mode, RequestBody, Role, Route, Share, Veil};
+use crate::rules::{Captures, Keeping, Mode, RequestBody, Role, Route, Share, Tenant, Veil};
+
+pub(super) use identity::digest as identity;
 
 /// What a request is.
 #[derive(Debug)]
@@ -102,7 +107,9 @@ impl Plan {
         // All hosts lead to it, and an order through another one may find another route's key.
         let apart = transit.book.keeps_apart && self.key.site().is_empty();
         let resource = apart.then(|| resource::tag(transit.target()));
-        Labels::new(place, resource.as_slice(), &transit.absolute(), &self.key)
+        let own: SmallVec<[_; 2]> =
+            resource.into_iter().chain(self.key.tenant().map(tenant::tag)).collect();
+        Labels::new(place, &own, &transit.absolute(), &self.key)
     }
 
     /// Whether its answer may go out as it is packed, where the answer itself allows it. What is
@@ -128,6 +135,7 @@ impl Plan {
         Account {
             outcome,
             key: Some(self.key.clone()),
+            tenant: self.routed.captures.tenant.shared_name(),
             route: self.routed.route.clone(),
             origin: Some(self.routed.origin.id),
             ..Account::default()
@@ -144,6 +152,7 @@ impl Routed {
             fwd: Some(fwd),
             reason: Some(reason),
             note: self.note.clone().into(),
+            tenant: self.captures.tenant.shared_name(),
             route: self.route.clone(),
             origin: Some(self.origin.id),
             ..Account::default()
@@ -171,16 +180,24 @@ pub fn admit(engine: &Engine, transit: &Transit, has_body: bool) -> Admission {
     let asked = transit.asked();
     let (route, captures) = match transit.book.route(&asked) {
         Some((route, captures)) => (Some(Arc::clone(route)), captures),
-        None => (None, Captures::default()),
+        None => (None, transit.book.rules.unrouted(&asked)),
     };
     let Some(origin) = transit.book.origin_for(route.as_deref(), &asked) else {
         return Admission::Refuse(Fault::NoOrigin);
     };
     let routed = Routed { route, captures, origin: Arc::clone(origin), note: String::new() };
+    let role = role(routed.route.as_deref(), &parts.method);
+    if let Tenant::Unknown(unknown) = &routed.captures.tenant
+        && unknown.refused
+        // What asks how it may ask has no credentials yet (CORS).
+        && role != Role::Pass
+    {
+        return Admission::Refuse(Fault::NoTenant(unknown.why.clone()));
+    }
     if marks.has(Marks::UPGRADE) && outbound::asks_for_tunnel(parts) {
         return Admission::Pass(routed, Reason::Upgrade);
     }
-    match role(routed.route.as_deref(), &parts.method) {
+    match role {
         // What a framework takes for another method may change something.
         Role::Read | Role::BodyRead if marks.has(Marks::METHOD_OVERRIDE) => {
             Admission::Write(routed)
@@ -226,7 +243,11 @@ pub fn read(
     if route.is_some_and(|route| route.mode == Mode::Pass) {
         return Admission::Pass(routed, Reason::ModePass);
     }
-    let identity = identity(engine, transit, route);
+    if let Tenant::Unknown(unknown) = &routed.captures.tenant {
+        let why = unknown.why.clone();
+        return pass(routed, Reason::TenantMissing, why);
+    }
+    let identity = identity::digest(engine, transit, route);
     let veil = engine.veil(identity.as_deref());
     let planned = match route {
         None => None,
@@ -243,19 +264,9 @@ pub fn read(
         Ok(credentials) => credentials,
         Err(note) => return pass(routed, Reason::Credentials, note),
     };
-    // What was stored for all may not be found by a rule that no longer shares with all.
-    let caller = match route.map(|route| route.share) {
-        Some(Share::Identity) => identity.as_deref().unwrap_or_default(),
-        Some(Share::Public) => "*",
-        _ => "",
-    };
     let text = planned.as_ref().and_then(|planned| planned.key.as_deref());
-    if text.is_none() && url_bytes(transit) > KEY_BYTES_MAX {
+    let Some(key) = identity::key(transit, &routed, text, identity.as_deref()) else {
         return pass(routed, Reason::TooLarge, format!("a key over {KEY_BYTES_MAX} bytes"));
-    }
-    let key = match text {
-        Some(text) => Key::new(text, &site(transit, &routed.origin), caller),
-        None => Key::of_target(transit.scheme, &transit.authority, transit.target(), caller),
     };
     let wishes = if transit.marks.has(Marks::DIRECTIVES) {
         RequestDirectives::of(fields, engine.options.obeys(transit.caller.peer.ip()))
@@ -301,25 +312,6 @@ fn unkeyed(engine: &Engine, transit: &Transit) -> Option<HeaderName> {
     None
 }
 
-/// Scheme and authority, unless they cannot matter: the origin gets a fixed host, or the authority
-/// is the very address the connection arrived at, which names the node and no site.
-fn site(transit: &Transit, origin: &Upstream) -> String {
-    let node = || {
-        let local = transit.caller.local;
-        transit.authority.parse().is_ok_and(|named: std::net::SocketAddr| named == local)
-    };
-    if origin.fixed_host.is_some() || node() {
-        String::new()
-    } else {
-        format!("{}://{}", transit.scheme, transit.authority)
-    }
-}
-
-/// The length of the key of a target that no rule makes another key for.
-fn url_bytes(transit: &Transit) -> usize {
-    transit.scheme.len() + "://".len() + transit.authority.len() + transit.target().len()
-}
-
 impl Engine {
     /// What stands for the credentials of a request of this identity.
     pub(super) fn veil<'a>(&'a self, identity: Option<&'a str>) -> Veil<'a> {
@@ -344,26 +336,6 @@ fn withheld(
     // A parameter that the key names is there by the rule's own word.
     let named = |name: &str| has_key && route.is_some_and(|route| route.keys_by(name));
     secret_parameters(transit.target()).any(|name| !named(name)).then_some(Withheld::Parameter)
-}
-
-/// The keyed digest of all credentials of a request, where the rule needs one.
-pub(super) fn identity(
-    engine: &Engine,
-    transit: &Transit,
-    route: Option<&Route>,
-) -> Option<String> {
-    let route = route?;
-    if route.share != Share::Identity && !route.needs_identity() {
-        return None;
-    }
-    let fields = &transit.parts.headers;
-    let credentials = &transit.book.rules.credentials;
-    if !credentials.seen(fields) {
-        return None;
-    }
-    let input = credentials.identity_digest_input(fields);
-    let digest = blake3::keyed_hash(&engine.identity_key, &input).to_hex();
-    Some(digest.get(..32).unwrap_or_default().to_owned())
 }
 
 /// Whether the request's credentials keep it out of the cache, and else what they allow.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, Uri};
 
+use crate::base::fault::Fault;
 use crate::base::reason::Reason;
 use crate::engine::admit::{self, Admission, Plan};
 use crate::engine::errand::Errand;
@@ -120,10 +121,12 @@ pub(super) fn nobody(engine: &Engine) -> Writer {
         authority: "".into(),
         target: "/".to_owned(),
         fields: HeaderMap::new(),
+        trusted: false,
         book: engine.book.load_full(),
     };
     let here = SocketAddr::from((LOOPBACK, 0));
-    Writer { caller: Caller { peer: here, local: here, secure: false }, gist, rule: None }
+    let caller = Caller { peer: here, local: here, secure: false };
+    Writer { caller, gist, rule: None, tenant: None }
 }
 
 /// The request and its plan; why not, where there can be none.
@@ -135,11 +138,15 @@ pub(super) fn planned(
     let transit = asking(engine, writer, &target.uri, &target.selecting);
     let transit = transit.ok_or(Brought::NoCredentials)?;
     match admit::admit(engine, &transit, false) {
-        Admission::Read(plan) if target.key.as_ref().is_none_or(|key| plan.key == *key) => {
+        Admission::Read(plan)
+            if target.key.as_ref().is_none_or(|key| plan.key == *key) && writer.may_ask(&plan) =>
+        {
             Ok((transit, plan))
         }
         // Only a request of its own caller finds it.
-        Admission::Read(_) | Admission::Pass(_, Reason::Credentials) => Err(Brought::NoCredentials),
+        Admission::Read(_)
+        | Admission::Pass(_, Reason::Credentials | Reason::TenantMissing)
+        | Admission::Refuse(Fault::NoTenant(_)) => Err(Brought::NoCredentials),
         Admission::Pass(_, reason) => Err(Brought::NotCacheable(reason.as_str())),
         Admission::Refuse(fault) => Err(Brought::Failed(fault.to_string())),
         _ => Err(Brought::NotCacheable(Reason::Method.as_str())),

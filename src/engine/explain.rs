@@ -146,7 +146,7 @@ fn refused(fault: &Fault, told: &mut Told) {
     "refused".clone_into(&mut told.outcome);
     told.reason = Some(fault.code().to_owned());
     told.because = Some(fault.to_string());
-    told.help = matches!(fault, Fault::NoOrigin).then(|| Reason::NoOrigin.remedy().to_owned());
+    told.help = Reason::of(fault).map(|reason| reason.remedy().to_owned());
 }
 
 /// A read whose key comes from its body, as it would be with this one.

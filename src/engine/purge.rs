@@ -83,6 +83,7 @@ pub(super) fn scope(order: &Order) -> &'static str {
     let word = |selector: &Selector| match selector {
         Selector::Key(_) => "key",
         Selector::Url(_) => "url",
+        one if one.tenant().is_some() => "tenant",
         Selector::Tag(_) | Selector::Tags(_) => "tag",
         Selector::Rule(_) => "rule",
         Selector::Type(_) => "type",
@@ -292,8 +293,14 @@ pub async fn by_hand(
 pub fn resolved(engine: &Engine, order: Order) -> Order {
     let mode = order.mode;
     let (fields, method) = (HeaderMap::new(), http::Method::GET);
-    let asked =
-        Asked { method: &method, scheme: "http", authority: "", target: "/", fields: &fields };
+    let asked = Asked {
+        method: &method,
+        scheme: "http",
+        authority: "",
+        target: "/",
+        fields: &fields,
+        trusted: false,
+    };
     Order::of(on_this_site(&engine.book.load(), &asked, order.selectors)).as_mode(mode)
 }
 

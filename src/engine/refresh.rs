@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::base::units::Span;
 use crate::base::{limits, tasks};
+use crate::engine::admit::Plan;
 use crate::engine::ahead::{self, Brought, Target};
 use crate::engine::anew::Noted;
 use crate::engine::marks::Marks;
@@ -21,7 +22,7 @@ use crate::engine::{Engine, Worker};
 use crate::entry::order::Order;
 use crate::policy::Selecting;
 use crate::policy::vary::Said;
-use crate::rules::Share;
+use crate::rules::{Share, Tenant};
 use crate::telemetry::event::Event;
 
 /// How many of one write's fetches run at once.
@@ -102,6 +103,16 @@ pub(super) struct Writer {
     pub(super) gist: Gist,
     /// The rule of its write.
     pub(super) rule: Option<Arc<str>>,
+    /// Whose its write was; `None` where nobody has written.
+    pub(super) tenant: Option<Tenant>,
+}
+
+impl Writer {
+    /// Whether it may ask for this: what it carries is its own tenant's, and what the origin
+    /// answers to that must not be kept as another's.
+    pub(super) fn may_ask(&self, plan: &Plan) -> bool {
+        self.tenant.as_ref().is_none_or(|own| own.name() == plan.key.tenant())
+    }
 }
 
 /// The fetches of one write, or call. With its last one it is told what came of them.
@@ -238,13 +249,15 @@ pub(super) fn asking(
         }
     }
     *request.uri_mut() = uri.path_and_query()?.as_str().parse().ok()?;
-    let (parts, ()) = request.into_parts();
+    let (mut parts, ()) = request.into_parts();
     let book = Arc::clone(&writer.gist.book);
     let at = engine.clock.now();
-    let (began, caller) = (Instant::now(), writer.caller);
+    let (began, caller, trusted) = (Instant::now(), writer.caller, writer.gist.trusted);
+    book.rules.name_tenant(&writer.gist.fields, &mut parts.headers);
     let id = engine.requests.fetch_add(1, Ordering::Relaxed);
     let marks = Marks::of(&parts.headers);
-    let mut transit = Transit { began, at, id, caller, parts, marks, scheme, authority, book };
+    let mut transit =
+        Transit { began, at, id, caller, parts, marks, trusted, scheme, authority, book };
     let carried = carried(&transit, writer);
     add(&carried, &mut transit.parts);
     transit.marks = Marks::of(&transit.parts.headers);

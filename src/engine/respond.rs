@@ -185,7 +185,7 @@ pub(super) fn fault(engine: &Engine, transit: &Transit, fault: &Fault, account: 
         let event = Event::Fault { code: fault.code(), detail: &detail };
         engine.telemetry.tell(engine.clock.now(), &event);
     }
-    let unserved = matches!(fault, Fault::NoOrigin).then_some(Reason::NoOrigin);
+    let unserved = Reason::of(fault);
     // The reason says the same as the code.
     let note = match unserved {
         None if account.note.is_empty() => fault.code().into(),
@@ -282,6 +282,7 @@ fn write_line(
             .then_some(account.level.as_word()),
         rule: account.route.as_ref().map(|route| &*route.name),
         kind,
+        tenant: account.tenant.as_deref(),
         key: account.key.as_ref().map(crate::entry::Key::text),
         age: account.age,
         ttl: account.ttl,

@@ -56,6 +56,8 @@ pub struct Transit {
     pub parts: Parts,
     /// Which kinds of fields it has.
     pub marks: Marks,
+    /// Whether the peer is trusted to say for whom it asks.
+    pub trusted: bool,
     /// The scheme the client used: what a trusted peer tells, else that of its connection.
     pub scheme: &'static str,
     /// The authority asked for, in lower case and without its scheme's default port, as keys have
@@ -84,6 +86,7 @@ impl Transit {
             authority: &self.authority,
             target: self.target(),
             fields: &self.parts.headers,
+            trusted: self.trusted,
         }
     }
 
@@ -95,6 +98,7 @@ impl Transit {
             authority: self.authority.clone(),
             target: self.target().to_owned(),
             fields: self.parts.headers.clone(),
+            trusted: self.trusted,
             book: Arc::clone(&self.book),
         }
     }
@@ -134,6 +138,8 @@ pub struct Gist {
     pub target: String,
     /// The fields, as the client sent them.
     pub fields: HeaderMap,
+    /// Whether the peer was trusted to say for whom it asked.
+    pub trusted: bool,
     /// The rules it is served by.
     pub book: Arc<Book>,
 }
@@ -147,6 +153,7 @@ impl Gist {
             authority: &self.authority,
             target: &self.target,
             fields: &self.fields,
+            trusted: self.trusted,
         }
     }
 
@@ -187,6 +194,8 @@ pub struct Account {
     pub waited: Option<Waited>,
     /// The origin that the request belongs to, whether it was asked or not.
     pub origin: Option<OriginId>,
+    /// The tenant whose request it is, where it is one's.
+    pub tenant: Option<Arc<str>>,
     /// The rule that matched.
     pub route: Option<Arc<Route>>,
     /// The origin's reason phrase, where it is not the usual one.

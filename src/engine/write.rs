@@ -276,7 +276,8 @@ impl Task {
         let route = self.routed.route.as_deref();
         let wait = route.map_or(limits::REFRESH_WAIT, |route| route.on_write.refresh_wait);
         let rule = route.map(|route| Arc::clone(&route.name));
-        let writer = Writer { caller: self.caller, gist: self.parts.clone(), rule };
+        let tenant = Some(self.routed.captures.tenant.clone());
+        let writer = Writer { caller: self.caller, gist: self.parts.clone(), rule, tenant };
         match refresh::run(&self.worker, writer, wanted, wait).await {
             Some(count) => format!("; refreshed {count}"),
             None => "; refreshing".to_owned(),

@@ -17,6 +17,7 @@ pub mod resource;
 pub(crate) mod samples;
 pub mod seal;
 mod softened;
+pub mod tenant;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -10,6 +10,7 @@ use crate::base::clock::Timestamp;
 use crate::base::ids::SoftId;
 use crate::base::limits::KEY_BYTES_MAX;
 use crate::base::names::RESOURCE_MARK;
+use crate::entry::tenant;
 
 /// A pattern: `*` is any run of characters, also none; everything else is itself. A star that is
 /// meant as such stands as `%2A` in keys and patterns alike.
@@ -76,7 +77,7 @@ pub enum Selector {
     Prefix(String),
     /// All keys that fit.
     Pattern(Glob),
-    /// All entries with this tag.
+    /// All entries with this tag. A tenant's is the one that its entries have by themselves.
     Tag(String),
     /// All entries with a tag that fits.
     Tags(Glob),
@@ -96,9 +97,12 @@ pub enum SelectorError {
     /// Nothing after the colon, or nothing at all.
     #[error("`{0}` names nothing; everything is `all`")]
     Empty(String),
-    /// A kind of selector that this version does not know how to follow.
-    #[error("`{0}:` selectors are not built yet")]
-    NotBuilt(&'static str),
+    /// No name of a tenant.
+    #[error(
+        "`tenant:` takes one name as keys have it, letters, digits and -._~ with other bytes as \
+         %XX, and no `*`; it is not `{0}`"
+    )]
+    NoTenant(String),
     /// Keys are stored in printable ASCII.
     #[error(
         "a selector holds printable ASCII without spaces; write other bytes as they are stored, \
@@ -122,8 +126,7 @@ impl Selector {
         let (word, rest) = text.split_once(':').unwrap_or(("", text));
         // The word does not count: whatever can be a key can be named.
         let named = match word {
-            "key" | "prefix" | "pattern" | "tag" | "type" | "rule" | "url" => rest,
-            "tenant" => return Err(SelectorError::NotBuilt("tenant")),
+            "key" | "prefix" | "pattern" | "tag" | "type" | "rule" | "tenant" | "url" => rest,
             _ => text,
         };
         if named.is_empty() {
@@ -140,6 +143,8 @@ impl Selector {
             "tag" => Self::Tag(rest.to_owned()),
             "type" => Self::Type(rest.to_owned()),
             "rule" => Self::Rule(rest.to_owned()),
+            "tenant" if tenant::is_name(rest) => Self::of_tenant(rest),
+            "tenant" => return Err(SelectorError::NoTenant(rest.to_owned())),
             "url" if is_target(rest) => Self::Url(rest.to_owned()),
             "url" => return Err(SelectorError::NotATarget(rest.to_owned())),
             _ if text == "all" => Self::All,
@@ -152,9 +157,27 @@ impl Selector {
         if text.contains('*') { Self::Pattern(Glob::new(text)) } else { Self::Key(text.to_owned()) }
     }
 
-    /// Whether people name it so; not the one that a resource has by itself.
+    /// All entries of the tenant with this name.
+    pub fn of_tenant(name: &str) -> Self {
+        Self::Tag(tenant::tag(name).as_ref().to_owned())
+    }
+
+    /// The tenant that it names.
+    pub fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Tag(tag) => tenant::of_tag(tag),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a tag that entries have by themselves, known before there is an answer.
+    pub fn is_own_tag(&self) -> bool {
+        matches!(self, Self::Tag(tag) if tag.starts_with(RESOURCE_MARK))
+    }
+
+    /// Whether people name it so; not the tag that a resource has by itself.
     pub fn is_said(&self) -> bool {
-        !matches!(self, Self::Tag(tag) if tag.starts_with(RESOURCE_MARK))
+        !self.is_own_tag() || self.tenant().is_some()
     }
 
     /// Bytes of what it names, without its word.
@@ -178,9 +201,8 @@ impl Selector {
             (Self::All, _) => true,
             (Self::Prefix(text), Self::Key(one) | Self::Prefix(one)) => one.starts_with(text),
             (Self::Prefix(text), Self::Pattern(glob)) => glob.prefix().starts_with(text),
-            (Self::Pattern(glob), Self::Key(one)) | (Self::Tags(glob), Self::Tag(one)) => {
-                glob.matches(one)
-            }
+            (Self::Pattern(glob), Self::Key(one)) => glob.matches(one),
+            (Self::Tags(glob), Self::Tag(one)) => !other.is_own_tag() && glob.matches(one),
             (Self::Tags(glob), Self::Tags(one)) | (Self::Pattern(glob), Self::Pattern(one)) => {
                 glob.is_beginning() && one.prefix().starts_with(glob.prefix()) || glob == one
             }
@@ -218,7 +240,10 @@ impl fmt::Display for Selector {
             Self::Key(text) => write!(f, "key:{text}"),
             Self::Prefix(text) => write!(f, "prefix:{text}"),
             Self::Pattern(glob) => write!(f, "pattern:{glob}"),
-            Self::Tag(text) => write!(f, "tag:{text}"),
+            Self::Tag(text) => match tenant::of_tag(text) {
+                Some(name) => write!(f, "tenant:{name}"),
+                None => write!(f, "tag:{text}"),
+            },
             Self::Tags(glob) => write!(f, "tag:{glob}"),
             Self::Type(name) => write!(f, "type:{name}"),
             Self::Rule(name) => write!(f, "rule:{name}"),

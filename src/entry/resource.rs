@@ -17,7 +17,7 @@ pub fn tag(target: &str) -> Arc<str> {
     tag.into()
 }
 
-/// Whether a tag is such a name, which nobody gave and nobody needs to see.
+/// Whether a tag is such a name, or a tenant's: nobody gave it, and nobody needs to see it.
 pub fn is_tag(tag: &str) -> bool {
     tag.starts_with(RESOURCE_MARK)
 }

@@ -114,8 +114,8 @@ impl When {
             Selector::Key(text) | Selector::Url(text) => (About::Key, text.clone(), false),
             Selector::Prefix(text) => (About::Key, format!("{text}*"), true),
             Selector::Pattern(glob) => (About::Key, glob.to_string(), true),
-            // Nobody has said this one.
-            Selector::Tag(_) if !named.is_said() => return None,
+            // A tag of the entry's own is none that rules give.
+            Selector::Tag(_) if named.is_own_tag() => return None,
             Selector::Tag(text) => (About::Tag, text.clone(), false),
             Selector::Tags(glob) => (About::Tag, glob.to_string(), true),
             Selector::Type(text) => (About::Type, text.clone(), false),

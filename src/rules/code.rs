@@ -170,6 +170,11 @@ codes! {
         "A [[cascade]] has `when`, a key:, tag:, type: or rule: selector in which each * is one part \
          without a colon, and `then`, selectors that repeat the parts as {1}, {2}. What follows \
          may make others follow, but never itself, and the longest such chain has 8 of them.";
+    /// A tenant that is whatever its caller says.
+    ChosenTenant: "C031", "a tenant that callers can choose",
+        "Whoever may choose the tenant of a request could read that tenant's answers. A field counts \
+         only from trust.peers, which are trusted to set it themselves. A cookie counts only from \
+         them too, but most proxies pass cookies on as they came: then a forged cookie is believed.";
 }
 
 #[cfg(test)]

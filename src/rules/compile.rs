@@ -9,6 +9,7 @@ mod keeping;
 mod law;
 mod origin;
 mod route;
+mod tenant;
 mod writing;
 
 pub(super) use route::Made;
@@ -23,10 +24,12 @@ use super::credentials::CredentialNames;
 use super::diagnostic::{Code, Diagnostic, Findings, Source, Spot};
 use super::document::{RulesDocument, TypeTable};
 use super::matcher::Table;
+use super::names::Names;
 use super::nearest::nearest;
 use super::node::{Node, Value};
 use super::read::{FromNode, Maybe, Text};
 use super::rulebook::{Kind, OriginSpec, Rulebook};
+use super::tenant::{Tenancy, TenantRule};
 use super::testblock::TestCase;
 use super::values::TtlText;
 use super::{LoadContext, Loaded, parse};
@@ -90,6 +93,7 @@ struct Scope<'d> {
     types: Vec<(&'d Text, &'d TypeTable)>,
     origins: Vec<(Arc<str>, OriginSpec)>,
     credentials: Arc<CredentialNames>,
+    tenant: Option<Arc<TenantRule>>,
     ctx: &'d LoadContext,
 }
 
@@ -98,16 +102,19 @@ fn compile<'d>(
     ctx: &'d LoadContext,
     found: &mut Findings,
 ) -> Rulebook {
-    let scope = Scope {
+    let mut scope = Scope {
         classes: classes(documents, found),
         types: types(documents, found),
         origins: origin::origins(documents, ctx, found),
         credentials: Arc::new(credentials(documents, ctx, found)),
+        tenant: None,
         ctx,
     };
+    scope.tenant = tenant::rule(documents, &scope, found);
     let kinds = kinds(&scope, found);
     let default_origin = origin::default_origin(documents, &scope, found);
     let routes = route::routes(documents, &scope, found);
+    tenant::check(documents, &routes, &scope, found);
     check::check(&routes, &kinds, default_origin.is_some(), found);
     let cascades = cascade::cascades(documents, &routes, &kinds, found);
     let routes: Vec<_> = routes.into_iter().map(|made| Arc::new(made.route)).collect();
@@ -118,6 +125,7 @@ fn compile<'d>(
         .collect();
     let book = Rulebook {
         table: Table::of(&routes),
+        tenancy: scope.tenant.as_ref().map(|rule| Tenancy::new(rule, &Names::default())),
         manner: Manner::of(if ctx.authorization_only { Profile::Rfc } else { Profile::Safe }),
         routes,
         kinds,

@@ -220,7 +220,9 @@ fn not_here(value: &Expr, range: std::ops::Range<usize>) -> Option<Slip> {
     value.sources().any(late).then(|| {
         let message = format!("`{}` is not known where conditions are decided", value.written);
         let slip = Slip::new(Code::NotHere, range, message);
-        slip.help("conditions see path, query, header, cookie, host and method, never a body")
+        slip.help(
+            "conditions see path, query, header, cookie, host, method and tenant, never a body",
+        )
     })
 }
 

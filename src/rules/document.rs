@@ -6,7 +6,7 @@ use super::purging::{CascadeTable, DefaultOnWrite, OnWriteTable};
 use super::read::{At, Free, Maybe, Named, OneOrMany, Text, document};
 use super::values::{Compression, Duration, JobField, OriginName, Size, Statuses, TtlText};
 use super::words::{
-    ModeWord, OutcomeWord, OverrideWord, ReadWord, ShareWord, TtlModeWord, UnnamedWord,
+    ModeWord, OutcomeWord, OverrideWord, ReadWord, ShareWord, TenantWord, TtlModeWord, UnnamedWord,
 };
 
 document! {
@@ -23,6 +23,8 @@ document! {
         origin: Named<OriginTable>,
         /// Data types: a key prefix, a budget, and defaults for the routes that name the type.
         r#type: Named<TypeTable>,
+        /// Whose requests are, where many customers share the applications.
+        tenant: TenantTable,
         /// What counts as a credential of the caller.
         credentials: CredentialsTable,
         /// The channel on which any program may say what to purge.
@@ -33,7 +35,7 @@ document! {
         route: Vec<At<RouteTable>>,
         /// Tests that `cistern test` and every reload run.
         test: Vec<At<TestTable>>,
-    } later ["tenant", "jwt"]
+    } later ["jwt"]
 }
 
 document! {
@@ -104,7 +106,9 @@ document! {
         encrypt: Maybe<At<bool>>,
         /// Whether the shared level may be read from a replica. Default `master`.
         read: Maybe<At<ReadWord>>,
-    } later ["tenant", "require", "refresh_ahead", "jitter"]
+        /// `none`: data of the whole system, one entry for all tenants.
+        tenant: At<TenantWord>,
+    } later ["require", "refresh_ahead", "jitter"]
 }
 
 document! {
@@ -237,9 +241,11 @@ document! {
         inject: Maybe<Text>,
         /// What a write does to the cache.
         on_write: OnWriteTable,
+        /// `none`: data of the whole system, one entry for all tenants.
+        tenant: At<TenantWord>,
     } later [
         "keys", "levels", "store_at", "require", "refresh_ahead", "jitter", "grant_ttl",
-        "response", "count", "when_store_down", "fallback_on", "requires_auth", "tenant",
+        "response", "count", "when_store_down", "fallback_on", "requires_auth",
     ]
 }
 
@@ -253,6 +259,20 @@ document! {
         /// What happens with a parameter that nothing in the rule names. Default `bypass`.
         unnamed: Maybe<At<UnnamedWord>>,
     } later []
+}
+
+document! {
+    /// Whose requests are. The tenant is a part of every entry's identity.
+    TenantTable {
+        /// Where its name comes from: `host`, a part of the path, `header.NAME` or `cookie.NAME`
+        /// (these two only from `trust.peers`). All that are there must agree.
+        #[schemars(required)]
+        from: OneOrMany<Text>,
+        /// A regular expression that the whole name must fit.
+        pattern: Text,
+        /// Whether a request of nobody is refused with 400; else it passes uncached. Default false.
+        required: At<bool>,
+    } later ["max_size", "max_entries"]
 }
 
 document! {
@@ -311,6 +331,8 @@ document! {
         route: Text,
         /// The whole key, with the type's prefix.
         key: Text,
+        /// The tenant whose it is; `"none"` where it is nobody's.
+        tenant: Text,
         /// All tags, in any order.
         tags: Vec<Text>,
         /// What the route says about sharing.
@@ -323,7 +345,7 @@ document! {
         reason: Text,
         /// Exactly the selectors that `on_write` gives, in any order.
         purges: Vec<Text>,
-    } later ["keys", "tenant", "claims"]
+    } later ["keys", "claims"]
 }
 
 document! {
@@ -339,13 +361,14 @@ document! {
 }
 
 /// The tables that people look for fields in, as they write them, with their fields.
-pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 14] {
+pub(super) fn all_fields() -> [(&'static str, &'static [&'static str]); 15] {
     [
         ("the top of the file", RulesDocument::FIELDS.here),
         ("[defaults]", Defaults::FIELDS.here),
         ("[origin.NAME]", OriginTable::FIELDS.here),
         ("[type.NAME]", TypeTable::FIELDS.here),
         ("[[route]]", RouteTable::FIELDS.here),
+        ("[tenant]", TenantTable::FIELDS.here),
         ("[credentials]", CredentialsTable::FIELDS.here),
         ("[[test]]", TestTable::FIELDS.here),
         ("`query`", QueryTable::FIELDS.here),

@@ -16,6 +16,7 @@ use super::json::Json;
 use super::node::{Node, Pointer, Value};
 use super::percent;
 use super::query::{Parameter, Query};
+use super::tenant::Tenant;
 use super::veil::Veil;
 
 /// A request as rules see it.
@@ -31,6 +32,8 @@ pub struct Asked<'a> {
     pub target: &'a str,
     /// The request's fields.
     pub fields: &'a HeaderMap,
+    /// Whether who sent it is trusted to say for whom.
+    pub trusted: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -60,10 +63,14 @@ impl RequestBody {
     }
 }
 
-/// Where the parts of a path stood in the target. One place for each name of the route; a name
-/// that the taken match does not have is missing.
+/// Where the parts of a path stood in the target, and whose the request is. One place for each name
+/// of the route; a name that the taken match does not have is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Captures(pub(super) SmallVec<[Option<Captured>; 4]>);
+pub struct Captures {
+    pub(super) parts: SmallVec<[Option<Captured>; 4]>,
+    /// Whose the request is.
+    pub tenant: Tenant,
+}
 
 /// One part of the target, raw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +102,8 @@ pub(super) enum ValueOf {
     Method,
     /// The keyed digest of all credentials.
     Identity,
+    /// The tenant whose request it is.
+    Tenant,
     /// A part of the request's body.
     RequestJson(Pointer),
     /// The request's body as canonical JSON.
@@ -235,6 +244,7 @@ impl<'a> Given<'a> {
             ValueOf::RequestJson(pointer) => json_part(pointer, self.body?.json()?),
             ValueOf::AnswerJson(pointer) => json_part(pointer, self.answer?),
             ValueOf::Identity => self.veil.identity.map(|text| Datum::plain(text.as_bytes())),
+            ValueOf::Tenant => self.captures.tenant.datum(),
             ValueOf::Host | ValueOf::Path | ValueOf::Method => Some(Datum::plain(self.line(of))),
         }
     }
@@ -249,6 +259,9 @@ impl<'a> Given<'a> {
             ValueOf::Header(name) => &mut self.lines(name).map(Cow::Borrowed),
             ValueOf::Cookie(name) => &mut self.cookies(name).map(Cow::Borrowed),
             ValueOf::Part(at) => &mut self.part(*at).map(|datum| datum.bytes).into_iter(),
+            ValueOf::Tenant => {
+                &mut self.captures.tenant.datum().map(|datum| datum.bytes).into_iter()
+            }
             ValueOf::Host | ValueOf::Path | ValueOf::Method => &mut std::iter::once(self.line(of)),
             ValueOf::Query => {
                 let query = self.asked.target.split_once('?').map(|(_, query)| query.as_bytes());
@@ -282,7 +295,7 @@ impl<'a> Given<'a> {
     }
 
     fn part(&self, at: usize) -> Option<Datum<'a>> {
-        let part = self.captures.0.get(at).copied().flatten()?;
+        let part = self.captures.parts.get(at).copied().flatten()?;
         let raw = self.asked.target.as_bytes().get(part.start as usize..part.end as usize)?;
         let class = if part.tail { Class::Tail } else { Class::Plain };
         Some(Datum { bytes: percent::decoded(raw), class, coded_plus: Vec::new() })

@@ -14,6 +14,7 @@ use super::host::HostPattern;
 use super::pattern::{Methods, PathPattern, Segment};
 use super::percent;
 use super::rulebook::Route;
+use super::tenant::Tenancy;
 
 /// One match of a route, ready to run.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub(super) struct Matcher {
     pub(super) when: Option<Condition>,
     /// How many names the matches have together.
     pub(super) names: usize,
+    /// Whose the requests are; nothing where they are everybody's.
+    pub(super) tenancy: Option<Tenancy>,
 }
 
 /// A target's path, split once for all routes: offsets into the target.
@@ -80,7 +83,10 @@ impl Matcher {
         }
         // With a condition, a later match of the same route may fit where an earlier one does not.
         self.matches.iter().filter(|one| one.methods.fit(asked.method)).find_map(|one| {
-            let captures = one.captures(path, self.names)?;
+            let mut captures = one.captures(path, self.names)?;
+            if let Some(tenancy) = &self.tenancy {
+                captures.tenant = tenancy.of(asked, &captures);
+            }
             let holds =
                 self.when.as_ref().is_none_or(|when| when.holds(&Given::request(asked, &captures)));
             holds.then_some(captures)
@@ -95,7 +101,7 @@ impl Match {
             PathMatch::Regex(regex) => {
                 let whole = path.raw((0, path.end));
                 let found = regex.captures(whole)?;
-                let mut captures = Captures(SmallVec::from_elem(None, names));
+                let mut captures = no_parts(names);
                 let groups = regex.capture_names().enumerate().filter(|(_, name)| name.is_some());
                 for ((group, _), place) in groups.zip(&self.places) {
                     let part = found.get(group).map(|part| Captured {
@@ -121,7 +127,7 @@ impl Match {
         if !fits {
             return None;
         }
-        let mut captures = Captures(SmallVec::from_elem(None, names));
+        let mut captures = no_parts(names);
         let mut places = self.places.iter().copied();
         for (segment, at) in pattern.segments.iter().zip(&path.segments) {
             let raw = path.raw(*at);
@@ -150,8 +156,12 @@ impl Match {
     }
 }
 
+fn no_parts(names: usize) -> Captures {
+    Captures { parts: SmallVec::from_elem(None, names), ..Captures::default() }
+}
+
 fn set(captures: &mut Captures, place: usize, part: Option<Captured>) {
-    if let Some(slot) = captures.0.get_mut(place) {
+    if let Some(slot) = captures.parts.get_mut(place) {
         *slot = part;
     }
 }

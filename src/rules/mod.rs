@@ -45,6 +45,7 @@ mod scan;
 pub mod schema;
 mod selector;
 mod template;
+mod tenant;
 pub mod testblock;
 mod values;
 mod veil;
@@ -63,6 +64,7 @@ pub use rulebook::{
     Confirm, EventsRule, JobField, Keeping, Kind, Mode, OnWrite, OriginSpec, OriginUrl, Role,
     Route, Rulebook, Share,
 };
+pub use tenant::{Tenant, Unknown};
 pub use veil::Veil;
 
 use crate::base::units::Span;

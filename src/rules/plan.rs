@@ -209,17 +209,18 @@ impl Route {
     }
 
     /// What takes every entry that any caller's read of this target could have made: the key, with
-    /// a star for each part that is not in the target itself.
+    /// a star for each part that is not in the target itself. Where it is known whose the request
+    /// is, it is that tenant's key: what others have under this very target goes by its URI.
     pub fn key_selector(&self, asked: &Asked<'_>, captures: &Captures) -> Option<Selector> {
         let template = self.key.as_ref()?;
         let given = Given::request(asked, captures);
+        let tenant = captures.tenant.name().is_some();
+        let is_known = |of: &ValueOf| of.is_of_target() || tenant && *of == ValueOf::Tenant;
         let mut text = String::new();
         for piece in &template.pieces {
             match piece {
                 Piece::Text(own) => text.push_str(own),
-                Piece::Value(value) if !value.sources().all(ValueOf::is_of_target) => {
-                    text.push('*');
-                }
+                Piece::Value(value) if !value.sources().all(is_known) => text.push('*'),
                 Piece::Value(value) => match value.resolve(&given, &self.shape()) {
                     Resolved::Missing => text.push('*'),
                     Resolved::Text(own) => text.push_str(own),
@@ -347,6 +348,7 @@ fn describe(of: &ValueOf, route: &Route) -> String {
         ValueOf::Path => "the path".to_owned(),
         ValueOf::Method => "the method".to_owned(),
         ValueOf::Identity => "a digest of the credentials".to_owned(),
+        ValueOf::Tenant => "the tenant whose request it is".to_owned(),
         ValueOf::RequestJson(_) => "the request's JSON".to_owned(),
         ValueOf::RequestJsonWhole | ValueOf::RequestBody => "the request's body".to_owned(),
         ValueOf::AnswerJson(_) => "the answer's JSON".to_owned(),

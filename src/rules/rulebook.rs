@@ -1,9 +1,13 @@
 //! The rules as run: all is resolved, and no value means "ask elsewhere". A rulebook never changes:
 //! a reload swaps the pointer to another, so that a request ends under the one it began under.
 
+mod keyed;
+
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+pub(super) use keyed::{KeyIdentity, QueryRule};
 
 use super::cascade::Cascades;
 use super::compared::CompareRule;
@@ -15,6 +19,7 @@ use super::matcher::{Matcher, Table};
 use super::names::Names;
 use super::selector::SelectorTemplate;
 use super::template::Template;
+use super::tenant::{Tenancy, Tenant};
 use super::testblock::TestCase;
 use super::values::StatusPattern;
 pub(super) use super::words::UnnamedWord as Unnamed;
@@ -22,7 +27,6 @@ pub use super::words::{ConfirmWord as Confirm, ModeWord as Mode, ShareWord as Sh
 use crate::base::ids::{KindId, RouteId};
 use crate::base::limits::{COMPRESS_BYTES_MIN, COMPRESS_LEVEL};
 use crate::base::units::Span;
-use crate::entry::order::Glob;
 use crate::policy::{Law, Manner};
 
 /// All rules of a node.
@@ -45,6 +49,8 @@ pub struct Rulebook {
     /// The `[[test]]` blocks.
     pub tests: Vec<TestCase>,
     pub(super) table: Table,
+    /// Whose the requests are that no route takes.
+    pub(super) tenancy: Option<Tenancy>,
     /// The manner of the profile, for tests.
     pub(super) manner: Manner,
 }
@@ -62,6 +68,7 @@ impl Rulebook {
             cascades: Cascades::default(),
             tests: Vec::new(),
             table: Table::default(),
+            tenancy: None,
             manner: Manner::default(),
         }
     }
@@ -69,6 +76,23 @@ impl Rulebook {
     /// The first route that takes a request, and the parts of its path.
     pub fn route(&self, asked: &Asked<'_>) -> Option<(&Arc<Route>, Captures)> {
         self.table.find(&self.routes, asked)
+    }
+
+    /// What is known of a request that no route takes: whose it is.
+    pub fn unrouted(&self, asked: &Asked<'_>) -> Captures {
+        let none = Captures::default();
+        let tenancy = self.tenancy.as_ref();
+        let tenant = tenancy.map_or(Tenant::Shared, |tenancy| tenancy.of(asked, &none));
+        Captures { tenant, ..none }
+    }
+
+    /// Puts the fields that name the tenant of one request into another that is made for it.
+    pub fn name_tenant(&self, from: &HeaderMap, to: &mut HeaderMap) {
+        for name in self.tenancy.iter().flat_map(Tenancy::fields) {
+            if !to.contains_key(name) {
+                to.extend(from.get_all(name).iter().map(|value| (name.clone(), value.clone())));
+            }
+        }
     }
 
     /// Where a request goes: the origin that its route names, else the one whose hosts fit, else
@@ -267,36 +291,6 @@ pub struct Route {
     pub(super) credentials: Arc<CredentialNames>,
 }
 
-/// What parameters mean on a route with a key.
-#[derive(Clone, Debug, Default)]
-pub(super) struct QueryRule {
-    pub(super) sorted: bool,
-    pub(super) ignore: Vec<Glob>,
-    pub(super) unnamed: Option<Unnamed>,
-    /// Parameters of the key, which may come once.
-    pub(super) in_key: Vec<Box<str>>,
-    /// Parameters that anything in the rule names.
-    pub(super) named: Vec<Box<str>>,
-    /// Whether `{query}` names all.
-    pub(super) all_named: bool,
-}
-
-/// Which credentials the key itself holds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct KeyIdentity {
-    /// The digest of all.
-    pub(super) digest: bool,
-    pub(super) headers: Vec<HeaderName>,
-    pub(super) cookies: Vec<Box<str>>,
-}
-
-impl KeyIdentity {
-    /// Whether the key has any identity part.
-    pub(super) fn any(&self) -> bool {
-        self.digest || !self.headers.is_empty() || !self.cookies.is_empty()
-    }
-}
-
 /// What a write does to the cache, beside dropping its own target.
 #[derive(Clone, Debug)]
 pub struct OnWrite {
@@ -369,7 +363,7 @@ impl Route {
         }
     }
 
-    fn write_sources(&self) -> impl Iterator<Item = &ValueOf> {
+    pub(super) fn write_sources(&self) -> impl Iterator<Item = &ValueOf> {
         let OnWrite { purge, refresh, .. } = &self.on_write;
         purge.iter().chain(refresh).flat_map(|selector| selector.template.sources())
     }
@@ -389,6 +383,11 @@ impl Route {
     pub fn needs_identity(&self) -> bool {
         let read = self.key.iter().chain(&self.tags).flat_map(Template::sources);
         read.chain(self.write_sources()).any(|of| *of == ValueOf::Identity)
+    }
+
+    /// Whether its entries are of tenants.
+    pub fn tells_tenants_apart(&self) -> bool {
+        self.matcher.tenancy.is_some()
     }
 
     /// Whether the key has a part that tells callers apart.

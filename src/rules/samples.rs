@@ -81,6 +81,7 @@ impl Request {
             authority: &self.authority,
             target: &self.target,
             fields: &self.fields,
+            trusted: true,
         }
     }
 

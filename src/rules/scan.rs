@@ -168,7 +168,7 @@ impl<'a> Scanner<'a> {
                 "path" => Ok(ValueOf::Path),
                 "method" => Ok(ValueOf::Method),
                 "identity" => Ok(ValueOf::Identity),
-                "tenant" => Err(not_built("tenant")),
+                "tenant" => Ok(ValueOf::Tenant),
                 "" => Err(self.slip(start, "expected a value").help(SOURCES)),
                 name => names
                     .position(name)
@@ -254,5 +254,5 @@ fn filter_with(word: &str, text: &str) -> Result<Step, &'static str> {
 
 /// What a value can be.
 const SOURCES: &str = "values are parts of the path, query.NAME, query, header.NAME, cookie.NAME, \
-                       host, path, method, identity, req.json:/POINTER, req.json, req.body and \
+                       host, path, method, tenant, identity, req.json:/POINTER, req.json, req.body and \
                        json:/POINTER";

@@ -4,7 +4,7 @@
 
 use super::diagnostic::{Code, Findings};
 use super::expr::{Expr, Resolved};
-use super::extract::{Datum, Given, QueryShape};
+use super::extract::{Datum, Given, QueryShape, ValueOf};
 use super::names::Names;
 use super::read::Text;
 use super::scan::Slip;
@@ -27,6 +27,8 @@ pub(super) enum SelectorKind {
     Type,
     /// A route, by name.
     Rule,
+    /// A tenant, by name.
+    Tenant,
     /// A target.
     Url,
     /// Everything.
@@ -61,24 +63,15 @@ impl SelectorTemplate {
         found: &mut Findings,
     ) -> Option<Self> {
         let (kind, offset) = kind_of(&text.value);
-        let slips = match kind {
-            None => {
-                let slip = Slip::new(Code::NotBuilt, 0..6, "`tenant:` selectors are not built yet");
-                Err(vec![slip])
-            }
-            Some(kind) => {
-                let purpose =
-                    if kind == SelectorKind::Url { Purpose::Target } else { Purpose::Selector };
-                let rest = text.value.get(offset..).unwrap_or_default();
-                Template::parse(rest, names, purpose)
-                    .map_err(|slips| moved(slips, offset))
-                    .and_then(|template| {
-                        let one = Self { kind, template, written: text.clone() };
-                        let refused = one.refusals(names, skip_missing);
-                        if refused.is_empty() { Ok(one) } else { Err(refused) }
-                    })
-            }
-        };
+        let purpose = if kind == SelectorKind::Url { Purpose::Target } else { Purpose::Selector };
+        let rest = text.value.get(offset..).unwrap_or_default();
+        let slips = Template::parse(rest, names, purpose)
+            .map_err(|slips| moved(slips, offset))
+            .and_then(|template| {
+                let one = Self { kind, template, written: text.clone() };
+                let refused = one.refusals(names, skip_missing);
+                if refused.is_empty() { Ok(one) } else { Err(refused) }
+            });
         let tell = |slips: Vec<Slip>| slips.into_iter().for_each(|slip| slip.tell(text, found));
         slips.map_err(tell).ok()
     }
@@ -96,7 +89,9 @@ impl SelectorTemplate {
         if parts && matches!(self.kind, SelectorKind::Type | SelectorKind::Rule) {
             slips.push(slip("`type:` and `rule:` take a name without parts".to_owned()));
         }
-        if self.kind == SelectorKind::Url {
+        if self.kind == SelectorKind::Tenant {
+            slips.extend(self.no_tenant().map(slip));
+        } else if self.kind == SelectorKind::Url {
             let first = self.template.pieces.first();
             if !matches!(first, Some(Piece::Text(text)) if is_target(text)) {
                 slips
@@ -118,6 +113,16 @@ impl SelectorTemplate {
             ));
         }
         slips
+    }
+
+    /// Why it names no tenant: what is not the name of one cannot be widened either.
+    fn no_tenant(&self) -> Option<String> {
+        match self.template.pieces.as_ref() {
+            [] => None,
+            [Piece::Text(name)] if Selector::parse(&format!("tenant:{name}")).is_ok() => None,
+            [Piece::Value(value)] if value.of == ValueOf::Tenant && value.steps.is_empty() => None,
+            _ => Some("`tenant:` takes `{tenant}`, or one name as keys have it".to_owned()),
+        }
     }
 
     /// The first value, if nothing that is always there stands before it and it may be missing.
@@ -147,6 +152,10 @@ impl SelectorTemplate {
                     Resolved::Missing if skip_missing => return None,
                     Resolved::Missing | Resolved::Value(_) => {
                         widened = true;
+                        if self.kind == SelectorKind::Tenant {
+                            // Whose it is nobody knows: it may be anybody's.
+                            return Some(PlannedSelector { selector: Selector::All, widened });
+                        }
                         if self.kind == SelectorKind::Prefix {
                             break;
                         }
@@ -179,6 +188,7 @@ impl SelectorTemplate {
             SelectorKind::Tag => Selector::Tag(text),
             SelectorKind::Type => Selector::Type(text),
             SelectorKind::Rule => Selector::Rule(text),
+            SelectorKind::Tenant => Selector::of_tenant(&text),
             SelectorKind::Url if widened => Selector::All,
             SelectorKind::Url => Selector::Url(text),
             SelectorKind::All => Selector::All,
@@ -195,22 +205,22 @@ impl SelectorTemplate {
 }
 
 /// The kind by the word before the first colon, and where the rest begins.
-fn kind_of(text: &str) -> (Option<SelectorKind>, usize) {
+fn kind_of(text: &str) -> (SelectorKind, usize) {
     let words = [
-        ("key:", Some(SelectorKind::Key)),
-        ("prefix:", Some(SelectorKind::Prefix)),
-        ("pattern:", Some(SelectorKind::Pattern)),
-        ("tag:", Some(SelectorKind::Tag)),
-        ("type:", Some(SelectorKind::Type)),
-        ("rule:", Some(SelectorKind::Rule)),
-        ("url:", Some(SelectorKind::Url)),
-        ("tenant:", None),
+        ("key:", SelectorKind::Key),
+        ("prefix:", SelectorKind::Prefix),
+        ("pattern:", SelectorKind::Pattern),
+        ("tag:", SelectorKind::Tag),
+        ("type:", SelectorKind::Type),
+        ("rule:", SelectorKind::Rule),
+        ("url:", SelectorKind::Url),
+        ("tenant:", SelectorKind::Tenant),
     ];
     if text == "all" {
-        return (Some(SelectorKind::All), text.len());
+        return (SelectorKind::All, text.len());
     }
     let found = words.into_iter().find(|(word, _)| text.starts_with(word));
-    found.map_or((Some(SelectorKind::Key), 0), |(word, kind)| (kind, word.len()))
+    found.map_or((SelectorKind::Key, 0), |(word, kind)| (kind, word.len()))
 }
 
 fn is_target(text: &str) -> bool {

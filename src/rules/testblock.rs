@@ -13,6 +13,7 @@ use super::diagnostic::{Code, Diagnostic, Place, Severity, Spot};
 use super::extract::{Asked, Captures, RequestBody};
 use super::json::Json;
 use super::rulebook::{OnWrite, Role, Route, Rulebook, Share};
+use super::tenant::Tenant;
 use super::words::OutcomeWord;
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
@@ -59,6 +60,7 @@ struct Expected {
     /// `none` is no route: no route can be called so.
     route: Option<String>,
     key: Option<String>,
+    tenant: Option<String>,
     tags: Option<Vec<String>>,
     share: Option<Share>,
     ttl: Option<Ttl>,
@@ -146,6 +148,8 @@ impl TestCase {
             authority: &self.authority,
             target: &self.target,
             fields: &self.fields,
+            // As it comes from a peer in `trust.peers`.
+            trusted: true,
         }
     }
 
@@ -173,6 +177,11 @@ impl TestCase {
             Ok(key) => key.clone(),
             Err((reason, detail)) => format!("no key: {reason} {detail}").trim_end().to_owned(),
         });
+        expect("tenant", wanted.tenant.clone(), &|| match &made.captures.tenant {
+            Tenant::Shared => "none".to_owned(),
+            Tenant::Of(name) => name.to_string(),
+            Tenant::Unknown(unknown) => format!("no tenant: {}", unknown.why),
+        });
         let share = made.route.map_or(Share::Auto, |route| route.share);
         expect("share", wanted.share.map(|word| word.as_str().into()), &|| share.as_str().into());
         expect("ttl", wanted.ttl.map(ttl_text), &|| ttl_text(self.ttl(&made)));
@@ -194,7 +203,7 @@ impl TestCase {
         let asked = self.asked();
         let whole = || format!("{}://{}{}", self.scheme, self.authority, self.target);
         let Some((route, captures)) = book.route(&asked) else {
-            let captures = Captures::default();
+            let captures = book.unrouted(&asked);
             return Made { route: None, captures, key: Ok(whole()), has_identity: false };
         };
         let plan =
@@ -214,14 +223,21 @@ impl TestCase {
         if book.origin_for(made.route, &asked).is_none() {
             return Some(Reason::NoOrigin);
         }
+        let nobody = match &made.captures.tenant {
+            Tenant::Unknown(unknown) => Some(unknown),
+            _ => None,
+        };
+        let of_nobody = nobody.map(|_| Reason::TenantMissing);
         let Some(route) = made.route else {
             let read = matches!(self.method, Method::GET | Method::HEAD);
-            return (!read).then_some(Reason::Method);
+            return if read { of_nobody } else { Some(Reason::Method) };
         };
         match route.role(&self.method) {
+            Role::Write if nobody.is_some_and(|one| one.refused) => return of_nobody,
             Role::Write | Role::Pass => return Some(Reason::Method),
             // The body of a GET could shape the answer, and no key holds it.
             Role::Read if self.body.is_some() => return Some(Reason::UnkeyedInput),
+            Role::Read | Role::BodyRead if nobody.is_some() => return of_nobody,
             Role::Read | Role::BodyRead => {}
         }
         if let Err((reason, _)) = &made.key {

@@ -17,6 +17,14 @@ words! {
 }
 
 words! {
+    /// Whose entries are.
+    pub(super) TenantWord {
+        /// Nobody's: data of the whole system, one entry for all tenants.
+        None = "none",
+    } later []
+}
+
+words! {
     /// Whether a route caches.
     pub ModeWord {
         /// It does.

@@ -51,7 +51,7 @@ impl<'a> Facts<'a> {
     pub fn are_named_by(&self, order: &Order) -> bool {
         order.selectors.iter().any(|one| match one {
             Selector::Url(target) if target == self.target => true,
-            Selector::Tag(_) | Selector::Tags(_) if self.is_open && one.is_said() => true,
+            Selector::Tag(_) | Selector::Tags(_) if self.is_open && !one.is_own_tag() => true,
             one => one.covers(self.key, self.tags, self.kind, self.rule),
         })
     }

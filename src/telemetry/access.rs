@@ -39,6 +39,8 @@ pub struct Access<'a> {
     pub rule: Option<&'a str>,
     /// The type, if the rule has one.
     pub kind: Option<&'a str>,
+    /// The tenant, if it is one's.
+    pub tenant: Option<&'a str>,
     /// The key, if there is one.
     pub key: Option<&'a str>,
     /// Age in seconds of what was served.
@@ -83,7 +85,9 @@ impl Access<'_> {
         text(out, self.rule);
         out.extend_from_slice(b",\"type\":");
         text(out, self.kind);
-        out.extend_from_slice(b",\"tenant\":null,\"key\":");
+        out.extend_from_slice(b",\"tenant\":");
+        text(out, self.tenant);
+        out.extend_from_slice(b",\"key\":");
         text(out, self.key.map(redacted).as_deref());
         out.extend_from_slice(b",\"age\":");
         number(out, self.age, decimal);
@@ -203,6 +207,7 @@ mod tests {
             level: Some("l1"),
             rule: Some("user-stats"),
             kind: Some("stats"),
+            tenant: Some("acme"),
             key: Some("gad:stats:user:2:days:30"),
             age: Some(16),
             ttl: Some(284),

@@ -20,7 +20,8 @@ pub const ORDERED_BY: [&str; 9] =
     ["write", "purge", "admin", "event", "cascade", "fleet", "sweep", "sync", OTHER];
 
 /// What orders name, from one thing to everything.
-pub const SCOPES: [&str; 8] = ["key", "url", "tag", "rule", "type", "prefix", "pattern", "all"];
+pub const SCOPES: [&str; 9] =
+    ["key", "url", "tag", "rule", "type", "prefix", "pattern", "tenant", "all"];
 
 /// What an origin answered: the first digit of the status, or that it gave none.
 pub const STATUS_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "failed"];

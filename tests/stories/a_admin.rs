@@ -213,7 +213,7 @@ fn wrong_calls_are_told_what_is_wrong() {
         (json!({}), "selectors"),
         (json!({ "selectors": [] }), "names nothing"),
         (json!({ "selectors": ["a b"] }), "printable"),
-        (json!({ "selectors": ["tenant:x"] }), "not built yet"),
+        (json!({ "selectors": ["tenant:x*"] }), "takes one name"),
         (json!({ "selectors": ["all"], "softly": true }), "unknown field `softly`"),
         (json!({ "selectors": ["all"], "wait": "1h" }), "at most 30s"),
         (json!({ "selectors": ["all"], "confirm": "soon" }), "unknown variant"),

@@ -75,6 +75,11 @@ pub enum NoSpot {
     /// The place is made from more than the key.
     #[error("the rule `{0}` places keys by a shard: say url=URL instead of a type")]
     Shard(String),
+    /// Each tenant has an entry of its own.
+    #[error(
+        "the rule `{0}` keeps an entry for each tenant: say url=URL, where host or path name it"
+    )]
+    Tenant(String),
     /// Not a site.
     #[error("a site is such as http://api.example or https://api.example:8443, not `{0}`")]
     Site(String),
@@ -179,6 +184,9 @@ fn by_type(
     }
     if let Some(route) = routes.iter().find(|route| route.gives_tags() && !tagged) {
         return Err(NoSpot::Tags(name(route)));
+    }
+    if let Some(route) = routes.iter().find(|route| route.tells_tenants_apart()) {
+        return Err(NoSpot::Tenant(name(route)));
     }
     let digests = routes.iter().any(|route| route.needs_identity() || route.has_identity_part());
     Ok(Spot {

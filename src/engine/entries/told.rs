@@ -18,6 +18,9 @@ pub struct Row {
     /// Scheme and authority, where they count.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub site: String,
+    /// The tenant whose it is, where it is one's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Whether it is one caller's own.
     pub own: bool,
     /// Its type; empty for the nameless one.
@@ -44,6 +47,9 @@ pub struct Variant {
     pub level: &'static str,
     /// Scheme and authority of the identity, where they count.
     pub site: String,
+    /// The tenant whose it is, where it is one's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Whether it is one caller's own.
     pub own: bool,
     /// Its type; empty for the nameless one.
@@ -92,6 +98,7 @@ impl Row {
         Self {
             key: redacted(key.text()).into_owned(),
             site: key.site().to_owned(),
+            tenant: key.tenant().map(str::to_owned),
             own: is_own(key),
             kind: place.map(|place| place.kind.to_string()).unwrap_or_default(),
             rule: place.and_then(|place| place.rule.as_deref().map(str::to_owned)),
@@ -108,6 +115,7 @@ impl Row {
         Self {
             key: redacted(kept.key.text()).into_owned(),
             site: kept.key.site().to_owned(),
+            tenant: kept.key.tenant().map(str::to_owned),
             own: is_own(&kept.key),
             kind: kept.kind.clone(),
             rule: kept.rule.clone(),
@@ -129,6 +137,7 @@ impl Variant {
         Self {
             level: "l1",
             site: key.site().to_owned(),
+            tenant: key.tenant().map(str::to_owned),
             own: is_own(key),
             kind: labels.place.kind.to_string(),
             rule: labels.place.rule.as_deref().map(str::to_owned),
@@ -153,6 +162,7 @@ impl Variant {
         Self {
             level: "l2",
             site: kept.key.site().to_owned(),
+            tenant: kept.key.tenant().map(str::to_owned),
             own: is_own(&kept.key),
             kind: kept.kind.clone(),
             rule: kept.rule.clone(),

@@ -16,6 +16,7 @@ fn every_kind_parses_and_prints_back() {
         "tag:doc:*:7",
         "type:dte",
         "rule:read-dte",
+        "tenant:acme%20b",
         "url:/a?b=1",
         "url:https://shop.example/a?b=1",
         "all",
@@ -35,10 +36,9 @@ fn bare_text_is_a_key_and_with_a_star_a_pattern() {
 
 #[test]
 fn what_names_nothing_or_everything_by_accident_is_refused() {
-    for text in ["", "key:", "prefix:", "pattern:", "tag:", "type:", "rule:", "url:"] {
+    for text in ["", "key:", "prefix:", "pattern:", "tag:", "type:", "rule:", "url:", "tenant:"] {
         assert!(matches!(Selector::parse(text), Err(SelectorError::Empty(_))), "{text}");
     }
-    assert_eq!(Selector::parse("tenant:a"), Err(SelectorError::NotBuilt("tenant")));
     assert_eq!(Selector::parse("key:a b"), Err(SelectorError::Unescaped));
     assert_eq!(Selector::parse("key:año"), Err(SelectorError::Unescaped));
     assert!(matches!(Selector::parse("url:a"), Err(SelectorError::NotATarget(_))));
@@ -65,6 +65,23 @@ fn selectors_cover_what_they_name_and_nothing_else() {
     assert!(covers("all"));
     assert!(Order::of([Selector::Key("x".into()), Selector::All]).covers("y", &[], "", ""));
     assert!(!Order::default().covers("y", &[], "", ""));
+}
+
+#[test]
+fn a_tenant_is_named_by_itself_alone() {
+    let own = tags(&["rut:1", ">@acme"]);
+    let covers = |text: &str| Selector::parse(text).unwrap().covers("k", &own, "", "");
+    assert!(covers("tenant:acme") && covers("tag:rut:1"));
+    for text in ["tenant:acm", "tenant:acme-2", "tag:acme", "tag:*acme", "tag:>*"] {
+        assert!(!covers(text), "{text}");
+    }
+    let named = Selector::parse("tenant:acme").unwrap();
+    assert_eq!((named.tenant(), named.is_said()), (Some("acme"), true));
+    assert!(!Selector::parse("tag:*").unwrap().holds(&named) && named.holds(&named));
+    assert!(Selector::All.holds(&named) && !named.holds(&Selector::parse("tag:a").unwrap()));
+    for wrong in ["tenant:a*", "tenant:a/b", "tenant:a:b"] {
+        assert!(matches!(Selector::parse(wrong), Err(SelectorError::NoTenant(_))), "{wrong}");
+    }
 }
 
 #[test]
@@ -106,7 +123,7 @@ proptest! {
 
     #[test]
     fn any_selector_round_trips(
-        text in "(key:|prefix:|pattern:|tag:|type:|rule:|url:/|)[!-~]{1,24}",
+        text in "(key:|prefix:|pattern:|tag:|tag:>@|type:|rule:|tenant:|url:/|)[!-~]{1,24}",
     ) {
         if let Ok(one) = Selector::parse(&text) {
             prop_assert_eq!(Selector::parse(&one.to_string()).unwrap(), one);

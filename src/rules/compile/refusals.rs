@@ -10,7 +10,6 @@ fn file(name: &str, text: &str) -> Source {
 #[test]
 fn what_later_versions_bring_is_refused_by_name() {
     let cases = [
-        ("[tenant]\nfrom = []\n", "`tenant`"),
         ("[jwt]\n", "`jwt`"),
         ("[[route]]\nmatch='GET /a'\nshare = 'granted'\n", "`granted`"),
         ("[[route]]\nmatch='GET /a'\nmode = 'shadow'\n", "`shadow`"),
@@ -20,8 +19,7 @@ fn what_later_versions_bring_is_refused_by_name() {
         ("[[route]]\nmatch='GET /a'\nttl = { adaptive = 'peak' }\n", "ttl = { adaptive"),
         ("[origin.x]\nurl = 'https://a'\n", "TLS to an origin"),
         ("[[route]]\nmatch='GET /a'\nkey = '{jwt.sub}'\n", "`jwt`"),
-        ("[[route]]\nmatch='GET /a'\nkey = '{tenant}'\n", "`tenant`"),
-        ("[[route]]\nmatch='PUT /a'\non_write.purge = 'tenant:x'\n", "`tenant:`"),
+        ("[tenant]\nfrom = 'jwt.tenant_id'\n", "`jwt`"),
     ];
     let fields = [
         "keys",

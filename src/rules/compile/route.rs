@@ -22,6 +22,7 @@ use super::comparing;
 use super::keeping::{keeping, shard, shard_text};
 use super::law::{Levels, check_defaults, law, level, level_without_type};
 use super::origin::hosts;
+use super::tenant::tenancy;
 use super::writing::{on_write, writing_spot};
 use super::{Scope, claim, inherited};
 use crate::base::ids::{KindId, RouteId};
@@ -94,6 +95,7 @@ fn route(
         hosts: hosts(written.host.as_ref(), found).into(),
         when: written.when.as_ref().and_then(|text| Condition::read(text, &names, found)),
         names: names.len(),
+        tenancy: tenancy(&levels, &names, scope),
     };
     let bypass =
         level_without_type!(levels, bypass).and_then(|text| Condition::read(text, &names, found));

@@ -94,7 +94,6 @@ fn what_is_wrong_is_said_where_it_is() {
         ("json:/a", 0, "not known"),
         ("identity", 0, "not known"),
         ("jwt.sub == 'x'", 0, "not built yet"),
-        ("tenant == 'x'", 0, "not built yet"),
         ("query.a|upper == 'x'", 8, "not a filter"),
         ("query.a == 99999999999999999999", 11, "an integer"),
         ("header.a@b", 0, "not a field"),

@@ -38,9 +38,9 @@ impl TestCase {
             return None;
         };
         if !test.broken && expected.is_empty() {
-            found
-                .error(Code::Test, request.spot, "this test expects nothing")
-                .help("say at least one of route, key, tags, share, ttl, outcome, reason, purges");
+            found.error(Code::Test, request.spot, "this test expects nothing").help(
+                "say at least one of route, key, tenant, tags, share, ttl, outcome, reason, purges",
+            );
         }
         let Some((method, scheme, authority, target)) = line(&request.value) else {
             found
@@ -70,9 +70,14 @@ impl TestCase {
 
 impl Expected {
     fn is_empty(&self) -> bool {
-        let Self { route, key, tags, share, ttl, outcome, reason, purges } = self;
+        let Self { route, key, tenant, tags, share, ttl, outcome, reason, purges } = self;
         let texts = route.is_none() && key.is_none() && tags.is_none() && purges.is_none();
-        texts && share.is_none() && ttl.is_none() && outcome.is_none() && reason.is_none()
+        texts
+            && tenant.is_none()
+            && share.is_none()
+            && ttl.is_none()
+            && outcome.is_none()
+            && reason.is_none()
     }
 }
 
@@ -151,6 +156,7 @@ fn expected(
     Expected {
         route: test.route.as_ref().map(|name| name.value.clone()),
         key: test.key.as_ref().map(|key| key.value.clone()),
+        tenant: test.tenant.as_ref().map(|name| name.value.clone()),
         tags: test.tags.as_ref().map(|list| list.iter().map(|tag| tag.value.clone()).collect()),
         share: test.share.as_ref().map(|word| word.value),
         ttl,

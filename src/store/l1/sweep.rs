@@ -12,7 +12,7 @@ use super::count::names;
 use super::{Home, Kind, L1, SHARDS, lock};
 use crate::base::ids::Tick;
 use crate::entry::order::{Mode, Order, Selector};
-use crate::entry::{Entry, Key};
+use crate::entry::{Entry, Key, resource};
 use crate::store::fence::Fences;
 use crate::store::gone::Gone;
 use crate::store::index::{Cursor, Shard, Slot, Walk};
@@ -288,9 +288,9 @@ impl L1 {
         swept
     }
 
-    /// All tags that begin with `text`, each once for every shard it occurs in.
+    /// All tags that were given and begin with `text`, each once for every shard it occurs in.
     pub(super) fn tags_from(&self, text: &str) -> impl Iterator<Item = Arc<str>> {
-        self.shards.iter().flat_map(move |shard| {
+        let all = self.shards.iter().flat_map(move |shard| {
             let mut batch: Vec<Arc<str>> = Vec::new();
             std::iter::from_fn(move || {
                 let next = lock(shard).tags(text, batch.last());
@@ -300,7 +300,8 @@ impl L1 {
                 })
             })
             .flatten()
-        })
+        });
+        all.filter(|tag| !resource::is_tag(tag))
     }
 
     /// Gives back what was dropped.

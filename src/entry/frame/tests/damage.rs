@@ -67,7 +67,7 @@ fn forged_headers_are_refused() {
     assert_eq!(forge(5, &[16]), FrameError::Corrupt("flag"));
     assert_eq!(forge(5, &[0b1110]), FrameError::Corrupt("flag"), "sealed without a key");
     assert_eq!(forge(6, &[1]), FrameError::Corrupt("flag"), "a key without a seal");
-    assert_eq!(forge(7, &[66]), FrameError::Corrupt("count of tags"));
+    assert_eq!(forge(7, &[67]), FrameError::Corrupt("count of tags"));
     assert_eq!(forge(7, &[3]), FrameError::Corrupt("label"));
     assert_eq!(forge(7, &[1]), FrameError::Corrupt("label"));
     for at in [24, 28, 32] {

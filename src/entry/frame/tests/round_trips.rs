@@ -260,9 +260,9 @@ fn what_no_frame_can_hold_has_none() {
         let tags = vec![Arc::from(tag); count].into();
         framed(Entry { labels: Labels { tags, ..Labels::default() }, ..full("") })
     };
-    assert_eq!(tagged(&long[..8 * 1_024], 65), Ok(()));
+    assert_eq!(tagged(&long[..8 * 1_024], 66), Ok(()));
     assert_eq!(tagged(&long[..=8 * 1_024], 1), Err(FrameError::TooLong));
-    assert_eq!(tagged("t", 66), Err(FrameError::TooLong));
+    assert_eq!(tagged("t", 67), Err(FrameError::TooLong));
     let target = Some(Arc::from(&long[..65_536]));
     let labels = Labels { target, ..Labels::default() };
     assert_eq!(framed(Entry { labels, ..full("") }), Err(FrameError::TooLong));
