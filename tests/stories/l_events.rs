@@ -161,5 +161,17 @@ fn a_message_is_followed_though_the_node_in_charge_has_just_died() {
         }
         // Nobody brings it back.
         shop.fleet.all_tell(&target, version);
+        // The same words again are another message, whoever gave an order for the first.
+        for _ in 0..2 {
+            let version = shop.changes(&target);
+            assert!(shop.says(&format!(r#"{{"purge":["{selector}"]}}"#)) > 0);
+            for node in &shop.fleet.nodes {
+                let fresh = || node.get(&target).with_status(200).json()["version"] == version;
+                assert!(holds_within(LAG_MAX + SLACK * 2, fresh), "{selector} again");
+            }
+            let new = Fleet::ruled(1, shop.origin.address(), &shop.redis.url(), RULES);
+            let told = || new.nodes[0].get(&target).with_status(200).json()["version"] == version;
+            assert!(holds_within(LAG_MAX + SLACK * 2, told), "{selector}: old in Redis");
+        }
     }
 }

@@ -33,6 +33,10 @@ pub const ORDERS_WAITING_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Messages of other programs that another node should put into the log; a burst of a second.
 pub const EVENTS_OWED_MAX: usize = 4_096;
 
+/// How long a node remembers that it put a message into the log itself: well beyond the time in
+/// which another one that could not wait does so too.
+pub const EVENTS_GIVEN_FOR: Span = Span::from_secs(60);
+
 /// How long something that nobody waits for may take in the shared level.
 pub const L2_BACKGROUND_DEADLINE: Span = Span::from_secs(1);
 

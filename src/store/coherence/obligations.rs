@@ -15,6 +15,10 @@ pub struct Obligations {
     owed: VecDeque<Due>,
     /// Records that came before their message, with the time until which they count.
     ahead: HashMap<String, (u32, u64)>,
+    /// Messages that this node put into the log itself, and when the last was.
+    given: HashMap<String, u64>,
+    /// It put more there than it can remember: until then a record pays for no message to come.
+    blind_until: u64,
 }
 
 /// One message that somebody must put into the log.
@@ -43,14 +47,37 @@ impl Obligations {
             }
         }
         self.owed.push_back(due);
-        (self.owed.len() > limits::EVENTS_OWED_MAX).then(|| self.owed.pop_front()).flatten()
+        let over = self.owed.len() > limits::EVENTS_OWED_MAX;
+        let oldest = over.then(|| self.owed.pop_front()).flatten();
+        self.note(oldest.iter(), now_ms);
+        oldest
+    }
+
+    /// This node puts these into the log itself.
+    fn note<'a>(&mut self, given: impl Iterator<Item = &'a Due>, now_ms: u64) {
+        for due in given {
+            self.given.insert(due.event.clone(), now_ms);
+        }
+        if self.given.len() > limits::EVENTS_OWED_MAX {
+            let kept = limits::EVENTS_GIVEN_FOR.as_millis();
+            self.given.retain(|_, at| at.saturating_add(kept) > now_ms);
+        }
+        if self.given.len() > limits::EVENTS_OWED_MAX {
+            self.given.clear();
+            self.blind_until = now_ms.saturating_add(limits::EVENTS_GIVEN_FOR.as_millis());
+        }
     }
 
     /// The log shows an order made from a message with this digest; it counts for one message,
-    /// heard already or to be heard until `until_ms`.
+    /// heard already or to be heard until `until_ms`. Of what this node has put there too it counts
+    /// for none to come: it may be the second record of one message, and to order twice costs less
+    /// than not to order.
     pub fn see(&mut self, event: &str, until_ms: u64) {
         if let Some(at) = self.owed.iter().position(|due| due.event == event) {
             self.owed.remove(at);
+            return;
+        }
+        if self.given.contains_key(event) || until_ms < self.blind_until {
             return;
         }
         if self.ahead.len() >= limits::EVENTS_OWED_MAX {
@@ -66,7 +93,9 @@ impl Obligations {
         let (due, owed) = self.owed.drain(..).partition(|due| due.at_ms <= now_ms);
         self.owed = owed;
         self.ahead.retain(|_, (_, until)| *until >= now_ms);
-        Vec::from_iter::<VecDeque<Due>>(due)
+        let due = Vec::from_iter::<VecDeque<Due>>(due);
+        self.note(due.iter(), now_ms);
+        due
     }
 }
 
@@ -90,6 +119,18 @@ mod tests {
         assert!(owes.due(99).is_empty());
         owes.hear(due("b", 40), 20);
         assert_eq!(owes.due(40).len(), 1, "the record was spent");
+    }
+
+    #[test]
+    fn what_this_node_put_into_the_log_pays_for_no_other_message() {
+        let mut owes = Obligations::default();
+        owes.hear(due("a", 0), 0);
+        assert_eq!(owes.due(0).len(), 1);
+        // Its own record, and that of another node that could not wait.
+        owes.see("a", 10);
+        owes.see("a", 10);
+        owes.hear(due("a", 5), 2);
+        assert_eq!(owes.due(5).len(), 1, "a second message with the same words");
     }
 
     #[test]
