@@ -159,7 +159,7 @@ async fn standing(
 }
 
 async fn ask(worker: &Worker, transit: &Transit, plan: &Plan, entry: &Entry) -> Compared {
-    let conditions = errand::conditions(entry);
+    let conditions = errand::conditions(entry, false);
     let head = miss::head_for_cache(worker, transit, plan, conditions, false);
     let asked = validate::asks_if_changed(&head.headers);
     let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();

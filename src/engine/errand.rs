@@ -31,11 +31,12 @@ pub(super) struct Errand {
     pub(super) confirms: bool,
 }
 
-/// The conditions on which the origin may confirm what stands here. Of what a soft order named it
-/// must say so by more than a guess.
-pub(super) fn conditions(entry: &Entry) -> Vec<(HeaderName, HeaderValue)> {
+/// The conditions on which the origin may confirm what stands here. Of what a soft order named, or
+/// an order may have named that this node has not heard, it must say so by more than a guess.
+pub(super) fn conditions(entry: &Entry, in_doubt: bool) -> Vec<(HeaderName, HeaderValue)> {
     let stored = entry.head.to_header_map();
-    if entry.is_soft() { policy::strong_condition(&stored) } else { policy::conditions(&stored) }
+    let strong = in_doubt || entry.is_soft();
+    if strong { policy::strong_condition(&stored) } else { policy::conditions(&stored) }
 }
 
 impl Errand {
@@ -84,7 +85,9 @@ impl Errand {
         stale: Option<Arc<Entry>>,
         own_conditions: bool,
     ) -> Self {
-        let asks = stale.as_deref().map(conditions).unwrap_or_default();
+        let in_doubt = |entry: &Entry| !worker.engine.is_trusted(entry, transit.looks_at());
+        let asks = stale.as_deref().map(|entry| conditions(entry, in_doubt(entry)));
+        let asks = asks.unwrap_or_default();
         let head = miss::head_for_cache(worker, transit, plan, asks, own_conditions);
         let plain = || miss::head_for_cache(worker, transit, plan, Vec::new(), false);
         let plain_head = stale.as_ref().map(|_| plain());

@@ -187,7 +187,7 @@ pub(super) fn renew(
     let Some(stale) = &errand.stale else { return false };
     let stored = stale.head.to_header_map();
     let is_meant = matches!(policy::validate::renewal(&stored, answer), Renewal::Renewed)
-        && (!stale.is_soft() || policy::is_proven(&stored, answer, false));
+        && (!errand.gap && !stale.is_soft() || policy::is_proven(&stored, answer, false));
     if !is_meant {
         return false;
     }

@@ -260,7 +260,8 @@ fn land(
     }
     if facts_admit && !errand.asks_as_client() {
         errand.plain_head.get_or_insert_with(|| errand.head.clone());
-        errand.head = outbound::for_cache(errand.head.clone(), errand::conditions(&entry));
+        errand.head =
+            outbound::for_cache(errand.head.clone(), errand::conditions(&entry, errand.gap));
         flight.fall_back_on(Arc::clone(&entry));
         errand.stale = Some(entry);
     }

@@ -282,7 +282,8 @@ pub(super) fn on_error(
     status: Option<StatusCode>,
 ) -> Option<Answer> {
     let engine = &worker.engine;
-    let entry = stale?;
+    // What may have been purged stands in for nothing: that bound holds when all else fails.
+    let entry = stale.filter(|entry| engine.is_trusted(entry, transit.looks_at()))?;
     if !policy::serves_on_error(&entry.stamp, &plan.wishes, engine.clock.now()) {
         return None;
     }

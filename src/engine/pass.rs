@@ -188,9 +188,10 @@ fn after_head(
     let stored = entry.head.to_header_map();
     match policy::head_effect(&stored, entry.body.len(), answer.status, &answer.headers) {
         HeadEffect::Nothing => {}
-        // What a soft order named is not current because nothing speaks against it.
+        // What an order named or may have named is not current because nothing speaks against it.
         HeadEffect::Update
-            if entry.is_soft() && !policy::is_proven(&stored, &answer.headers, true) => {}
+            if (entry.is_soft() || !engine.is_trusted(&entry, transit.looks_at()))
+                && !policy::is_proven(&stored, &answer.headers, true) => {}
         HeadEffect::Outdated => {
             fleet::outdate(engine, plan, &entry);
         }
