@@ -192,6 +192,8 @@ pub struct Fleet {
     sweep: Notify,
     /// Which orders the frames go for that a sweep takes out.
     reclaims: Arc<Mutex<Reclaims>>,
+    /// Notes of writes that are over.
+    left: Arc<open::Left>,
     /// Whether rules put keys elsewhere than their text says.
     sharded: AtomicBool,
     /// Whether rules keep answers under keys that their targets do not lead to.
@@ -275,6 +277,7 @@ impl Fleet {
             page: AtomicUsize::new(limits::RECORDS_PER_PAGE),
             sweep: Notify::new(),
             reclaims: Arc::default(),
+            left: Arc::default(),
             sharded: AtomicBool::new(false),
             apart: AtomicBool::new(false),
             skew_ms: AtomicI64::new(0),

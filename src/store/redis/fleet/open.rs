@@ -1,22 +1,47 @@
 //! What stands open: orders that a node is to give for a write that is under way, and those whose
 //! keys are being erased. If the node dies, another one does it.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::follow::fields;
 use super::{Effects, Fleet, lives};
 use crate::base::limits;
+use crate::base::tasks;
 use crate::base::units::Span;
 use crate::entry::order::Order;
 use crate::store::coherence::{OrderId, decode_order, encode_order};
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::scripts;
+use crate::store::redis::server::Server;
 
 /// An order of this node that is noted before its write is sent: if the node dies, another carries
 /// it out.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Intent {
     name: String,
+    left: Arc<Left>,
+    is_ordered: bool,
+}
+
+/// Notes of this node whose writes are over, and that stand in Redis all the same: whether what
+/// they name has been ordered.
+#[derive(Debug, Default)]
+pub(super) struct Left(Mutex<HashMap<String, bool>>);
+
+impl Left {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        // The write was cut off in the middle, and nobody knows its outcome.
+        if !self.is_ordered {
+            self.left.all().insert(std::mem::take(&mut self.name), false);
+        }
+    }
 }
 
 impl Fleet {
@@ -41,6 +66,14 @@ impl Fleet {
         let now = self.redis_now_ms(effects);
         let members = lives(&self.member());
         let (own, _) = self.said();
+        let mut beats = redis::cmd("HGETALL");
+        beats.arg(self.names.order("members"));
+        let beats: redis::Value = server.call(&beats, limits::L2_BACKGROUND_DEADLINE).await?;
+        let alive = |(life, said): (String, String)| {
+            let at: u64 = said.rsplit(' ').next()?.parse().ok()?;
+            (at.saturating_add(limits::INTENT_PATIENCE.as_millis()) > now).then_some(life)
+        };
+        let alive: HashSet<String> = fields(&beats).into_iter().filter_map(alive).collect();
         // One does it for all, and others after it only if it is dead as well.
         let rank = members.iter().position(|one| *one == own).unwrap_or(members.len());
         let patience = limits::TAKE_OVER_STEP.as_millis().saturating_mul(rank as u64);
@@ -49,8 +82,13 @@ impl Fleet {
             let due: u64 = due.parse().unwrap_or_default();
             let Some(order) = decode_order(order.as_bytes()) else { continue };
             let owner = name.trim_start_matches("i:").split('-').next().unwrap_or_default();
-            let overdue = if due > 0 {
-                now > due.saturating_add(patience)
+            let is_note = name.starts_with("i:");
+            let left = self.left.all().get(&name).copied();
+            let overdue = if is_note && owner == own {
+                left == Some(false) && now > due
+            } else if due > 0 {
+                // A write may take longer than its node thought; as long as that lives, it knows.
+                now > due.saturating_add(patience) && !alive.contains(owner)
             } else {
                 rank == 0 && !members.iter().any(|one| one == owner)
             };
@@ -61,17 +99,25 @@ impl Fleet {
                     let again = [(id, Arc::new(order), number)];
                     self.erase(&again, limits::L2_BACKGROUND_DEADLINE).await;
                 }
+            } else if left == Some(true) {
+                self.forget_note(&server, &name).await?;
             } else if overdue {
                 let count = self.give(&order);
                 effects.carry_out(&order, "fleet");
                 if self.settled(count, None).await.level < super::Level::Shared {
                     return Err(TierFault::Deadline);
                 }
-                let mut delete = redis::cmd("HDEL");
-                delete.arg(self.names.order("open")).arg(&name);
-                let _: redis::Value = server.call(&delete, limits::L2_BACKGROUND_DEADLINE).await?;
+                self.forget_note(&server, &name).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn forget_note(&self, server: &Server, name: &str) -> Result<(), TierFault> {
+        let mut delete = redis::cmd("HDEL");
+        delete.arg(self.names.order("open")).arg(name);
+        server.call::<redis::Value>(&delete, limits::L2_BACKGROUND_DEADLINE).await?;
+        self.left.all().remove(name);
         Ok(())
     }
 
@@ -95,17 +141,25 @@ impl Fleet {
         note.arg(self.names.order("open")).arg(&name).arg(said);
         // One that was not answered may have been taken all the same.
         let _ = server.call::<redis::Value>(&note, self.config.budget).await;
-        Some(Intent { name })
+        Some(Intent { name, left: Arc::clone(&self.left), is_ordered: false })
     }
 
     /// The write has been answered, and what it changed is ordered.
-    pub fn fulfil(&self, intent: Intent) {
-        let Ok(server) = self.head_server() else { return };
+    pub fn fulfil(&self, mut intent: Intent) {
+        intent.is_ordered = true;
+        let (name, left) = (std::mem::take(&mut intent.name), Arc::clone(&self.left));
+        let Ok(server) = self.head_server() else {
+            left.all().insert(name, true);
+            return;
+        };
         let mut delete = redis::cmd("HDEL");
-        delete.arg(self.names.order("open")).arg(intent.name);
-        crate::base::tasks::tend(async move {
-            // What stays is carried out once more by another node.
-            let _ = server.call::<redis::Value>(&delete, limits::L2_BACKGROUND_DEADLINE).await;
+        delete.arg(self.names.order("open")).arg(&name);
+        tasks::tend(async move {
+            let gone = server.call::<redis::Value>(&delete, limits::L2_BACKGROUND_DEADLINE).await;
+            // What stays is taken out when this node looks what stands open.
+            if gone.is_err() {
+                left.all().insert(name, true);
+            }
         });
     }
 }
