@@ -232,14 +232,12 @@ impl Fleet {
         let Some(journal) = self.journal.clone() else { return };
         match tasks::aside(move || journal.read()).await {
             Some(Ok(orders)) => {
-                let mut last = 0;
-                for order in orders {
-                    last = self.give_event(Arc::new(order), String::new());
-                }
-                if let Some(journal) = &self.journal {
-                    let mut state = journal.state();
-                    state.holds = state.holds.max(last);
-                }
+                let orders = orders.into_iter().map(Arc::new).collect();
+                let Some((first, last)) = self.give_all(orders) else { return };
+                // Those that came before are in no journal yet, though their counts are lower.
+                let before = self.member().waiting_after(0);
+                let before = before.into_iter().filter(|(count, _)| *count < first).collect();
+                self.holds_replayed(before, last, effects).await;
             }
             Some(Err(error)) => {
                 self.tell_journal(&error, effects);
@@ -247,6 +245,26 @@ impl Fleet {
                 self.order_everything("the journal cannot be read", effects);
             }
             None => {}
+        }
+    }
+
+    /// The journal has all up to `last`, once it has also those that came before its own.
+    async fn holds_replayed(
+        &self,
+        before: Vec<(u64, Arc<Order>)>,
+        last: u64,
+        effects: &dyn Effects,
+    ) {
+        let Some(journal) = self.journal.clone() else { return };
+        let holds = move || {
+            journal.append(&before)?;
+            let mut state = journal.state();
+            state.holds = state.holds.max(last);
+            Ok(())
+        };
+        if let Some(Err(error)) = tasks::aside(holds).await {
+            // It goes on to take what is there for missing, and keeps it once more.
+            self.tell_journal(&error, effects);
         }
     }
 

@@ -112,6 +112,20 @@ impl Fleet {
         count
     }
 
+    /// Takes orders in one go: no other comes between them. The counts of the first and the last.
+    pub(super) fn give_all(&self, orders: Vec<Arc<Order>>) -> Option<(u64, u64)> {
+        let mut member = self.member();
+        let mut counts = orders.into_iter().map(|order| {
+            self.stats.orders.count();
+            member.give(order, String::new())
+        });
+        let first = counts.next()?;
+        let last = counts.last().unwrap_or(first);
+        drop(member);
+        self.flush.notify_one();
+        Some((first, last))
+    }
+
     /// Whether orders wait for Redis now.
     pub fn waiting(&self) -> usize {
         self.member().waiting_len()
