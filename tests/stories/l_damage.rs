@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::caller::Caller;
 use crate::support::client::{ask, get};
-use crate::support::fleet::{Fleet, LAG_MAX, SLACK, stored};
+use crate::support::fleet::{Fleet, LAG_MAX, SLACK, entries, stored};
 use crate::support::redis::{Server, holds_within, until};
 use crate::support::versions::Versions;
 
@@ -111,6 +111,25 @@ fn names_that_hold_something_else_heal() {
             shop.does(damage, &format!("cistern:{{c}}:{name}"));
             shop.heals(&format!("{kind} under {name}"), &path);
         }
+    }
+}
+
+#[test]
+fn a_broom_that_nobody_holds_is_taken_again() {
+    let shop = Shop::open();
+    let broom = "cistern:{c}:broom";
+    for damage in [&["RPUSH", "NAME", "x"][..], &["SET", "NAME", "x"], &["HSET", "NAME", "x", "y"]]
+    {
+        let words: Vec<_> =
+            damage.iter().map(|word| if *word == "NAME" { broom } else { *word }).collect();
+        shop.fleet.each(&get("/swept"));
+        stored(&shop.redis, "/swept}", 1);
+        shop.redis.cli(&["DEL", broom]);
+        shop.redis.cli(&words);
+        let all = ask("PURGE", "/").header("X-Purge-Selector", "pattern:*swept*");
+        shop.fleet.nodes[0].send(&all).with_status(200);
+        let swept = || entries(&shop.redis).iter().all(|key| !key.contains("/swept}"));
+        assert!(holds_within(Duration::from_secs(20), swept), "{damage:?}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Purges of a time in which Redis was away: they hold here at once, elsewhere after it is back,
 //! and with a journal not even the death of their node loses them.
 
-use std::time::Duration;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::support::cistern::{Setup, in_front_of};
 use crate::support::client::{Answer, ask, get};
@@ -107,6 +109,63 @@ fn what_a_node_was_writing_when_it_died_is_purged_by_another() {
     let told = || other.get("/a").with_status(200).json()["version"] == 2;
     assert!(holds_within(Duration::from_secs(30), told), "nobody purged it");
     gate.open();
+}
+
+#[test]
+fn a_write_may_take_longer_than_its_origin_may() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let rules = format!(
+        "version = 1\n[origin.it]\nurl = \"http://{}\"\ntimeout = \"1s\"\n\
+         [[route]]\nname = \"all\"\nmatch = \"GET|PUT /{{rest...}}\"\norigin = \"it\"\n",
+        origin.address()
+    );
+    let node = || {
+        let setup = in_front_of(origin.address()).without("--origin");
+        setup.config(&settings(&redis.url())).rules(&rules)
+    };
+    let mut fleet = Fleet::start([node(), node()]);
+    fleet.each(&get("/a"));
+    let gate = origin.holds("PUT /a");
+    let mut writer = TcpStream::connect(fleet.nodes[0].address()).unwrap();
+    writer
+        .write_all(b"PUT /a HTTP/1.1\r\nHost: api.example\r\nContent-Length: 2\r\n\r\n1")
+        .unwrap();
+    let notes = || redis.cli(&["HLEN", "cistern:{c}:open"]);
+    until("the write is noted", || notes().trim() == "1");
+    // The origin's second, five more, and two for each node that may be dead: as long as its own
+    // node lives, the note stands.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(11) {
+        assert_eq!(notes().trim(), "1", "after {:?}", began.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    writer.write_all(b"2").unwrap();
+    gate.reached();
+    drop(fleet.nodes.remove(0).crashes());
+    let other = &fleet.nodes[0];
+    let told = || other.get("/a").with_status(200).json()["version"] == 2;
+    assert!(holds_within(Duration::from_secs(30), told), "nobody purged it");
+    gate.open();
+}
+
+#[test]
+fn what_may_have_been_purged_stands_in_for_no_failure() {
+    let (mut redis, origin) = (Server::start(), Versions::start());
+    let fleet = Fleet::of(2, origin.address(), &redis.url());
+    fleet.each(&get("/a"));
+    redis.kill();
+    origin.commit("/a");
+    is_local(fleet.nodes[0].send(&ask("PURGE", "/a")));
+    fleet.all_tell("/a", 2);
+    origin.commit("/a");
+    is_local(fleet.nodes[0].send(&ask("PURGE", "/a")));
+    // The other hears nothing of it. What it has is known to it as old, or as perhaps old.
+    origin.fails_with(503);
+    let deaf = || fleet.nodes[1].get("/a").status == 503;
+    assert!(holds_within(Duration::from_secs(10), deaf), "it still serves what was purged");
+    assert!((0..20).all(|_| deaf()));
+    origin.recovers();
+    fleet.all_tell("/a", 3);
 }
 
 #[test]

@@ -115,10 +115,22 @@ impl Fleet {
         if taken.is_some() {
             return Ok(true);
         }
-        let mut who = redis::cmd("GET");
+        let (mut who, mut left) = (redis::cmd("GET"), redis::cmd("PTTL"));
         who.arg(&name);
-        let who: Option<String> = server.call(&who, limits::L2_BACKGROUND_DEADLINE).await?;
-        Ok(who.as_deref() == Some(&life))
+        left.arg(&name);
+        let who = server.call::<Option<String>>(&who, limits::L2_BACKGROUND_DEADLINE).await;
+        let left: i64 = server.call(&left, limits::L2_BACKGROUND_DEADLINE).await?;
+        let ends = u64::try_from(left).is_ok_and(|left| left <= limits::BROOM_FOR.as_millis());
+        match who {
+            Err(fault) if fault.code() != Some("WRONGTYPE") => return Err(fault),
+            Ok(who) if ends || who.is_none() => return Ok(who.as_deref() == Some(&life)),
+            // No node holds it so, and nobody would ever give it back: the next look takes it.
+            _ => {}
+        }
+        let mut heal = redis::cmd("UNLINK");
+        heal.arg(&name);
+        server.call::<Value>(&heal, limits::L2_BACKGROUND_DEADLINE).await?;
+        Ok(false)
     }
 
     async fn keep_broom(&self) {
