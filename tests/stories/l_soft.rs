@@ -260,3 +260,36 @@ fn a_purge_that_is_tried_counts_what_redis_holds_and_says_what_it_cannot_know() 
         assert_eq!(origin.asked(&format!("GET /strict/{id}")), 1, "nothing has gone");
     }
 }
+
+#[test]
+fn what_a_program_publishes_again_after_it_was_undone_is_soft_again() {
+    let (redis, origin) = (Server::start(), Versions::start());
+    let (fleet, tokens) = fleet(2, &origin, &redis, "");
+    hold(&fleet, &redis, "/strict/1", "strict:1}");
+    // Only one node has the second in its memory.
+    fleet.nodes[0].get("/strict/2").with_status(200);
+    stored(&redis, "strict:2}", 1);
+    let said = r#"{"purge":["strict:*"],"soft":true}"#;
+    redis.cli(&["PUBLISH", "changes", said]);
+    // A program's order is called by the digest of its bytes.
+    let digest = blake3::hash(said.as_bytes());
+    let id = digest.as_bytes().first_chunk().map(|first| u64::from_le_bytes(*first));
+    let undo = json!({ "id": format!("{:016x}", id.expect("long")), "wait": "5s" });
+    until("it is undone", || {
+        call(&fleet.nodes[1], &tokens[1], "undo", &undo)["restored"].is_object()
+    });
+    for node in &fleet.nodes {
+        node.get("/strict/1").served_from_store();
+    }
+    assert_eq!(origin.asked("GET /strict/1"), 1);
+    let versions = ["/strict/1", "/strict/2"].map(|target| origin.commit(target));
+    redis.cli(&["PUBLISH", "changes", said]);
+    for node in &fleet.nodes {
+        for (target, version) in ["/strict/1", "/strict/2"].into_iter().zip(&versions) {
+            until("it is new", || node.get(target).json()["version"] == *version);
+        }
+    }
+    until("it is undone again", || {
+        call(&fleet.nodes[0], &tokens[0], "undo", &undo)["restored"].is_object()
+    });
+}

@@ -224,7 +224,7 @@ impl Member {
             }
             let id = OrderId { life: self.life, count: first.count };
             let order = Arc::clone(&first.order);
-            self.learn_number(&order, number);
+            self.learn_number(&order, first.count, number);
             self.remember(Heard { number, id, order, at_ms: now_ms });
             if let Some(first) = self.waiting.pop_front() {
                 self.waiting_bytes -= first.order.text_bytes();

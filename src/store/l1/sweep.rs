@@ -96,7 +96,7 @@ impl L1 {
             // What a later fetch stores counts for nobody.
             Mode::Delete => self.remove(order, tick, &|| fences.tick() == tick),
             Mode::Soft(soft) => self.soften(order, soft),
-            Mode::Undo(id) => self.restore(order, id),
+            Mode::Undo(soft) => self.restore(order, soft.id),
         };
         (tick, swept)
     }
