@@ -1,7 +1,8 @@
 //! What an operator or a program wants fetched anew: what stood here of it is noted before the
 //! purge takes it, the hottest first, for an operator then what only the shared level holds, and
-//! asked for behind it, one at a time and so many in a second. The fetches are those of `refresh`; they carry what the rules give the proxy's own
-//! requests, since there is no client whose credentials could go along.
+//! asked for behind it, one at a time and so many in a second. The fetches are those of `refresh`;
+//! they carry what the rules give the proxy's own requests, since there is no client whose
+//! credentials could go along.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;

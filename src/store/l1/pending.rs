@@ -1,8 +1,8 @@
 //! Orders that have had their effect, and whose entries have yet to leave memory, or to be changed
-//! there. An order on very many comes to a bounded number before it is acknowledged; what is left is
-//! out of use from then on, or stale, or as it was before, because every lookup of an entry that is
-//! as old has what is pending here happen to what it found. It happens in memory behind that, a step
-//! at a time, one order after the other. With nothing pending a lookup pays for one load.
+//! there. An order on very many comes to a bounded number before it is acknowledged; what is left
+//! is out of use from then on, or stale, or as it was before, because every lookup of an entry that
+//! is as old has what is pending here happen to what it found. It happens in memory behind that, a
+//! step at a time, one order after the other. With nothing pending a lookup pays for one load.
 //!
 //! An entry may meet an order more than once, here and there, and all that are pending in their
 //! sequence each time: what comes of it is always the same.

@@ -37,6 +37,9 @@ enum Path {
     Target,
 }
 
+/// What is done with a slot that a walk comes to.
+type Act<'a> = &'a mut dyn FnMut(&mut Shard<Arc<Home>>, u32, Way<'_>);
+
 /// A walk, as far as it says what is meant of what it meets.
 #[derive(Clone, Copy)]
 pub(super) struct Way<'a> {
@@ -150,12 +153,7 @@ impl L1 {
 
     /// Shows the slots that a round comes to next, about `most`, each with the walk that leads
     /// there, under the lock of its shard; whether the round has ended.
-    pub(super) fn follow(
-        &self,
-        round: &mut Round,
-        most: usize,
-        act: &mut dyn FnMut(&mut Shard<Arc<Home>>, u32, Way<'_>),
-    ) -> bool {
+    pub(super) fn follow(&self, round: &mut Round, most: usize, act: Act<'_>) -> bool {
         let mut looked = 0;
         let Round { selectors, walks, at, shard: next, cursor, .. } = round;
         while let Some((selector, path)) = walks.get(*at) {

@@ -2,8 +2,8 @@
 //! looks only where the selector points: a key or a prefix at its part of the order, a tag at its
 //! own set. An order drops, or changes, a bounded number before it is acknowledged, so that one on
 //! millions costs its caller no more than one on a thousand; the rest is out of use from then on,
-//! or stale, and leaves memory, or is made so, behind it ([`super::pending`]). Counts are exact: one
-//! for each representation that stood. Of what one set holds the index knows the count at once;
+//! or stale, and leaves memory, or is made so, behind it ([`super::pending`]). Counts are exact:
+//! one for each representation that stood. Of what one set holds the index knows the count at once;
 //! where it does not, the count is told to be open.
 
 use std::sync::Arc;

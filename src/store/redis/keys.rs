@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `P{c}:head`, `:log`, `:fences`, `:done`, `:open` | the order of things |
 //! | `P{c}:members`, `:expect`, `:runs` | who belongs to the fleet; its servers |
-//! | `P{c}:swept:ID`, `:open:ID` | frames that other nodes took out for an order; that there were more |
+//! | `P{c}:swept:ID`, `:open:ID` | frames that others took out for an order; perhaps more |
 //! | `Pe:{tag}rest` | the frame of an identity; of a variant with `\2` and its id behind |
 //! | `Ps:{tag}token` | a long frame that was sent, for seconds, until it gets its name |
 //! | `Pd:{tag}rest` | the variants of an identity: id and the names that select it |

@@ -165,7 +165,9 @@ fn an_own_order_is_known_by_its_number_before_it_comes_back() {
     assert_eq!(member.number_of(OrderId { life: 8, count }), member.applied());
     // However much was applied since, who has come so far has it.
     let others: Vec<Record> = (5..8).map(|at| record(at + 1, 8, "key:b")).collect();
-    others.iter().for_each(|one| member.apply(one, 0));
+    for one in &others {
+        member.apply(one, 0);
+    }
     let own = OrderId { life: 7, count };
     assert!(member.number_of(own) > Number::new(1, 5));
     let began = member.began().to_owned();

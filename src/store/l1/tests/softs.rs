@@ -187,9 +187,8 @@ impl World {
             }
             let before = marks.len();
             match mode {
-                Mode::Delete => {}
                 Mode::Soft(soft) if !marks.contains(&soft.id.0) => marks.push(soft.id.0),
-                Mode::Soft(_) => {}
+                Mode::Delete | Mode::Soft(_) => {}
                 Mode::Undo(soft) => marks.retain(|one| *one != soft.id.0),
             }
             marks.sort_unstable();

@@ -158,7 +158,7 @@ impl Fleet {
         }
     }
 
-    /// Frames that any of these selectors names, as [`Fleet::list`] finds them; where they name keys
+    /// Frames that any of these selectors names, as [`Fleet::list`] finds them. Where they name keys
     /// alone, and each stands where its text leads, nothing else is looked through.
     ///
     /// # Errors
