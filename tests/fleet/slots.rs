@@ -117,8 +117,8 @@ impl Server {
         Looked { frame, variants, tombstone, lease, millis: now, run }
     }
 
-    /// `put.lua`: what came of it, and whether somebody who waits was told. `is_sent`: the frame has
-    /// come, with the call or before it.
+    /// `put.lua`: what came of it, and whether somebody who waits was told. `is_sent`: the frame
+    /// has come, with the call or before it.
     pub(crate) fn put(&mut self, g: Guards, put: &Put, is_sent: bool, now: u64) -> (String, bool) {
         let number = put.frame.number;
         let moved = self.run != put.run;

@@ -158,8 +158,8 @@ impl Fleet {
         }
     }
 
-    /// Frames that any of these selectors names, as [`Fleet::list`] finds them. Where they name keys
-    /// alone, and each stands where its text leads, nothing else is looked through.
+    /// Frames that any of these selectors names, as [`Fleet::list`] finds them. Where they name
+    /// keys alone, and each stands where its text leads, nothing else is looked through.
     ///
     /// # Errors
     /// When a server does not answer, or the place means nothing any more.
