@@ -63,6 +63,10 @@ impl Effects for Heard {
         Gone::default()
     }
 
+    fn count(&self, _order: &Order) -> Gone {
+        Gone::default()
+    }
+
     fn with_followers(&self, order: Order) -> Order {
         order
     }

@@ -21,6 +21,7 @@ use crate::base::limits;
 use crate::engine::Engine;
 use crate::engine::ordering::Patience;
 use crate::engine::purge::How;
+use crate::engine::tried::tried;
 use crate::entry::order::{Glob, Order, Selector};
 use crate::rules::Kind;
 use crate::telemetry::meter::Served;
@@ -164,6 +165,9 @@ struct OfType {
     #[serde(default)]
     #[schemars(example = &"doc:1*")]
     patron: Option<String>,
+    /// Whether only to tell what would go.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// `POST cache/invalidate`.
@@ -176,7 +180,11 @@ async fn of_type(
     let selector = within(&admin.engine.book.load().rules.kinds, &asked)?;
     caller.must_reach(&selector)?;
     let order = Order::of([selector]);
-    let (status, mut told) = purge::done(&admin, &caller, order, How::Delete, patience()).await;
+    let (status, mut told) = if asked.dry_run {
+        (StatusCode::OK, tried(&admin.engine, &order).await)
+    } else {
+        purge::done(&admin, &caller, order, How::Delete, patience()).await
+    };
     told["tipo"] = asked.tipo.into();
     told["patron"] = asked.patron.into();
     Ok((status, Json(told)))
@@ -184,7 +192,7 @@ async fn of_type(
 
 /// What takes the keys of a type that fit, and none of another type's.
 fn within(kinds: &[Kind], asked: &OfType) -> Result<Selector, Refused> {
-    let OfType { tipo, patron } = asked;
+    let OfType { tipo, patron, .. } = asked;
     let named = kinds.iter().find(|kind| !tipo.is_empty() && *kind.name == **tipo);
     let kind = named.ok_or_else(|| wrong(&format!("`tipo`: the rules have no type `{tipo}`")))?;
     let Some(patron) = patron.as_deref().filter(|patron| *patron != "*") else {

@@ -20,6 +20,7 @@ use crate::base::units::Span;
 use crate::engine::entries::{self, Content, Named, NotPut, Placed, Rows, Untold, Which};
 use crate::engine::ordering::Patience;
 use crate::engine::purge::{Done, How};
+use crate::engine::tried::tried;
 use crate::entry::order::{Order, Selector};
 use crate::store::redis::fleet::ListFault;
 
@@ -201,7 +202,7 @@ async fn body(admin: &Admin, caller: &Caller, which: &Which) -> Result<Response,
     Ok((head, shown.body.to_bytes()).into_response())
 }
 
-/// `DELETE entry`: a purge of the key.
+/// `DELETE entry`: a purge of the key, or with `dry_run=1` only what that would take.
 pub(super) async fn drop_entry(
     State(admin): State<Admin>,
     Extension(caller): Extension<Caller>,
@@ -211,10 +212,15 @@ pub(super) async fn drop_entry(
 }
 
 async fn dropped(admin: &Admin, caller: &Caller, pairs: Pairs) -> Result<Response, Refused> {
-    let asked = Parameters::read(pairs, &["key", "url"], &[])?;
+    let asked = Parameters::read(pairs, &["key", "url", "dry_run"], &[])?;
     let selector = Selector::Key(which(admin, &asked)?.text);
     caller.must_reach(&selector)?;
     let order = Order::of([selector]);
+    match asked.one("dry_run") {
+        None | Some("0") => {}
+        Some("1") => return Ok(Json(tried(&admin.engine, &order).await).into_response()),
+        Some(_) => return Err(wrong("`dry_run` is 0 or 1")),
+    }
     let patience = Patience::Nodes(limits::CONFIRM_WAIT.to_duration());
     let (status, answer) = purge::done(admin, caller, order, How::Delete, patience).await;
     Ok((status, Json(answer)).into_response())

@@ -28,7 +28,7 @@ use crate::engine::tried::tried;
 use crate::entry::order::{Mode, Order, Selector};
 use crate::store::redis::fleet::Level;
 
-pub(super) use told::{carried, done as done_shape, told, told_undo};
+pub(super) use told::{carried, done as done_shape, done_or_tried, told, told_undo};
 
 /// A purge, as it is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]

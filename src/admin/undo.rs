@@ -58,7 +58,7 @@ pub(super) async fn undo(
         return problem(StatusCode::FORBIDDEN, "not-allowed", detail);
     }
     let began = Instant::now();
-    let done = soft::undo(&admin.engine, id, &order, patience).await;
+    let done = soft::undo(&admin.engine, order, patience).await;
     let (status, told) = answer(&admin, &caller, &done, began);
     (status, Json(told)).into_response()
 }

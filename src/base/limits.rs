@@ -222,6 +222,16 @@ pub const REFRESH_PER_WRITE_MAX: usize = 100;
 /// Answers that one call or message has fetched anew; the hottest are.
 pub const REFRESH_PER_CALL_MAX: usize = 1_000;
 
+/// For how many steps of L1 they are looked for, [`SWEPT_AT_ONCE_MAX`] entries each; then those are
+/// fetched that were found. The hottest are known without.
+pub const REFRESH_STEPS_MAX: usize = 64;
+
+/// The same for a write, which waits for it.
+pub const REFRESH_STEPS_OF_WRITE_MAX: usize = 8;
+
+/// For how long the shared level is looked through for them before the purge is carried out.
+pub const REFRESH_LISTED_WITHIN: Span = Span::from_secs(1);
+
 /// How far apart such fetches begin: at most fifty in a second, which an origin should not feel.
 pub const REFRESH_PACE: Span = Span::from_millis(20);
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::base::clock::Timestamp;
 use crate::base::ids::Tick;
 use crate::base::units::Span;
+use crate::engine::anew::From;
 use crate::engine::{Engine, anew, news, purge, soft};
 use crate::entry::order::{Order, Selector};
 use crate::store::gone::{Counts, Gone};
@@ -95,7 +96,16 @@ impl Effects for Engine {
         self.carry_out(order, by);
         // By then some node has put it into the log.
         let lag = self.fleet.as_ref().map_or(Span::ZERO, |fleet| fleet.config().lag_max);
-        wanted.map(|wanted| anew::begin(self, wanted, lag));
+        let from = From::At(Instant::now() + lag.to_duration());
+        wanted.map(|wanted| anew::begin(self, wanted, from));
+    }
+
+    fn count(&self, order: &Order) -> Gone {
+        let (mut gone, mut meeting) = (Gone::default(), self.l1.meeting(order));
+        while self.l1.meet(&mut meeting, &mut |key, entry| {
+            gone.count(key.identity(), || entry.selecting.id().unwrap_or_default());
+        }) {}
+        gone
     }
 
     fn with_followers(&self, order: Order) -> Order {

@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::time::Instant;
 
 use crate::base::fault::Fault;
 use crate::base::ids::Tick;
-use crate::base::units::Span;
 use crate::base::{limits, names};
-use crate::engine::anew::{self, Noted};
+use crate::engine::anew::{self, From, Noted};
 use crate::engine::ordering::{self, Carried, Patience};
 use crate::engine::reclaim;
 use crate::engine::reply::Reply;
@@ -54,16 +54,15 @@ pub fn carry_out(
     (tick, swept.gone)
 }
 
-/// Drops a little of what orders have put out of use; whether there is more. What nobody has
-/// counted is told when the last of it has gone.
+/// Drops or changes a little of what orders have named; whether there is more. What nobody has
+/// counted is told when they have come to the last of it.
 pub fn reclaim(engine: &Engine) -> bool {
     const BY: &str = "sweep";
     let step = engine.l1.reclaim();
     if let Some((order, count)) = step.counted {
         engine.telemetry.ledger.orders.count(BY, scope(&order), count);
-        let selector = &order.said().join(" ");
-        let event =
-            Event::Purge { selector, count, by: BY, mode: None, rule: None, widened: false };
+        let (selector, mode) = (&*order.said().join(" "), word(order.mode));
+        let event = Event::Purge { selector, count, by: BY, mode, rule: None, widened: false };
         engine.telemetry.tell(engine.clock.now(), &event);
     }
     step.more
@@ -281,12 +280,15 @@ pub async fn by_hand(
 ) -> Done {
     let mode = if how == How::Soft { soft::mode(engine) } else { Mode::Delete };
     let order = order.as_mode(mode);
-    let wanted = (how == How::Refresh).then(|| {
+    let wanted = if how == How::Refresh {
         let then = follows(engine, &order);
-        anew::wanted(engine, &together(&order, then.as_ref()))
-    });
+        Some(anew::wanted_of_all(engine, &together(&order, then.as_ref())).await)
+    } else {
+        None
+    };
     let carried = ordering::order_all(engine, &order, by, None, false, patience).await;
-    Done { order, carried, anew: wanted.map(|wanted| anew::begin(engine, wanted, Span::ZERO)) }
+    let from = carried.count.map_or_else(|| From::At(Instant::now()), From::Numbered);
+    Done { order, carried, anew: wanted.map(|wanted| anew::begin(engine, wanted, from)) }
 }
 
 /// What an operator's call names: a target is what a GET of it finds, whoever asks.
@@ -325,10 +327,11 @@ pub fn told(engine: &Engine, done: &Done, ms: u64) -> serde_json::Value {
             told["journaled"] = receipt.journaled.into();
         }
     }
-    if let Some(Noted { noted, left_out }) = anew {
-        // Of other nodes and of the shared level nobody has noted anything.
+    if let Some(Noted { noted, left_out, shared, whole }) = anew {
         told["mode"] = "refresh".into();
-        told["refresh"] = serde_json::json!({ "noted": noted, "left_out": left_out, "of": "l1" });
+        told["refresh"] = serde_json::json!({
+            "noted": noted, "l2": shared, "left_out": left_out, "whole": whole,
+        });
     }
     if let Mode::Soft(soft) = order.mode {
         told["mode"] = "soft".into();

@@ -53,12 +53,16 @@ pub(super) struct Wanted {
     jobs: Vec<Vec<Target>>,
     /// Those beyond the bounds.
     left_out: u64,
+    /// Those that only the shared level holds, where it was asked.
+    shared: Option<u64>,
+    /// Whether all was looked through.
+    whole: bool,
     room: Option<OwnedSemaphorePermit>,
 }
 
 impl Wanted {
     /// These, as far as there is room for them beside all others.
-    pub(super) fn of(engine: &Engine, all: Vec<Target>, mut left_out: u64) -> Self {
+    pub(super) fn of(engine: &Engine, all: Vec<Target>, mut left_out: u64, whole: bool) -> Self {
         let count = all.len() as u32;
         let mut jobs = Vec::<Vec<Target>>::new();
         for job in all {
@@ -72,26 +76,42 @@ impl Wanted {
             jobs.clear();
             left_out += u64::from(count);
         }
-        Self { jobs, left_out, room }
+        Self { jobs, left_out, shared: None, whole, room }
+    }
+
+    /// The same: so many of them are from the shared level.
+    pub(super) fn with_shared(self, count: u64) -> Self {
+        let shared = if self.jobs.is_empty() { 0 } else { count };
+        Self { shared: Some(shared), ..self }
     }
 
     /// How many there are, and how many are not among them.
     pub(super) fn noted(&self) -> Noted {
         let noted = self.jobs.iter().map(|same| same.len() as u64).sum();
-        Noted { noted, left_out: self.left_out }
+        Noted { noted, left_out: self.left_out, shared: self.shared, whole: self.whole }
     }
 }
 
 /// What stands here of this order. Asked before the purge.
 pub(super) fn wanted(engine: &Engine, order: &Order) -> Wanted {
-    let (mut jobs, mut left_out) = (Vec::new(), 0);
-    engine.l1.meet(order, &mut |key, entry| {
-        if jobs.len() == limits::REFRESH_PER_WRITE_MAX {
-            return left_out += 1;
+    let (mut jobs, mut met, mut whole) = (Vec::new(), 0_u64, false);
+    let mut meeting = engine.l1.meeting(order);
+    // A request waits for this.
+    for _ in 0..limits::REFRESH_STEPS_OF_WRITE_MAX {
+        whole = !engine.l1.meet(&mut meeting, &mut |key, entry| {
+            met += 1;
+            if jobs.len() < limits::REFRESH_PER_WRITE_MAX {
+                jobs.push(Target::of_entry(key, entry));
+            }
+        });
+        let is_known = jobs.len() == limits::REFRESH_PER_WRITE_MAX && meeting.total.is_some();
+        if whole || is_known {
+            break;
         }
-        jobs.push(Target::of_entry(key, entry));
-    });
-    Wanted::of(engine, jobs, left_out)
+    }
+    let all = if whole { met } else { meeting.total.unwrap_or(met) };
+    let left_out = all.saturating_sub(jobs.len() as u64);
+    Wanted::of(engine, jobs, left_out, whole)
 }
 
 /// The writer, as far as its fetches know it.
@@ -128,20 +148,21 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// One that nobody waits for, and what it is to fetch.
+    /// One, and what it is to fetch. Who waits for it is told with its end.
     pub(super) fn begin(
         engine: &Arc<Engine>,
         writer: Writer,
         wanted: Wanted,
+        ended: Option<oneshot::Sender<u64>>,
     ) -> (Vec<Vec<Target>>, Self) {
-        let Wanted { jobs, left_out, room } = wanted;
+        let Wanted { jobs, left_out, room, .. } = wanted;
         let round = Self {
             engine: Arc::clone(engine),
             writer,
             jobs: Mutex::default(),
             fetched: AtomicU64::new(0),
             left_out: AtomicU64::new(left_out),
-            ended: Mutex::default(),
+            ended: Mutex::new(ended),
             _room: room,
         };
         (jobs, round)
@@ -169,18 +190,11 @@ pub(super) async fn run(
     wanted: Wanted,
     wait: Span,
 ) -> Option<u64> {
-    let Wanted { jobs, left_out, room } = wanted;
     let (end, ended) = oneshot::channel();
+    let (jobs, mut round) = Round::begin(&worker.engine, writer, wanted, Some(end));
     let lanes = LANES.min(jobs.len());
-    let round = Arc::new(Round {
-        engine: Arc::clone(&worker.engine),
-        writer,
-        jobs: Mutex::new(jobs),
-        fetched: AtomicU64::new(0),
-        left_out: AtomicU64::new(left_out),
-        ended: Mutex::new(Some(end)),
-        _room: room,
-    });
+    *round.jobs.get_mut().unwrap_or_else(PoisonError::into_inner) = jobs;
+    let round = Arc::new(round);
     for _ in 0..lanes {
         tasks::tend(lane(worker.clone(), Arc::clone(&round)));
     }

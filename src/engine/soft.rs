@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use crate::base::clock::Timestamp;
 use crate::base::ids::SoftId;
@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::engine::ordering::{self, Patience};
 use crate::engine::purge::Done;
 use crate::entry::order::{Mode, Order, Soft};
-use crate::store::coherence;
+use crate::store::coherence::{self, Active};
 
 /// A soft order from now on, under a name of its own.
 pub fn mode(engine: &Engine) -> Mode {
@@ -52,19 +52,22 @@ pub(super) fn remember(engine: &Engine, order: &Order) {
 }
 
 /// What a soft order names that can still be undone, with all that followed from it.
-pub fn find(engine: &Engine, id: SoftId) -> Option<Arc<Order>> {
+pub fn find(engine: &Engine, id: SoftId) -> Option<Order> {
     let found = if let Some(fleet) = &engine.fleet {
         fleet.soft_order(id)
     } else {
         let softs = engine.softs.lock().unwrap_or_else(PoisonError::into_inner);
-        softs.find(id).map(|one| Arc::clone(&one.order))
+        softs.find(id).map(Active::as_given)
     };
     found.filter(|order| at_last(order, engine.clock.now()).is_none())
 }
 
-/// Takes a soft order back, on all nodes.
-pub async fn undo(engine: &Engine, id: SoftId, order: &Order, patience: Patience) -> Done {
-    let order = order.clone().as_mode(Mode::Undo(id));
+/// Takes a soft order back, on all nodes. What does not say that it is soft goes as it came.
+pub async fn undo(engine: &Engine, order: Order, patience: Patience) -> Done {
+    let order = match order.mode {
+        Mode::Soft(soft) => order.as_mode(Mode::Undo(soft)),
+        Mode::Delete | Mode::Undo(_) => order,
+    };
     let carried = ordering::order_all(engine, &order, "admin", None, false, patience).await;
     Done { order, carried, anew: None }
 }

@@ -278,8 +278,8 @@ pub enum Mode {
     Delete,
     /// It is stale from now on, and may be used as such where the rules allow that.
     Soft(Soft),
-    /// What this soft order did to it is taken back.
-    Undo(SoftId),
+    /// What this soft order did to it is taken back, and what one of that name did before it.
+    Undo(Soft),
 }
 
 /// One invalidation: all that goes with one write, PURGE or call.

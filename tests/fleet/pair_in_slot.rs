@@ -67,7 +67,7 @@ impl Pair {
         assert_eq!(real, [why.as_str()], "put");
         let left: bool = redis::cmd("EXISTS").arg(&name).query(&mut self.at).unwrap();
         assert!(!left, "what was sent is left");
-        if why.starts_with("stored") {
+        if why == "stored" {
             let frame = self.names.frame(&Place::of(key, None), &put.variant.0);
             let left: u64 = redis::cmd("PTTL").arg(&frame).query(&mut self.at).unwrap();
             assert!(left > KEPT / 2, "it is kept for {left} ms");
@@ -94,7 +94,7 @@ impl Pair {
             .and([put.keep.to_string(), run, put.looked.to_string(), put.late.to_string()])
             .and([variant.clone(), selects.clone(), place.rest().to_owned(), put.token.clone()])
             .and([self.names.channel("leases"), put.token.clone(), OFFSET.to_string()])
-            .and(["16".to_owned(), self.run.clone()])
+            .and(["16".to_owned(), "0".to_owned(), self.run.clone()])
     }
 
     /// `lease.lua`, then `renew.lua`.

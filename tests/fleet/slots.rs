@@ -117,8 +117,8 @@ impl Server {
         Looked { frame, variants, tombstone, lease, millis: now, run }
     }
 
-    /// `put.lua`: what came of it, with the number of an older frame that made room, and whether
-    /// somebody who waits was told. `is_sent`: the frame has come, with the call or before it.
+    /// `put.lua`: what came of it, and whether somebody who waits was told. `is_sent`: the frame
+    /// has come, with the call or before it.
     pub(crate) fn put(&mut self, g: Guards, put: &Put, is_sent: bool, now: u64) -> (String, bool) {
         let number = put.frame.number;
         let moved = self.run != put.run;
@@ -132,7 +132,6 @@ impl Server {
         } else {
             standing.variants.get(variant).and_then(|(_, frame)| frame.as_ref())
         };
-        let over = stands.map(|stands| format!(" {:016x}", stands.number.0)).unwrap_or_default();
         let why = if moved {
             "moved"
         } else if late {
@@ -159,8 +158,7 @@ impl Server {
                 *until = (*until).max(now + put.keep);
             }
         }
-        let told = if why == "stored" { why.to_owned() + &over } else { why.to_owned() };
-        (told, self.release(&put.key, &put.identity, &put.token).unwrap_or(false))
+        (why.to_owned(), self.release(&put.key, &put.identity, &put.token).unwrap_or(false))
     }
 
     /// `lease.lua`.

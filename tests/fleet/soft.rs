@@ -16,6 +16,11 @@ fn named(id: SoftId) -> Mode {
     Mode::Soft(Soft { id, at: Timestamp::default() })
 }
 
+/// One that takes it back.
+fn undoing(id: SoftId) -> Mode {
+    Mode::Undo(Soft { id, at: Timestamp::default() })
+}
+
 /// The name of a soft order.
 pub(crate) fn name_of(order: &Order) -> Option<SoftId> {
     if let Mode::Soft(soft) = order.mode { Some(soft.id) } else { None }
@@ -48,7 +53,7 @@ impl World {
         }
         self.undone.insert(id);
         self.withdraw();
-        let order = Order::clone(&order).as_mode(Mode::Undo(id));
+        let order = order.as_mode(undoing(id));
         self.nodes[n].give(Arc::new(order), String::new());
     }
 
@@ -106,7 +111,7 @@ pub(crate) fn change(held: &mut Vec<SoftId>, order: &Order) -> bool {
         Mode::Delete => return false,
         Mode::Soft(soft) if !held.contains(&soft.id) => held.push(soft.id),
         Mode::Soft(_) => {}
-        Mode::Undo(id) => held.retain(|one| *one != id),
+        Mode::Undo(soft) => held.retain(|one| *one != soft.id),
     }
     true
 }
@@ -116,6 +121,6 @@ fn what_is_undone_is_as_it_was_before() {
     let order = |mode| Order::of([Selector::Key(KEYS[0].to_owned())]).as_mode(mode);
     let mut held = Vec::new();
     assert!(change(&mut held, &order(named(SoftId(1)))) && held == [SoftId(1)]);
-    assert!(change(&mut held, &order(Mode::Undo(SoftId(1)))) && held.is_empty());
+    assert!(change(&mut held, &order(undoing(SoftId(1)))) && held.is_empty());
     assert!(!change(&mut held, &order(Mode::Delete)));
 }

@@ -273,6 +273,8 @@ fn fmgos_calls_are_bounded_to_their_type() {
     }
     invalidate(&json!({ "tipo": "none" }), 400);
     invalidate(&json!({ "tipo": "dte", "pattern": "dte:*" }), 400);
+    let tried = invalidate(&json!({ "tipo": "dte", "dry_run": true }), 200);
+    assert_eq!((&tried["would_purge"]["entries"], &tried["tipo"]), (&json!(1), &json!("dte")));
     assert_eq!(invalidate(&json!({ "tipo": "dte" }), 200)["purged"]["entries"], 1);
     let stats = call(&node, &token, "GET", "/api/v1/admin/cache/stats", None).with_status(200);
     assert!(stats.json()["types"].is_array());

@@ -160,12 +160,12 @@ fn an_entry_is_told_whole_and_its_body_to_who_may() {
     assert!(text(&shown.stdout).contains("docs one-1"), "{}", text(&shown.stdout));
     let shown = verb(&node, &token, &["get", "doc:1", "--body"], b"");
     assert_eq!(text(&shown.stdout), "origin");
-    // Taken out like by a purge of its key.
+    let tried = call(&node, &token, "DELETE", "entry?key=doc:1&dry_run=1").json();
     let gone = call(&node, &token, "DELETE", "entry?key=doc:1").with_status(200).json();
+    assert_eq!(tried["would_purge"]["entries"], 1);
     assert_eq!((&gone["purged"]["entries"], &gone["exact"]), (&json!(1), &json!(true)));
     call(&node, &token, "GET", "entry?key=doc:1").with_status(404);
-    let gone = verb(&node, &token, &["get", "doc:1"], b"");
-    assert_eq!(gone.status.code(), Some(1));
+    assert_eq!(verb(&node, &token, &["get", "doc:1"], b"").status.code(), Some(1));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::support::client::{Answer, ask};
 use crate::support::operator::{self, said};
 use crate::support::redis::until;
 use crate::support::stage::{Stage, message};
+use crate::support::versions::Versions;
 
 const RULES: &str = r#"
 version = 1
@@ -247,4 +248,34 @@ fn a_bound_token_takes_back_what_it_could_have_given() {
     call(&node, &other, "undo", id.clone()).with_status(403);
     let told = call(&node, &docs, "undo", id).with_status(200).json();
     assert_eq!(told["restored"]["entries"], 1, "what followed is taken back too: {told}");
+}
+
+#[test]
+fn a_soft_purge_of_many_is_done_at_once_and_its_undoing_too() {
+    const MANY: u64 = 1_500;
+    let origin = Versions::start();
+    let (setup, token) = in_front_of(origin.address()).rules(RULES).token(Role::Purge);
+    let node = setup.start();
+    let target = |id: u64| format!("/strict/{id}");
+    for id in 0..MANY {
+        node.get(&target(id)).with_status(200);
+    }
+    let told = soften(&node, &token, "rule:strict");
+    assert_eq!(told["purged"]["entries"], MANY, "{told}");
+    let fetched = [0, MANY / 2, MANY - 1];
+    for id in fetched {
+        let version = origin.commit(&target(id));
+        assert_eq!(node.get(&target(id)).json()["version"], version, "{id}");
+    }
+    let back = call(&node, &token, "undo", json!({ "id": told["undo"] })).with_status(200).json();
+    assert_eq!(back["exact"], false, "it is counted behind: {back}");
+    for id in [1, MANY / 2 + 1, MANY - 2] {
+        node.get(&target(id)).served_from_store();
+        assert_eq!(origin.asked(&format!("GET {}", target(id))), 1);
+    }
+    let count = format!("count={}", MANY - fetched.len() as u64);
+    until("it is counted", || {
+        let log = node.log_so_far();
+        log.lines().any(|line| line.contains("by=sweep mode=undo") && line.contains(&count))
+    });
 }

@@ -26,7 +26,8 @@ fn a_pattern_takes_nothing_of_another_type() {
     };
     let kinds = [Kind::default(), kind("dte", "dte:"), kind("token", "token:")];
     let of = |kinds: &[Kind], tipo: &str, patron: Option<&str>| {
-        let asked = OfType { tipo: tipo.to_owned(), patron: patron.map(str::to_owned) };
+        let asked =
+            OfType { tipo: tipo.to_owned(), patron: patron.map(str::to_owned), dry_run: false };
         within(kinds, &asked).map(|selector| selector.to_string()).ok()
     };
     let some = |text: &str| Some(text.to_owned());

@@ -56,7 +56,8 @@ pub(in crate::admin) fn told(name: &str) -> Option<Told> {
             ];
             let about = "the pattern may fit keys of another type";
             let told = Told::of("Purges a type, or the keys of it that fit.");
-            done(told.takes(read::<OfType>()).judges(), &with(purge::done_shape(), named)).refuses(
+            let told = told.takes(read::<OfType>()).judges();
+            done(told, &purge::done_or_tried(|answer| with(answer, named.clone()))).refuses(
                 StatusCode::CONFLICT,
                 "types-overlap",
                 about,

@@ -62,11 +62,11 @@ pub(in crate::admin) fn told_entry() -> Told {
 
 /// `DELETE entry`.
 pub(in crate::admin) fn told_drop() -> Told {
-    named(Told::of("Purges one key on all nodes.")).answers("what went", purge::done_shape()).also(
-        StatusCode::ACCEPTED,
-        "it is gone here; the shared level is away and follows",
-        purge::done_shape(),
-    )
+    let away = "it is gone here; the shared level is away and follows";
+    named(Told::of("Purges one key on all nodes, or counts what that would take."))
+        .parameter("dry_run", word("`1`: nothing is changed.", &["0", "1"]))
+        .answers("what went, or would go", purge::done_or_tried(|answer| answer))
+        .also(StatusCode::ACCEPTED, away, purge::done_shape())
 }
 
 /// `PUT entry`.

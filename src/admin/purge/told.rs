@@ -78,8 +78,9 @@ pub(in crate::admin) fn done() -> Value {
         "What is fetched anew.",
         [
             ("noted", count("Answers that are asked for.")),
-            ("left_out", count("Those beyond the bounds.")),
-            ("of", word("Whose they were.", &["l1"])),
+            ("l2", or_null(count("Those of them that only Redis held; null without it."))),
+            ("left_out", count("Those beyond the bounds, as far as they were looked for.")),
+            ("whole", flag("Whether all was looked through for them.")),
         ],
     );
     let modes = [
@@ -115,26 +116,39 @@ fn selectors() -> Value {
     list("What was named, with what follows from it.", text("A selector."))
 }
 
+/// The answer of a call that purges, or tries what that would take, each as that call has it.
+pub(in crate::admin) fn done_or_tried(each: impl Fn(Value) -> Value) -> Value {
+    json!({ "description": "What went, or would go.", "anyOf": [each(done()), each(tried())] })
+}
+
 /// The answer of a purge that was only tried.
 fn tried() -> Value {
     let would = object(
         "Representations.",
         [
             ("entries", count("Those that would go, each once.")),
-            ("l1", count("Those in this node's memory.")),
-            ("bytes", count("Bytes that these take.")),
+            ("l1", count("Those in the memory of nodes, added up.")),
+            ("bytes", count("Bytes that those of this node take.")),
         ],
     );
     let l2 = or_null(count("Those in the shared level; null where it does not answer in time."));
     let would = perhaps(would, [("l2", l2)]);
-    object(
+    let nodes = object(
+        "Other nodes.",
+        [
+            ("asked", count("Those that were asked.")),
+            ("silent", list("Those of them that have not told.", text("A member."))),
+        ],
+    );
+    let tried = object(
         "What would go.",
         [
             ("dry_run", flag("Nothing was changed.")),
             ("would_purge", would),
-            ("exact", flag("Whether that is all; the memory of other nodes is not counted.")),
+            ("exact", flag("Whether all nodes have told, and all was looked through.")),
             ("sample", list("Some of their keys.", text("A key."))),
             ("selectors", selectors()),
         ],
-    )
+    );
+    perhaps(tried, [("nodes", nodes)])
 }

@@ -87,6 +87,9 @@ pub const LISTED_WITHIN: Span = Span::from_millis(500);
 /// How long a purge that is tried looks through Redis; then what it found is the least.
 pub const COUNTED_WITHIN: Span = Span::from_secs(5);
 
+/// How long other nodes have to tell what such a purge would take from their memory.
+pub const TRIED_WITHIN: Span = Span::from_secs(2);
+
 /// Frames of one page of that.
 pub const COUNTED_AT_ONCE: usize = 1_000;
 

@@ -172,7 +172,7 @@ impl World {
             return;
         }
         let carried = self.orders.swap_remove(at);
-        self.level.remove(&carried.order, self.fences.tick(), &|| true);
+        self.level.carry(&carried.order, self.fences.tick(), &|| true);
         for (need, promised) in self.needed.iter_mut().zip(carried.promised) {
             *need = promised.max(*need);
         }

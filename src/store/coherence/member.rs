@@ -1,6 +1,7 @@
 //! One node as a member of its fleet: which orders it has heard, which of its own still wait for a
 //! number, and what it may therefore believe of a frame.
 
+mod again;
 mod soft;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -224,7 +225,7 @@ impl Member {
             }
             let id = OrderId { life: self.life, count: first.count };
             let order = Arc::clone(&first.order);
-            self.learn_number(&order, number);
+            self.learn_number(&order, first.count, number);
             self.remember(Heard { number, id, order, at_ms: now_ms });
             if let Some(first) = self.waiting.pop_front() {
                 self.waiting_bytes -= first.order.text_bytes();
@@ -295,6 +296,13 @@ impl Member {
         known.map_or(self.applied, |heard| heard.number.max(self.applied))
     }
 
+    /// The number that an order has in this turn of the fleet, where it is known to have one.
+    pub fn number_in(&self, id: OrderId, turn: u64, began: &str) -> Option<Number> {
+        let is_own = self.turn == turn && self.began() == began;
+        let mut heard = self.heard.iter().rev().filter(|heard| heard.id == id);
+        heard.find(|heard| is_own && heard.number.turn() == turn).map(|heard| heard.number)
+    }
+
     /// Notes a fence that stands beside the log.
     pub fn learn_fence(&mut self, order: &Order, number: Number) {
         self.learn(order, number);
@@ -317,39 +325,6 @@ impl Member {
             self.remember(Heard { number: record.number, id: record.id, order, at_ms: now_ms });
         }
         self.applied = self.applied.max(last);
-    }
-
-    /// Orders that a server lost which knows nothing after `base`: its own first, since nobody else
-    /// may know of them, and those of each life in the sequence in which it gave them, because a
-    /// server knows repeats by the greatest count. Whether the memory reaches back so far comes
-    /// with them: if not, everything must count as purged.
-    ///
-    /// `turn`: the one that is told, and when it began. What it gave numbers to it knows; but while
-    /// this node has not checked in, a number of that turn may be of another one that was named the
-    /// same.
-    pub fn lost_since(&self, base: Number, turn: (u64, &str)) -> (Vec<Heard>, bool) {
-        let is_own = (self.turn, self.began()) == turn;
-        let lost = |heard: &&Heard| {
-            let is_known = is_own && heard.number.turn() >= turn.0;
-            heard.number > base && !is_known && !heard.order.is_empty()
-        };
-        let mut lost: Vec<Heard> = self.heard.iter().filter(lost).cloned().collect();
-        // One that was told again before has several numbers.
-        lost.sort_by_key(|heard| (heard.id.life != self.life, heard.id, heard.number));
-        lost.dedup_by(|one, other| one.id == other.id && one.order == other.order);
-        (lost, self.reaches <= base)
-    }
-
-    /// All remembered orders, for a server that may have lost what they did to its keys; and the
-    /// number after which none is missing. What was fetched up to there and stands on that server
-    /// is not to be used: whether an order names it, nobody may know.
-    pub fn recent(&self) -> (Vec<Heard>, Number) {
-        (self.heard.iter().cloned().collect(), self.reaches)
-    }
-
-    /// The number after which it remembers every order.
-    pub const fn reaches(&self) -> Number {
-        self.reaches
     }
 
     /// It has checked in to the turn that began then, and whose server knows nothing of earlier

@@ -92,16 +92,27 @@ impl Reclaims {
         }
     }
 
-    /// An order of another node, which may have its frames counted there.
-    pub fn hear(&mut self, id: OrderId, number: Number, order: &Order, now_ms: u64) {
+    /// An order of another node, which may have its frames counted there. Beyond the bound the
+    /// oldest is forgotten: what goes for it from now on it will not be told.
+    pub fn hear(
+        &mut self,
+        id: OrderId,
+        number: Number,
+        order: &Order,
+        now_ms: u64,
+    ) -> Option<OrderId> {
         let kept = limits::ORDER_MEMORY.as_millis();
         while self.heard.front().is_some_and(|one| one.at_ms + kept < now_ms) {
             self.heard.pop_front();
         }
         self.heard.push_back(Heard { id, number, order: Arc::new(order.clone()), at_ms: now_ms });
-        if self.heard.len() > limits::RECLAIMS_HEARD_MAX {
-            self.heard.pop_front();
-        }
+        let is_over = self.heard.len() > limits::RECLAIMS_HEARD_MAX;
+        if is_over { self.heard.pop_front().map(|one| one.id) } else { None }
+    }
+
+    /// Whether nobody has anything counted here.
+    pub fn is_idle(&self) -> bool {
+        self.heard.is_empty() && !self.own.iter().any(Reclaim::is_open)
     }
 
     /// The orders that a frame of this number goes for, those of this node under `life`.
@@ -125,6 +136,13 @@ impl Reclaims {
     /// Something went for an own order that nobody could count.
     pub fn blur(&mut self, count: u64) {
         if let Some(one) = self.own.iter_mut().find(|one| one.count == count) {
+            one.exact = false;
+        }
+    }
+
+    /// Something went, and nobody knows for which of the own orders.
+    pub fn blur_all(&mut self) {
+        for one in self.own.iter_mut().filter(|one| one.is_open()) {
             one.exact = false;
         }
     }
@@ -252,11 +270,16 @@ mod tests {
             reclaims.watch(count, Arc::new(order(&["all"])), now(1));
         }
         assert_eq!(reclaims.all().len(), limits::RECLAIMS_KEPT_MAX);
+        let mut forgotten = Vec::new();
         for count in 0..limits::RECLAIMS_HEARD_MAX as u64 + 5 {
-            reclaims.hear(OrderId { life: 9, count }, at(9), &order(&["all"]), count);
+            let id = OrderId { life: 9, count };
+            forgotten.extend(reclaims.hear(id, at(9), &order(&["all"]), count));
         }
+        let counts: Vec<u64> = forgotten.iter().map(|id| id.count).collect();
+        assert_eq!(counts, [0, 1, 2, 3, 4], "those are told that they are not counted to the end");
         assert_eq!(reclaims.heard.len(), limits::RECLAIMS_HEARD_MAX);
-        reclaims.hear(OrderId::default(), at(9), &order(&["all"]), 10_000_000);
+        let last = reclaims.hear(OrderId::default(), at(9), &order(&["all"]), 10_000_000);
+        assert_eq!(last, None, "nobody waits for those");
         assert_eq!(reclaims.heard.len(), 1, "what is long ago nobody waits for");
     }
 }

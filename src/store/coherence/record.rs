@@ -91,7 +91,7 @@ pub fn encode_order(order: &Order) -> Vec<u8> {
     match order.mode {
         Mode::Delete => {}
         Mode::Soft(Soft { id, at }) => part("m", &format!("{id}{}", at.as_millis())),
-        Mode::Undo(id) => part("n", &id.to_string()),
+        Mode::Undo(Soft { id, at }) => part("n", &format!("{id}{}", at.as_millis())),
     }
     for selector in &order.selectors {
         let (letter, text) = parts(selector);
@@ -143,13 +143,11 @@ pub fn fence_texts(order: &Order, is_located: impl Fn(&str) -> bool) -> Vec<Vec<
 
 /// What the first part of an order says that does not delete.
 fn mode(letter: u8, text: &str) -> Option<Mode> {
+    let (id, at) = text.split_at_checked(16)?;
+    let (id, at) = (id.parse().ok()?, at.parse().map(Timestamp::from_millis).ok());
     match letter {
-        b'm' => {
-            let (id, at) = text.split_at_checked(16)?;
-            let at = Timestamp::from_millis(at.parse().ok()?);
-            Some(Mode::Soft(Soft { id: id.parse().ok()?, at }))
-        }
-        b'n' => text.parse().ok().map(Mode::Undo),
+        b'm' => Some(Mode::Soft(Soft { id, at: at? })),
+        b'n' => Some(Mode::Undo(Soft { id, at: at? })),
         _ => None,
     }
 }
@@ -242,20 +240,26 @@ mod tests {
     #[test]
     fn what_an_order_does_is_read_back_with_it() {
         let soft = Soft { id: SoftId(7), at: Timestamp::from_millis(1_234) };
-        for mode in [Mode::Soft(soft), Mode::Undo(soft.id)] {
+        for mode in [Mode::Soft(soft), Mode::Undo(soft)] {
             let order = every_kind().as_mode(mode);
             assert_eq!(decode_order(&encode_order(&order)), Some(order.clone()));
             let bare = Order::default().as_mode(mode);
             assert_eq!(decode_order(&encode_order(&bare)), Some(bare));
             let fences = fence_texts(&order, |_| true);
-            assert_eq!(fences.len(), if mode == Mode::Undo(soft.id) { 1 } else { 10 });
+            assert_eq!(fences.len(), if mode == Mode::Undo(soft) { 1 } else { 10 });
             let modes = fences.iter().map(|one| decode_order(one).unwrap().mode);
             assert!(modes.into_iter().all(|one| one == mode));
         }
-        let late = [b"k1:a".as_slice(), b"n16:0000000000000007"].concat();
-        let twice = [b"n16:0000000000000007".as_slice(), b"n16:0000000000000008"].concat();
-        for wrong in [&late[..], &twice, b"n1:7", b"m16:0000000000000007", b"m17:0000000000000007x"]
-        {
+        let late = [b"k1:a".as_slice(), b"n17:00000000000000071"].concat();
+        let twice = [b"n17:00000000000000071".as_slice(), b"n17:00000000000000081"].concat();
+        for wrong in [
+            &late[..],
+            &twice,
+            b"n1:7",
+            b"n16:0000000000000007",
+            b"m16:0000000000000007",
+            b"m17:0000000000000007x",
+        ] {
             assert_eq!(decode_order(wrong), None, "{}", String::from_utf8_lossy(wrong));
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::count::names;
+use super::round::names;
 use super::{L1, SHARDS, lock};
 use crate::base::limits;
 use crate::entry::order::Selector;
@@ -222,10 +222,9 @@ impl L1 {
 
     fn listed(&self, selectors: &[Selector], key: &Key, variants: &[Arc<Entry>]) -> Option<Listed> {
         let text = key.text();
-        let named = |entry: &&Arc<Entry>| {
-            selectors.iter().any(|one| names(one, text, entry)) && !self.pending.hides(text, entry)
-        };
-        let entries: Vec<Arc<Entry>> = variants.iter().filter(named).cloned().collect();
+        let named = |entry: &&Arc<Entry>| selectors.iter().any(|one| names(one, text, entry));
+        let named = variants.iter().filter(named);
+        let entries: Vec<_> = named.filter_map(|one| self.pending.standing(text, one)).collect();
         (!entries.is_empty()).then(|| Listed { key: key.clone(), entries })
     }
 }

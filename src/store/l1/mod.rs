@@ -16,10 +16,12 @@ mod list;
 mod pending;
 mod pool;
 mod reshape;
+mod round;
 mod soften;
 mod swap;
 mod sweep;
 
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::base::clock::Timestamp;
-use crate::base::ids::KindId;
+use crate::base::ids::{KindId, SoftId};
 use crate::base::limits;
 use crate::base::reason::Reason;
 use crate::base::units::Span;
@@ -38,7 +40,7 @@ use home::{Home, Kind, place};
 use pending::Pending;
 use pool::Reports;
 
-pub use count::Counted;
+pub use count::{Counted, Meeting};
 pub use home::KindStats;
 pub use list::{After, Listed, Page};
 pub use pending::Step;
@@ -112,8 +114,10 @@ pub struct L1 {
     shapes: Shapes,
     policy: Eviction,
     chance: AtomicU32,
-    /// What has gone, and has yet to leave memory.
+    /// What has gone, or is stale, and has yet to leave memory, or be made so.
     pending: Pending,
+    /// Soft orders of which some part was carried out and not taken back, the latest last.
+    softened: Mutex<VecDeque<SoftId>>,
     /// How many entries an order drops before it is acknowledged.
     at_once: usize,
 }
@@ -149,6 +153,7 @@ impl L1 {
             policy,
             chance: AtomicU32::new(0),
             pending: Pending::default(),
+            softened: Mutex::default(),
             at_once: limits::SWEPT_AT_ONCE_MAX,
         }
     }

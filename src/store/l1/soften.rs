@@ -1,66 +1,55 @@
-//! Soft orders: what they name stays, as a copy that is stale, and is given back when the order is
-//! undone. The walks are those of a purge; a lookup that has found the one before keeps it, as it
-//! keeps what is dropped.
+//! What becomes of entries by an order: they go, or, by a soft order, stay as a copy that is stale,
+//! and are given back as they were when the order is undone. A lookup that has found the one before
+//! keeps it, as it keeps what is dropped.
 
 use std::sync::Arc;
 
-use super::sweep::{Covers, Swept};
-use super::{Home, L1, pool};
-use crate::base::ids::SoftId;
-use crate::entry::order::{Order, Soft};
+use super::sweep::{Covers, Swept, take};
+use super::{Home, pool};
+use crate::base::ids::Tick;
+use crate::entry::order::Mode;
 use crate::entry::{Change, Entry};
 use crate::store::index::{Shard, Slot};
 
-impl L1 {
-    /// Makes what the order names stale; what was made so. What stands already as this very order
-    /// left it does not count. Whoever fetches meanwhile is held off by the fences alone: see
-    /// [`L1::sweep`].
-    pub fn soften(&self, order: &Order, soft: Soft) -> Swept {
-        self.change(order, &|entry| entry.softened(&[soft]))
-    }
-
-    /// Gives back what a soft order has made stale, of what `order` names; what was given back.
-    pub fn restore(&self, order: &Order, id: SoftId) -> Swept {
-        self.change(order, &|entry| entry.restored(id))
-    }
-
-    fn change(&self, order: &Order, change: &dyn Fn(&Arc<Entry>) -> Change) -> Swept {
-        let mut swept = Swept::default();
-        for selector in &order.selectors {
-            self.each_walk(selector, &mut |walk, covers| {
-                self.visit(walk, &mut |shard, number| {
-                    change_slot(shard, number, covers, change, &mut swept);
-                });
-            });
-        }
-        self.free();
-        swept
+/// What becomes of one entry that an order names.
+pub(super) fn changed(mode: Mode, entry: &Entry) -> Change {
+    match mode {
+        Mode::Delete => Change::Gone,
+        Mode::Soft(soft) => entry.softened(&[soft]),
+        Mode::Undo(soft) => entry.restored(soft.id),
     }
 }
 
-/// Changes the variants of a slot that `covers` names, in cache and index at once.
-fn change_slot(
+/// Has its effect on the variants of a slot that `covers` names, in cache and index at once. What
+/// stands already as this very order left it does not count; what was born before `since` does, as
+/// it was to be changed before the order took that back.
+pub(super) fn change(
     shard: &mut Shard<Arc<Home>>,
     number: u32,
     covers: Covers<'_>,
-    change: &dyn Fn(&Arc<Entry>) -> Change,
+    (mode, since): (Mode, Tick),
     swept: &mut Swept,
 ) {
+    if mode == Mode::Delete {
+        return take(shard, number, covers, swept);
+    }
     let Some(slot) = shard.slot(number) else { return };
-    let (key, old, home) = (slot.key.clone(), Arc::clone(&slot.bundle), Arc::clone(&slot.home));
     // What the cache has let go of by itself does not come back.
-    if !home.pool.holds(key.identity()) {
+    if !slot.home.pool.holds(slot.key.identity()) {
         return;
     }
-    let before = swept.gone.entries;
+    let (key, old, home) = (slot.key.clone(), Arc::clone(&slot.bundle), Arc::clone(&slot.home));
+    let mut is_same = true;
     let new = old.changed(|entry| {
-        let changed = if covers(&key, entry) { change(entry) } else { Change::None };
-        if !matches!(changed, Change::None) {
+        let change = if covers(&key, entry) { changed(mode, entry) } else { return Change::None };
+        let is_kept = matches!(change, Change::None);
+        is_same &= is_kept;
+        if !is_kept || entry.stamp.born < since {
             swept.gone.count(key.identity(), || entry.selecting.id().unwrap_or_default());
         }
-        changed
+        change
     });
-    if swept.gone.entries == before {
+    if is_same {
         return;
     }
     // What takes more room than there is goes: that costs a fetch.

@@ -6,7 +6,7 @@
 //! | `P{c}:head`, `:log`, `:fences`, `:done`, `:open` | the order of things |
 //! | `P{c}:members`, `:expect`, `:runs` | who belongs to the fleet; its servers |
 //! | `P{c}:sync` | which node syncs for all, until the next time |
-//! | `P{c}:swept:ID` | frames that other nodes took out for an order |
+//! | `P{c}:swept:ID`, `:open:ID` | frames that others took out for an order; perhaps more |
 //! | `Pe:{tag}rest` | the frame of an identity; of a variant with `\2` and its id behind |
 //! | `Ps:{tag}token` | a long frame that was sent, for seconds, until it gets its name |
 //! | `Pd:{tag}rest` | the variants of an identity: id and the names that select it |

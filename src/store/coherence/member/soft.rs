@@ -21,7 +21,7 @@ impl Member {
                 let over = self.softs.learn(&Arc::new(order.clone()), soft, Place::At(number));
                 self.purge_at_last(over);
             }
-            Mode::Undo(id) => self.softs.undo(id),
+            Mode::Undo(soft) => self.softs.undo(soft),
         }
     }
 
@@ -33,17 +33,17 @@ impl Member {
                 let over = self.softs.learn(order, soft, Place::Waits(count));
                 self.purge_at_last(over);
             }
-            Mode::Undo(id) => self.softs.undo(id),
+            Mode::Undo(soft) => self.softs.undo(soft),
         }
     }
 
-    /// An own order that waited has a number.
-    pub(super) fn learn_number(&mut self, order: &Order, number: Number) {
+    /// An own order that waited under this count has a number.
+    pub(super) fn learn_number(&mut self, order: &Order, count: u64, number: Number) {
         match order.mode {
             Mode::Delete => self.mirror.learn(order, number),
             Mode::Soft(soft) => {
-                let is_over = !self.softs.number(soft.id, number) && !self.softs.is_undone(soft.id);
-                if is_over {
+                let is_soft = self.softs.number(soft.id, count, number);
+                if !is_soft && !self.softs.is_undone(soft) {
                     self.mirror.learn(order, number);
                 }
             }
@@ -72,13 +72,32 @@ impl Member {
         self.softs.naming(facts, number)
     }
 
-    /// What a soft order names that can still be undone.
-    pub fn soft_order(&self, id: SoftId) -> Option<Arc<Order>> {
-        self.softs.find(id).map(|one| Arc::clone(&one.order))
+    /// What a soft order names that can still be undone, as it was given last.
+    pub fn soft_order(&self, id: SoftId) -> Option<Order> {
+        self.softs.find(id).map(Active::as_given)
     }
 
-    /// Whether an order has nothing to do here: it is a soft one that was undone already.
+    /// Whether an order has nothing to do here: it is a soft one that was undone already, or undoes
+    /// one that was given again since.
     pub fn is_undone(&self, order: &Order) -> bool {
-        matches!(order.mode, Mode::Soft(soft) if self.softs.is_undone(soft.id))
+        match order.mode {
+            Mode::Delete => false,
+            Mode::Soft(soft) => self.softs.is_undone(soft),
+            Mode::Undo(soft) => self.softs.is_over(soft),
+        }
+    }
+
+    /// An order of this node that is given now: one that is soft comes after any of its name that
+    /// was undone, and what is taken back is what is known of that name, whatever the clocks say.
+    pub fn given(&self, order: Order) -> Order {
+        let mode = match order.mode {
+            Mode::Soft(soft) => Mode::Soft(self.softs.given(soft)),
+            Mode::Undo(soft) => {
+                let last = self.softs.find(soft.id).map(|one| one.last);
+                Mode::Undo(Soft { at: last.unwrap_or(soft.at), ..soft })
+            }
+            Mode::Delete => Mode::Delete,
+        };
+        order.as_mode(mode)
     }
 }

@@ -163,6 +163,17 @@ fn an_own_order_is_known_by_its_number_before_it_comes_back() {
     member.number(count, Number::new(1, 5), 0);
     assert_eq!(member.number_of(OrderId { life: 7, count }), Number::new(1, 5));
     assert_eq!(member.number_of(OrderId { life: 8, count }), member.applied());
+    // However much was applied since, who has come so far has it.
+    let others: Vec<Record> = (5..8).map(|at| record(at + 1, 8, "key:b")).collect();
+    for one in &others {
+        member.apply(one, 0);
+    }
+    let own = OrderId { life: 7, count };
+    assert!(member.number_of(own) > Number::new(1, 5));
+    let began = member.began().to_owned();
+    assert_eq!(member.number_in(own, 1, &began), Some(Number::new(1, 5)));
+    assert_eq!(member.number_in(own, 1, "of another"), None);
+    assert_eq!(member.number_in(own, 2, &began), None);
 }
 
 #[test]
@@ -190,10 +201,13 @@ fn what_was_told_again_keeps_the_sequence_of_its_life() {
     assert_eq!(lost.iter().map(|heard| heard.id.count).collect::<Vec<_>>(), [5, 6]);
 }
 
+fn soft(id: u64) -> Soft {
+    Soft { id: SoftId(id), at: Timestamp::from_secs(1_000) }
+}
+
 /// A soft order of this id on a key.
 fn softly(id: u64, text: &str) -> Arc<Order> {
-    let soft = Soft { id: SoftId(id), at: Timestamp::from_secs(1_000) };
-    Arc::new(Order::clone(&order(text)).as_mode(Mode::Soft(soft)))
+    Arc::new(Order::clone(&order(text)).as_mode(Mode::Soft(soft(id))))
 }
 
 /// What a member says of a frame: the verdict, and the soft orders that name it.
@@ -235,7 +249,7 @@ fn what_is_soft_for_too_long_without_a_number_is_purged_with_one() {
 
 #[test]
 fn an_undone_order_is_undone_whichever_is_told_first() {
-    let undo = || Arc::new(Order::clone(&order("key:a")).as_mode(Mode::Undo(SoftId(1))));
+    let undo = || Arc::new(Order::clone(&order("key:a")).as_mode(Mode::Undo(soft(1))));
     let numbered =
         |count: u32, order: &Order| Record { order: order.clone(), ..record(count, 9, "key:none") };
     for undone_first in [false, true] {
@@ -255,4 +269,22 @@ fn an_undone_order_is_undone_whichever_is_told_first() {
         let (lost, whole) = member.lost_since(Number::default(), (2, "2.0"));
         assert!(whole && lost.len() == 2 && lost.iter().any(|one| one.order == undo()));
     }
+}
+
+#[test]
+fn what_this_node_gives_comes_after_what_was_undone_whatever_its_clock_says() {
+    let mut member = joined(7);
+    let undo = |soft| Order::of([Selector::All]).as_mode(Mode::Undo(soft));
+    member.give(softly(1, "key:a"), String::new());
+    // It was known by another moment, as the clocks stood then.
+    let early = Soft { at: Timestamp::from_secs(1), ..soft(1) };
+    assert_eq!(member.given(undo(early)), undo(soft(1)));
+    member.give(Arc::new(member.given(undo(early))), String::new());
+    assert!(member.soft_order(SoftId(1)).is_none());
+    let again = member.given(Order::clone(&softly(1, "key:a")));
+    assert!(!member.is_undone(&again) && member.is_undone(&softly(1, "key:a")));
+    member.give(Arc::new(again), String::new());
+    assert_eq!(said(&member, "a", Number::new(1, 4)).1, [1]);
+    // Who undoes the first one now changes nothing here.
+    assert!(member.is_undone(&undo(soft(1))));
 }

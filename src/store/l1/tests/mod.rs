@@ -6,13 +6,14 @@ mod memory;
 mod pending;
 mod purges;
 mod schedules;
+mod softs;
 mod swaps;
 mod threads;
 
 use super::pool::Pool;
 use super::*;
 use crate::base::ids::Tick;
-use crate::entry::order::Order;
+use crate::entry::order::{Mode, Order, Soft};
 use crate::entry::samples;
 use crate::store::fence::Fences;
 
@@ -43,7 +44,17 @@ pub(super) fn found(level: &L1, kind: u16, text: &str) -> Option<String> {
 impl L1 {
     /// Drops what an order names.
     pub(super) fn removed(&self, order: &Order) -> Swept {
-        self.remove(order, Tick(0), &|| true)
+        self.carry(order, Tick(0), &|| true)
+    }
+
+    /// Makes what an order names stale.
+    pub(super) fn soften(&self, order: &Order, soft: Soft) -> Swept {
+        self.removed(&order.clone().as_mode(Mode::Soft(soft)))
+    }
+
+    /// Gives back what an order of that name has made stale.
+    pub(super) fn restore(&self, order: &Order, soft: Soft) -> Swept {
+        self.removed(&order.clone().as_mode(Mode::Undo(soft)))
     }
 
     /// Compares index, caches and counts with each other; nothing may be running.

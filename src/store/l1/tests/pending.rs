@@ -9,7 +9,7 @@ use crate::entry::Labels;
 use crate::entry::order::{Glob, Selector};
 use crate::policy::stamp::Stamp;
 
-const MANY: usize = 3_000;
+pub(super) const MANY: usize = 3_000;
 
 #[test]
 fn a_pattern_that_begins_with_a_star_is_no_set() {
@@ -41,7 +41,7 @@ fn tagged(born: Tick, tag: &str, vary: &[&str]) -> Arc<Entry> {
 }
 
 /// Many entries under one tag, one of them with two variants, and one that is another's.
-fn filled(fences: &Fences) -> L1 {
+pub(super) fn filled(fences: &Fences) -> L1 {
     let level = level(64 * MIB);
     for number in 0..MANY {
         let birth = fences.begin();

@@ -150,9 +150,9 @@ fn what_is_made_stale_stays_and_is_given_back_as_it_was() {
         let variants = || page.iter().flat_map(|(_, bundle)| bundle.variants());
         let stale = variants().filter(|entry| entry.stamp.fresh_until == at).count() as u64;
         assert_eq!((stale, variants().count() as u64), (count, ALL), "{text}");
-        assert_eq!(level.restore(&order, SoftId(1)).gone.entries, count, "{text}");
-        assert_eq!(level.restore(&order, SoftId(1)).gone.entries, 0, "{text}");
-        assert_eq!(level.restore(&Order::of([Selector::All]), SoftId(2)).gone.entries, count);
+        assert_eq!(level.restore(&order, soft(1)).gone.entries, count, "{text}");
+        assert_eq!(level.restore(&order, soft(1)).gone.entries, 0, "{text}");
+        assert_eq!(level.restore(&Order::of([Selector::All]), soft(2)).gone.entries, count);
         level.audit();
         assert_eq!(bytes(&level), before, "{text}");
         for ((key, was), (same, is)) in all.iter().zip(level.page("", 100)) {

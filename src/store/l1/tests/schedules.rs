@@ -195,7 +195,7 @@ impl World {
             purge.raised = Some(self.fences.raise(&purge.order));
         } else if !purge.dropped && self.guards.drop_first {
             let tick = purge.raised.unwrap_or_else(|| self.fences.tick());
-            self.level.remove(&purge.order, tick, &|| true);
+            self.level.carry(&purge.order, tick, &|| true);
             purge.dropped = true;
         } else {
             let purge = self.purges.swap_remove(at);

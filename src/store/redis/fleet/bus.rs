@@ -4,7 +4,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures_util::Stream;
 use redis::Msg;
@@ -57,7 +57,7 @@ impl Fleet {
         let mut ordering = self.head_server()?;
         let mut hears = ordering.pubsub().await?;
         let mut rules = self.events.subscribe();
-        let channels = ["orders", "heard", "wake"].map(|what| self.names.channel(what));
+        let channels = ["orders", "heard", "wake", "tries"].map(|what| self.names.channel(what));
         hears.subscribe(&channels[..]).await?;
         let events = rules.borrow_and_update().clone();
         if let Some(channel) = &events {
@@ -65,7 +65,7 @@ impl Fleet {
         }
         // What was said before this moment the poll brings.
         self.mend.notify_one();
-        let [orders, heard, wake] = &channels;
+        let [orders, heard, wake, tries] = &channels;
         loop {
             let message = tokio::select! {
                 message = next(&mut hears) => message,
@@ -86,13 +86,15 @@ impl Fleet {
                 self.hear_order(said, effects).await;
             } else if channel == heard {
                 self.hear_confirmation(said);
+            } else if channel == tries {
+                self.hear_try(said);
             } else if channel == wake {
                 let text = std::str::from_utf8(said).unwrap_or_default();
                 if let Some(name) = from_hex(text.trim_end_matches(ALONE)) {
                     self.waits.wake(name, text.ends_with(ALONE));
                 }
             } else if Some(channel) == events.as_deref() {
-                self.hear_event(said, effects);
+                self.hear_event(said, effects).await;
             }
         }
     }
@@ -135,7 +137,7 @@ impl Fleet {
     }
 
     /// Another program's order: it has its effect here at once, and one node puts it into the log.
-    fn hear_event(&self, said: &[u8], effects: &dyn Effects) {
+    async fn hear_event(&self, said: &[u8], effects: &dyn Effects) {
         let digest = blake3::hash(said);
         let (order, anew) = match event(said) {
             Ok(Named { order, anew, soft }) => {
@@ -165,14 +167,26 @@ impl Fleet {
             // Its frames are refused first, and then it has its effect here: what was found in
             // between is gone as well.
             self.give_event(given, event);
-            return effects.carry_out_anew(&order, &anew, "event");
+            return self.carry_out_anew(order, anew, effects).await;
         }
-        effects.carry_out_anew(&order, &anew, "event");
+        self.carry_out_anew(order, anew, effects).await;
         let (now_ms, order) = (self.steady_ms(), given);
         let due = Due { event, order, at_ms: now_ms + self.config.lag_max.as_millis() };
         let overdue = self.obligations().hear(due, now_ms);
         if let Some(due) = overdue {
             self.submit(due, effects);
+        }
+    }
+
+    /// What is to be fetched anew is looked for beside this thread.
+    async fn carry_out_anew(&self, order: Order, anew: Vec<Selector>, effects: &dyn Effects) {
+        let own = self.effects.get().and_then(Weak::upgrade);
+        match own.filter(|_| !anew.is_empty()) {
+            Some(own) => {
+                // A panic there would have been one here.
+                tasks::aside(move || own.carry_out_anew(&order, &anew, "event")).await;
+            }
+            None => effects.carry_out_anew(&order, &anew, "event"),
         }
     }
 

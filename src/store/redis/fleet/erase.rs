@@ -148,7 +148,7 @@ impl Fleet {
                 Some(Before::Stood) => gone.count(&identity, || variant),
                 Some(Before::Gone(claims)) => {
                     for claim in claims.into_iter().filter(|claim| *claim != id) {
-                        *credits.entry(claim).or_default() += 1;
+                        credits.entry(claim).or_default().add(Some(true));
                     }
                 }
                 None => {

@@ -5,11 +5,13 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use redis::Value;
 use tokio::time::{Instant, sleep};
 
 use super::Fleet;
+use super::erase::text_of;
 use super::reply::{array, bytes, pairs};
 use crate::base::ids::Number;
 use crate::base::limits;
@@ -154,6 +156,32 @@ impl Fleet {
                 return Ok(counted);
             }
         }
+    }
+
+    /// Frames that any of these selectors names, as [`Fleet::list`] finds them. Where they name
+    /// keys alone, and each stands where its text leads, nothing else is looked through.
+    ///
+    /// # Errors
+    /// When a server does not answer, or the place means nothing any more.
+    pub async fn named(
+        &self,
+        selectors: &[Selector],
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<KeptPage, ListFault> {
+        let located = self.is_located() && !self.apart.load(Ordering::Relaxed);
+        let texts: Option<Vec<&str>> = selectors.iter().map(text_of).collect();
+        let Some(texts) = texts.filter(|_| located) else {
+            return self.list(selectors, after, most).await;
+        };
+        let mut texts: Vec<&str> = texts.into_iter().take(most).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        let mut page = KeptPage::default();
+        for text in texts {
+            page.found.extend(self.kept_under(text, None).await?);
+        }
+        Ok(page)
     }
 
     /// All frames of a key's text, without a place that a rule gives it, or with `shard`.

@@ -24,6 +24,7 @@ mod reply;
 mod snapshot;
 mod stats;
 mod sweep;
+mod tries;
 mod waits;
 mod weigh;
 
@@ -76,6 +77,8 @@ pub trait Effects: Send + Sync {
     fn carry_out_anew(&self, order: &Order, _anew: &[Selector], by: &'static str) {
         self.carry_out(order, by);
     }
+    /// What an order would take here.
+    fn count(&self, order: &Order) -> Gone;
     /// The order with what follows from it by this node's rules.
     fn with_followers(&self, order: Order) -> Order;
     /// Orders may have been missed: what is being fetched may not be stored, and what stands is

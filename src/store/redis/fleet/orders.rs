@@ -55,7 +55,8 @@ pub(super) struct Numbered {
 fn by_clock(order: &Order, to: impl Fn(Timestamp) -> Timestamp) -> Order {
     match order.mode {
         Mode::Soft(soft) => order.clone().as_mode(Mode::Soft(Soft { at: to(soft.at), ..soft })),
-        Mode::Delete | Mode::Undo(_) => order.clone(),
+        Mode::Undo(soft) => order.clone().as_mode(Mode::Undo(Soft { at: to(soft.at), ..soft })),
+        Mode::Delete => order.clone(),
     }
 }
 
@@ -84,13 +85,13 @@ impl Fleet {
     /// An order of this node with its moment by the fleet's clock.
     pub(super) fn by_fleet_clock(&self, order: &Order) -> Order {
         let skew = self.skew();
-        by_clock(order, |at| skew.to_redis(at))
+        self.member().given(by_clock(order, |at| skew.to_redis(at)))
     }
 
     /// What a soft order names that can still be undone.
-    pub fn soft_order(&self, id: SoftId) -> Option<Arc<Order>> {
+    pub fn soft_order(&self, id: SoftId) -> Option<Order> {
         let order = self.member().soft_order(id)?;
-        Some(Arc::new(self.by_own_clock(&order)))
+        Some(self.by_own_clock(&order))
     }
 
     /// Soft orders whose time is over are purges, also where Redis is away.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::reply::hex;
+use super::reply::{array, bytes, hex, text};
 use super::{Effects, Fleet, Lease, News, Standing};
 use crate::base::clock::Timestamp;
 use crate::base::limits;
@@ -17,7 +17,6 @@ use crate::entry::pack::Packing;
 use crate::entry::seal::KeyRing;
 use crate::entry::{Body, Entry, Key};
 use crate::policy::Selecting;
-use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
 use crate::store::redis::keys::Place;
 use crate::store::redis::script::{ScriptCall, Step};
@@ -74,10 +73,10 @@ impl Fleet {
         let said = self.send(entry, &place, standing, lease, &frame, kept).await;
         let micros = began.elapsed().as_micros() as u64;
         let result = match said {
-            Ok(word) if word.starts_with("stored") => {
+            Ok(Said { word, over }) if word == "stored" => {
                 put.stands = true;
                 self.stats.puts.count();
-                self.credit_replaced(&word, &Facts::of(key, &entry.labels)).await;
+                self.credit_replaced(key, &over).await;
                 0
             }
             Ok(_) => {
@@ -157,7 +156,7 @@ impl Fleet {
         lease: &Lease,
         frame: &[u8],
         kept: Span,
-    ) -> Result<String, TierFault> {
+    ) -> Result<Said, TierFault> {
         let variant = entry.selecting.id().unwrap_or_default();
         let names: Vec<&str> =
             entry.selecting.names().iter().map(http::HeaderName::as_str).collect();
@@ -175,7 +174,7 @@ impl Fleet {
         let rest = if usual { "" } else { place.rest() };
         let token = if let Lease::Ours(token) = lease { token.as_str() } else { "" };
         let number = |value: u64| value.to_string().into_bytes();
-        let args: [Vec<u8>; 13] = [
+        let args: [Vec<u8>; 14] = [
             hex(standing.number).into_bytes(),
             number(kept.as_millis()),
             standing.run.clone(),
@@ -189,13 +188,16 @@ impl Fleet {
             self.wake_word(&lease_name).into_bytes(),
             number(NUMBER_AT.start as u64),
             number(limits::VARIANTS_PER_KEY_MAX as u64),
+            // What it replaces is of interest only where orders count what went for them.
+            number(if self.reclaiming().is_idle() { 0 } else { OVER as u64 }),
         ];
         let mut args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let server = self.servers.master(Slot::of(&frame_name))?;
         let deadline = limits::L2_BACKGROUND_DEADLINE;
         if frame.len() <= limits::BULKY_BYTES {
             args.insert(1, frame);
-            return server.script(&scripts::PUT, &keys, &args, deadline).await;
+            let said = server.script(&scripts::PUT, &keys, &args, deadline).await?;
+            return Said::read(&said);
         }
         // What passes through a script is hashed and copied.
         let sent = self.names.sent(place, &self.token());
@@ -208,8 +210,27 @@ impl Fleet {
         let said = server.steps(&[Step::Command(set), Step::Script(put)], deadline).await?;
         // If it was not sent, that is why it was not put.
         let said = said.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let word = said.get(1).and_then(super::reply::text).map(str::to_owned);
-        word.ok_or_else(|| TierFault::Garbage("no word of a put".to_owned()))
+        Said::read(said.get(1).unwrap_or(&redis::Value::Nil))
+    }
+}
+
+/// What of a replaced frame is told: enough for its labels, as a rule.
+const OVER: usize = 1_024;
+
+/// What Redis says of a put.
+struct Said {
+    word: String,
+    /// The beginning of what it replaced.
+    over: Vec<u8>,
+}
+
+impl Said {
+    fn read(reply: &redis::Value) -> Result<Self, TierFault> {
+        let parts = array(reply).unwrap_or_default();
+        let word = parts.first().map_or_else(|| text(reply), text).map(str::to_owned);
+        let over = parts.get(1).and_then(bytes).unwrap_or_default().to_vec();
+        let word = word.ok_or_else(|| TierFault::Garbage("no word of a put".to_owned()))?;
+        Ok(Self { word, over })
     }
 }
 

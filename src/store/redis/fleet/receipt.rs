@@ -2,10 +2,10 @@
 //! took.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard, TryLockError};
 use tokio::time::{Instant, timeout_at};
 
 use super::Fleet;
@@ -60,9 +60,9 @@ pub struct Receipt {
 
 /// What is known of an order that waits.
 #[derive(Clone, Debug, Default)]
-struct Confirmed {
+pub(super) struct Confirmed {
     /// Who has confirmed it, and what it took there.
-    lives: HashMap<u64, Option<Gone>>,
+    pub(super) lives: HashMap<u64, Option<Gone>>,
     /// What it took from the shared level, once its keys are erased.
     l2: Option<Gone>,
 }
@@ -101,6 +101,8 @@ pub(super) struct Confirmations {
     open: Mutex<Open>,
     /// Members that did not confirm in time; they are not waited for until they say something.
     silent: Mutex<HashSet<u64>>,
+    /// Held while this node counts for another what an order would take.
+    counting: Arc<tokio::sync::Mutex<()>>,
     news: Notify,
 }
 
@@ -117,7 +119,7 @@ impl Drop for Confirming<'_> {
 }
 
 impl Confirming<'_> {
-    fn told(&self) -> Confirmed {
+    pub(super) fn told(&self) -> Confirmed {
         self.all.open().orders.get(&self.count).cloned().unwrap_or_default()
     }
 }
@@ -138,6 +140,21 @@ impl Confirmations {
 
     fn silent(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn of who counts for another node; none while somebody does.
+    pub(super) fn counting(&self) -> Result<OwnedMutexGuard<()>, TryLockError> {
+        Arc::clone(&self.counting).try_lock_owned()
+    }
+
+    /// Waits until all of these have said something, so long at most.
+    pub(super) async fn all_said(&self, one: &Confirming<'_>, lives: &[u64], until: Instant) {
+        loop {
+            let news = self.news.notified();
+            if self.has(one.count, lives) || timeout_at(until, news).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// A member has applied an order of this node.
@@ -256,7 +273,9 @@ impl Fleet {
     /// Members whose heartbeat says that they have applied an order of this node: a confirmation is
     /// a message, and messages are lost.
     async fn beyond(&self, id: OrderId, heading: &Heading) -> Vec<u64> {
-        let number = self.member().number_of(id);
+        let number = self.member().number_in(id, heading.turn, &heading.began);
+        // Of another turn no heartbeat tells anything.
+        let Some(number) = number else { return Vec::new() };
         let mut all = redis::cmd("HGETALL");
         all.arg(self.names.order("members"));
         let Ok(server) = self.head_server() else { return Vec::new() };

@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::{Pipeline, Value};
 
+use super::sweep::{facts_of, tags_of};
 use super::{Effects, Fleet};
 use crate::base::clock::Timestamp;
 use crate::base::ids::Number;
 use crate::base::limits;
+use crate::base::tasks;
 use crate::entry::order::Order;
+use crate::entry::{Key, frame};
 use crate::store::coherence::{OrderId, Reclaim, Reclaims, Record};
 use crate::store::fence::Facts;
 use crate::store::redis::fault::TierFault;
@@ -21,7 +24,26 @@ use crate::store::redis::scripts;
 use crate::store::redis::server::Server;
 
 /// Frames that went, by the orders that they went for.
-pub(super) type Credits = HashMap<OrderId, u64>;
+pub(super) type Credits = HashMap<OrderId, Credit>;
+
+/// What went for one order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Credit {
+    /// Frames.
+    frames: u64,
+    /// Whether there may be more of which nobody knows.
+    is_open: bool,
+}
+
+impl Credit {
+    /// One frame; if it is not known whether it went, none, and perhaps one.
+    pub(super) const fn add(&mut self, went: Option<bool>) {
+        match went {
+            Some(went) => self.frames += went as u64,
+            None => self.is_open = true,
+        }
+    }
+}
 
 /// Where it is noted which orders frames went for: here, and for those of other nodes in Redis.
 pub(super) struct Booking {
@@ -34,15 +56,23 @@ pub(super) struct Booking {
 impl Booking {
     pub(super) async fn book(self, credits: Credits) {
         let mut theirs = Pipeline::new();
-        for (id, frames) in credits {
+        for (id, Credit { frames, is_open }) in credits {
             if id.life == self.life {
                 let mut reclaims = self.reclaims.lock().unwrap_or_else(PoisonError::into_inner);
                 reclaims.credit(id.count, frames);
+                if is_open {
+                    reclaims.blur(id.count);
+                }
                 continue;
             }
+            let kept = limits::ORDER_MEMORY.as_millis();
             let name = self.names.order(&format!("swept:{id}"));
             theirs.cmd("INCRBY").arg(&name).arg(frames).ignore();
-            theirs.cmd("PEXPIRE").arg(&name).arg(limits::ORDER_MEMORY.as_millis()).ignore();
+            theirs.cmd("PEXPIRE").arg(&name).arg(kept).ignore();
+            if is_open {
+                let name = self.names.order(&format!("open:{id}"));
+                theirs.cmd("SET").arg(&name).arg(1).arg("PX").arg(kept).ignore();
+            }
         }
         let server = self.server.filter(|_| !theirs.is_empty());
         if let Some(server) = server {
@@ -86,7 +116,11 @@ impl Fleet {
         let is_wide = record.order.deletes() && !self.is_all_keys(&record.order);
         if record.id.life != 0 && is_wide {
             let now = self.steady_ms();
-            self.reclaiming().hear(record.id, record.number, &record.order, now);
+            let over = self.reclaiming().hear(record.id, record.number, &record.order, now);
+            if let Some(id) = over {
+                let credit = Credit { frames: 0, is_open: true };
+                tasks::tend(self.booking().book(Credits::from([(id, credit)])));
+            }
         }
     }
 
@@ -96,12 +130,18 @@ impl Fleet {
         self.reclaiming().claims(life, facts, number)
     }
 
-    /// A frame took the place of an older one, which may have gone for orders that no sweep has
-    /// come by for yet. Of one key, both are named by the same.
-    pub(super) async fn credit_replaced(&self, word: &str, facts: &Facts<'_>) {
-        let number = word.strip_prefix("stored ").and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        let Some(number) = number else { return };
-        self.credit(each(self.claims(facts, Number(number)))).await;
+    /// A frame took the place of one that begins so, which may have gone for orders that no sweep
+    /// has come by for yet: for those that name it by the labels which it had.
+    pub(super) async fn credit_replaced(&self, key: &Key, beginning: &[u8]) {
+        if beginning.is_empty() {
+            return;
+        }
+        let Ok(outline) = frame::outline(beginning) else {
+            return self.reclaiming().blur_all();
+        };
+        let tags = tags_of(&outline);
+        let claims = self.claims(&facts_of(key, &outline, &tags), outline.number);
+        self.credit(each(claims, Some(true))).await;
     }
 
     /// Books frames that went.
@@ -131,12 +171,19 @@ impl Fleet {
         for count in counts {
             let id = OrderId { life, count: *count };
             let name = self.names.order(&format!("swept:{id}"));
-            let mut take = Pipeline::with_capacity(2);
+            let open = self.names.order(&format!("open:{id}"));
+            let mut take = Pipeline::with_capacity(4);
             take.cmd("GET").arg(&name);
+            take.cmd("GET").arg(&open);
             take.cmd("UNLINK").arg(&name).ignore();
-            let (others,): (Option<u64>,) =
+            take.cmd("UNLINK").arg(&open).ignore();
+            let (others, is_open): (Option<u64>, Option<u64>) =
                 server.pipe(&take, limits::L2_BACKGROUND_DEADLINE).await?;
-            self.reclaiming().end(*count, others.unwrap_or_default(), effects.now());
+            let mut reclaims = self.reclaiming();
+            if is_open.is_some() {
+                reclaims.blur(*count);
+            }
+            reclaims.end(*count, others.unwrap_or_default(), effects.now());
         }
         Ok(())
     }
@@ -154,7 +201,11 @@ impl Fleet {
     }
 }
 
-/// One frame for each of these orders.
-pub(super) fn each(claims: Vec<OrderId>) -> Credits {
-    claims.into_iter().map(|id| (id, 1)).collect()
+/// One frame for each of these orders, if it went.
+pub(super) fn each(claims: Vec<OrderId>, went: Option<bool>) -> Credits {
+    let mut credits = Credits::new();
+    for id in claims {
+        credits.entry(id).or_default().add(went);
+    }
+    credits
 }

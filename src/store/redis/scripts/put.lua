@@ -2,15 +2,16 @@
 -- the fetch began too long ago, or this is not the server that was asked then.
 -- A long frame does not pass through here, where every byte of it would be hashed and copied: it was
 -- sent just before under a name of its own, and is renamed now, or goes.
--- Where an older frame made room, its number is told behind the word.
+-- Where an older frame made room, its beginning is told behind the word, if it is wanted.
 -- KEYS frame directory tombstone lease registry [sent]
 -- ARGV number frame keep-ms run looked-at late-ms variant names identity token channel wake offset
---      variants-max here
+--      variants-max begins here
 local frame, directory, tombstone, lease, registry, sent = unpack(KEYS)
 local number, keep = ARGV[1], tonumber(ARGV[3])
+local wanted = tonumber(ARGV[15])
 local now, why, over = millis(), 'stored', ''
 local tomb = tombstone_of(tombstone)
-if ARGV[15] ~= ARGV[4] then
+if ARGV[16] ~= ARGV[4] then
   why = 'moved'
 elseif now - tonumber(ARGV[5]) > tonumber(ARGV[6]) then
   why = 'late'
@@ -24,7 +25,7 @@ else
   local stands = ''
   for at = #old, 1, -1 do stands = stands .. string.format('%02x', string.byte(old, at)) end
   if #old == 8 and stands > number then why = 'older' end
-  if #old == 8 then over = ' ' .. stands end
+  if #old == 8 and wanted > 0 then over = redis.call('GETRANGE', frame, 0, wanted - 1) end
 end
 if why == 'stored' and ARGV[7] ~= '' and fit('HEXISTS', directory, 0, ARGV[7]) == 0 then
   -- Only so many variants stand at once: those whose frames are gone make room.
@@ -62,5 +63,5 @@ if ARGV[10] ~= '' then
     if held ~= ARGV[10] then redis.pcall('PUBLISH', ARGV[11], ARGV[12]) end
   end
 end
-if why == 'stored' then return why .. over end
+if why == 'stored' and wanted > 0 then return {why, over} end
 return why
