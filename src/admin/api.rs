@@ -67,7 +67,7 @@ fn guarded(admin: &Admin, call: &Call) -> MethodRouter<Admin> {
     let gated = match call.least {
         None => handler(call),
         Some(least) => {
-            let gate = middleware::from_fn_with_state((admin.clone(), least), gate);
+            let gate = middleware::from_fn_with_state((admin.clone(), *call, least), gate);
             handler(call).route_layer(gate)
         }
     };

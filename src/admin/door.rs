@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::admin::Admin;
+use crate::admin::calls::{Bound, Call};
 use crate::admin::tokens::{Role, Token};
 use crate::base::names;
 use crate::entry::order::Selector;
@@ -40,12 +41,39 @@ impl Caller {
 
     /// Refuses who may not change this.
     pub(super) fn must_reach(&self, selector: &Selector) -> Result<(), Box<Response>> {
-        let Some(token) = self.token.as_ref().filter(|token| !token.may_purge(selector)) else {
-            return Ok(());
-        };
-        let detail = format!("the token {} may not change `{selector}`", token.name);
-        Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)))
+        match self.token.as_ref().filter(|token| !token.may_purge(selector)) {
+            Some(token) => Err(Box::new(beyond(token, &format!("change `{selector}`")))),
+            None => Ok(()),
+        }
     }
+
+    /// Refuses who may not see this.
+    pub(super) fn must_see(&self, selector: &Selector) -> Result<(), Box<Response>> {
+        match self.token.as_ref().filter(|token| !token.reaches(selector)) {
+            Some(token) => Err(Box::new(beyond(token, &format!("see `{selector}`")))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it may see what belongs to the caller of this name.
+    pub(super) fn sees_of(&self, name: &str) -> bool {
+        self.token.as_ref().is_none_or(|token| !token.is_bound() || token.name == name)
+    }
+}
+
+/// A refusal of what lies beyond the bounds of a token, with what would do.
+fn beyond(token: &Token, what: &str) -> Response {
+    let Token { name, .. } = token;
+    let detail = if token.is_bound() {
+        let bounds = token.bounds();
+        format!(
+            "the token {name} may not {what}: it is bound to `{bounds}`; name what surely lies \
+             within that, or take a token without bounds"
+        )
+    } else {
+        format!("the token {name} may not {what}: its role is `{}`", token.role.as_str())
+    };
+    problem(StatusCode::FORBIDDEN, "not-allowed", &detail)
 }
 
 /// What a listener may be called.
@@ -102,13 +130,15 @@ pub(super) async fn known_host(named: Named, request: Request, next: Next) -> Re
     problem(StatusCode::MISDIRECTED_REQUEST, "unknown-host", detail)
 }
 
-/// Lets callers of at least this role through.
+/// Lets callers of at least this role through, and those that are bound where the call can be kept
+/// within their bounds.
 pub(super) async fn gate(
-    State((admin, least)): State<(Admin, Role)>,
+    State((admin, call, least)): State<(Admin, Call, Role)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match admits(&admin, least, request.headers()) {
+    let admitted = admits(&admin, least, request.headers());
+    match admitted.and_then(|caller| within(caller, call)) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -148,6 +178,22 @@ fn admits(admin: &Admin, least: Role, head: &HeaderMap) -> Result<Caller, Box<Re
         return Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)));
     }
     Ok(Caller { token: Some(token) })
+}
+
+/// Refuses a bound token what no selector bounds.
+fn within(caller: Caller, call: Call) -> Result<Caller, Box<Response>> {
+    match caller.token.as_ref().filter(|token| token.is_bound()) {
+        Some(token) if call.bound == Bound::Nothing => {
+            let detail = format!(
+                "the token {} is bound to `{}`, and nothing bounds what this call tells or does; \
+                 take a token without bounds",
+                token.name,
+                token.bounds()
+            );
+            Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)))
+        }
+        _ => Ok(caller),
+    }
 }
 
 /// The token of a field `Authorization: Bearer` (RFC 6750, 2.1), where there is exactly one.

@@ -100,15 +100,20 @@ pub(super) fn wrong(detail: &str) -> Refused {
 }
 
 /// `GET keys`.
-pub(super) async fn keys(State(admin): State<Admin>, pairs: Pairs) -> Response {
-    page(&admin, pairs).await.into_response()
+pub(super) async fn keys(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+    pairs: Pairs,
+) -> Response {
+    page(&admin, &caller, pairs).await.into_response()
 }
 
-async fn page(admin: &Admin, pairs: Pairs) -> Result<Response, Refused> {
+async fn page(admin: &Admin, caller: &Caller, pairs: Pairs) -> Result<Response, Refused> {
     let asked = Parameters::read(pairs, &["selector", "limit", "after", "level"], &[])?;
     let most = asked.limit()?;
     let text = asked.one("selector").unwrap_or("all");
     let selector = selector(text)?;
+    caller.must_see(&selector)?;
     let after = asked.one("after");
     let level = asked.one("level").unwrap_or("l1");
     let page = match level {
@@ -159,6 +164,7 @@ pub(super) async fn entry(
 async fn one(admin: &Admin, caller: &Caller, pairs: Pairs) -> Result<Response, Refused> {
     let asked = Parameters::read(pairs, &["key", "url", "body"], &[])?;
     let which = which(admin, &asked)?;
+    caller.must_see(&Selector::Key(which.text.clone()))?;
     match asked.one("body") {
         None | Some("0") => {}
         Some("1") => return body(admin, caller, &which).await,

@@ -50,7 +50,7 @@ fn told(admin: &Admin, caller: &Caller, pairs: Pairs) -> Result<Response, Refuse
                 let detail = format!("{most} follow already, and no more may");
                 problem(StatusCode::SERVICE_UNAVAILABLE, "too-many-followers", &detail)
             })?;
-            flowing(follower)
+            flowing(admin, caller, follower)
         }
         Some(_) => return Err(wrong("`follow` is 0 or 1")),
     };
@@ -86,8 +86,10 @@ fn is_about(line: &Line, glob: &Glob) -> bool {
     named.any(|one| glob.matches(one.split_once(':').map_or(one, |(_, text)| text)))
 }
 
-/// Lines as they come. An empty one now and then shows both ends whether the other is there.
-fn flowing(follower: Follower) -> Body {
+/// Lines as they come, until the token that asked for them is taken out. An empty one now and then
+/// shows both ends whether the other is there.
+fn flowing(admin: &Admin, caller: &Caller, follower: Follower) -> Body {
+    let (admin, token) = (admin.clone(), caller.token.clone());
     let every = limits::EVENTS_PULSE.to_duration();
     let mut pulse = interval_at(Instant::now() + every, every);
     let follower = Arc::new(follower);
@@ -96,7 +98,8 @@ fn flowing(follower: Follower) -> Body {
             Poll::Ready(lines) => Poll::Ready(Bytes::from(lines)),
             Poll::Pending => pulse.poll_tick(cx).map(|_| Bytes::from_static(b"\n")),
         };
-        next.map(|bytes| Some(Ok::<_, Infallible>(bytes)))
+        let may = || token.as_ref().is_none_or(|token| admin.tokens.is_in_force(token));
+        next.map(|bytes| may().then_some(Ok::<_, Infallible>(bytes)))
     }))
 }
 

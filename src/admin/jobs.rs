@@ -30,24 +30,52 @@ pub(super) use told::{
 };
 
 /// `GET jobs`.
-pub(super) async fn all(State(admin): State<Admin>) -> Json<Value> {
-    let mut jobs: Vec<Value> = admin.jobs.all().iter().map(|job| job.told()).collect();
-    jobs.extend(reclaim::all(&admin.engine));
+pub(super) async fn all(
+    State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
+) -> Json<Value> {
+    let jobs = admin.jobs.all();
+    let own = jobs.iter().filter(|job| caller.sees_of(job.by()));
+    let mut jobs: Vec<Value> = own.map(|job| job.told()).collect();
+    // Whose purges they belong to is not kept.
+    if caller.sees_of("") {
+        jobs.extend(reclaim::all(&admin.engine));
+    }
     Json(json!({ "jobs": jobs }))
 }
 
 /// `GET jobs/{id}`.
 pub(super) async fn one(
     State(admin): State<Admin>,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
-    told(&admin, id).map(Json).into_response()
+    told(&admin, &caller, id).map(Json).into_response()
 }
 
-fn told(admin: &Admin, id: Result<Path<String>, PathRejection>) -> Result<Value, Refused> {
+fn told(
+    admin: &Admin,
+    caller: &Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Value, Refused> {
     let Path(id) = id.map_err(|error| wrong(&error.body_text()))?;
+    own(admin, caller, &id)?;
     let told = admin.jobs.one(&id).map(|job| job.told());
     told.or_else(|| reclaim::one(&admin.engine, &id)).ok_or_else(|| unknown(&id))
+}
+
+/// Refuses a bound token the jobs of others, and what belongs to purges, of which nobody keeps
+/// whose they were.
+fn own(admin: &Admin, caller: &Caller, id: &str) -> Result<(), Refused> {
+    let job = admin.jobs.one(id);
+    if caller.sees_of(job.as_ref().map_or("", |job| job.by())) {
+        return Ok(());
+    }
+    let detail = format!(
+        "a token that is bound to selectors sees and ends the jobs alone that it began, and `{id}` \
+         is none of them"
+    );
+    Err(problem(StatusCode::FORBIDDEN, "not-allowed", &detail).into())
 }
 
 fn unknown(id: &str) -> Refused {
@@ -95,6 +123,7 @@ fn changed(
     change: impl FnOnce(&str) -> Result<std::sync::Arc<Job>, NotGoing>,
 ) -> Result<Value, Refused> {
     let Path(id) = id.map_err(|error| wrong(&error.body_text()))?;
+    own(admin, caller, &id)?;
     if reclaim::one(&admin.engine, &id).is_some() {
         let detail = "what a purge names is refused already, and only memory is freed behind it";
         return Err(problem(StatusCode::CONFLICT, "no-end", detail).into());
@@ -188,10 +217,8 @@ fn verifying(
         return Err(wrong(&format!("`sample` is a number of entries, 1 to {most}")));
     }
     let selectors = named(&asked.selectors)?;
-    if asked.repair {
-        for one in &selectors {
-            caller.must_reach(one)?;
-        }
+    for one in &selectors {
+        caller.must_reach(one)?;
     }
     let names: Vec<String> = selectors.iter().map(ToString::to_string).collect();
     let repair = if asked.repair { ", repairing" } else { "" };

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use serde_json::{Map, Value, json};
 
-use crate::admin::calls::{ALIASES, CALLS, Call};
+use crate::admin::calls::{ALIASES, Bound, CALLS, Call};
 use crate::admin::tokens::Role;
 use crate::admin::{Admin, aliases, api, bypass, entries, events, jobs, purge, rules, stats, top};
 use crate::base::names;
@@ -93,6 +93,10 @@ fn told(call: &Call) -> Told {
     if let Some(least) = call.least {
         let about = "no token of the node's was shown";
         told = told.refuses(StatusCode::UNAUTHORIZED, "unknown-token", about);
+        if least == Role::Read && call.bound != Bound::Whole {
+            let about = "the token is bound to something else";
+            told = told.refuses(StatusCode::FORBIDDEN, "not-allowed", about);
+        }
         if least > Role::Read {
             let about = "the token has a lesser role, or is bound to something else";
             told = told.refuses(StatusCode::FORBIDDEN, "not-allowed", about);

@@ -202,10 +202,7 @@ fn read(asked: &Asked, caller: &Caller) -> Result<(Order, Patience), Box<Respons
             let remedy = format!("write url:https://shop.example{target}");
             return Err(refuse(&format!("`{text}` names no site; {remedy}")));
         }
-        if let Some(token) = caller.token.as_ref().filter(|token| !token.may_purge(&selector)) {
-            let detail = format!("the token {} may not purge `{text}`", token.name);
-            return Err(Box::new(problem(StatusCode::FORBIDDEN, "not-allowed", &detail)));
-        }
+        caller.must_reach(&selector)?;
         selectors.push(selector);
     }
     if asked.soft && asked.refresh {

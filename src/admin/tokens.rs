@@ -51,7 +51,7 @@ pub struct Token {
     pub role: Role,
     /// The digest of its text ([`digest`]).
     pub digest: Hash,
-    /// What it may purge; everything where none is said.
+    /// What it may see and purge; everything where none is said.
     pub selectors: Vec<Selector>,
 }
 
@@ -59,8 +59,23 @@ impl Token {
     /// Whether it allows a purge of this: everything that the purge could take lies within what
     /// the token is bound to.
     pub fn may_purge(&self, selector: &Selector) -> bool {
-        self.role >= Role::Purge
-            && (self.selectors.is_empty() || self.selectors.iter().any(|one| one.holds(selector)))
+        self.role >= Role::Purge && self.reaches(selector)
+    }
+
+    /// Whether all that this may name lies within what the token is bound to, as far as texts tell.
+    /// That a key is a tenant's no text tells: another's may be the same.
+    pub fn reaches(&self, selector: &Selector) -> bool {
+        !self.is_bound() || self.selectors.iter().any(|one| one.holds(selector))
+    }
+
+    /// Whether it is bound to anything less than everything.
+    pub fn is_bound(&self) -> bool {
+        !self.selectors.is_empty()
+    }
+
+    /// What it is bound to, as people write it.
+    pub fn bounds(&self) -> String {
+        self.selectors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -125,6 +140,11 @@ impl Tokens {
         found
     }
 
+    /// Whether a token is still what it was: it ends what it began when it is taken out.
+    pub fn is_in_force(&self, token: &Token) -> bool {
+        self.refresh().tokens.contains(token)
+    }
+
     /// Names and roles, and what is wrong with the file if something is.
     pub fn told(&self) -> (Vec<Token>, Option<String>) {
         let now = self.refresh();
@@ -178,6 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_a_tenant_reaches_it_alone() {
+        let bound = token(Role::Purge, &["tenant:acme"]);
+        assert!(bound.may_purge(&Selector::parse("tenant:acme").unwrap()));
+        for text in [
+            "tenant:b",
+            "key:acme:1",
+            "prefix:acme",
+            "tag:acme",
+            "tag:*",
+            "type:t",
+            "rule:r",
+            "all",
+        ] {
+            assert!(!bound.may_purge(&Selector::parse(text).unwrap()), "{text}");
+        }
+        let tags = token(Role::Purge, &["tag:*", "pattern:*"]);
+        assert!(!tags.may_purge(&Selector::parse("tenant:acme").unwrap()));
+        assert!(!token(Role::Read, &["tenant:a"]).may_purge(&Selector::parse("tenant:a").unwrap()));
+    }
+
+    #[test]
     fn a_bound_token_purges_within_its_bounds_only() {
         let bound = token(Role::Purge, &["prefix:shop:", "tag:rut:*"]);
         for (text, may) in [
@@ -223,9 +264,12 @@ mod tests {
         assert!(tokens.find(b"one").is_some(), "the old ones stay");
         assert_eq!(tokens.told().1.as_deref(), Some("wrong"));
         std::fs::write(&path, "two").unwrap();
-        assert!(tokens.find(b"one").is_none() && tokens.find(b"two").is_some());
+        let two = tokens.find(b"two").unwrap();
+        assert!(tokens.find(b"one").is_none() && tokens.is_in_force(&two));
+        assert!(!tokens.is_in_force(&Token { role: Role::Admin, ..two.clone() }));
         std::fs::remove_file(&path).unwrap();
         assert!(tokens.find(b"two").is_none(), "what is gone allows nothing");
+        assert!(!tokens.is_in_force(&two));
         assert!(Tokens::new(Some(path), read).is_err());
         assert!(!Tokens::new(None, read).unwrap().are_used());
     }

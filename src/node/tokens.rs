@@ -32,6 +32,9 @@ struct Row {
     role: String,
     /// The BLAKE3 digest of the token, in hexadecimal.
     blake3: String,
+    /// The tenant that it is bound to, as keys have its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     selectors: Vec<String>,
 }
@@ -51,16 +54,21 @@ impl Row {
         let parse = |text: &String| {
             Selector::parse(text).map_err(|error| format!("{name}: `{text}`: {error}"))
         };
-        let selectors = self.selectors.iter().map(parse).collect::<Result<_, _>>()?;
+        let tenant = self.tenant.map(|tenant| format!("tenant:{tenant}"));
+        let selectors = tenant.iter().chain(&self.selectors).map(parse);
+        let selectors = selectors.collect::<Result<_, _>>()?;
         Ok(Token { name, role, digest, selectors })
     }
 
     fn of(token: &Token) -> Self {
+        let tenant = token.selectors.first().and_then(Selector::tenant);
+        let others = token.selectors.iter().skip(usize::from(tenant.is_some()));
         Self {
             name: token.name.clone(),
             role: token.role.as_str().to_owned(),
             blake3: token.digest.to_hex().to_string(),
-            selectors: token.selectors.iter().map(ToString::to_string).collect(),
+            tenant: tenant.map(str::to_owned),
+            selectors: others.map(ToString::to_string).collect(),
         }
     }
 }
@@ -127,8 +135,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_holds_no_token() {
         let path = at("tokens");
-        let bound = vec![Selector::parse("tag:rut:*").unwrap()];
-        let (text, token) = create("ci", Role::Purge, bound).unwrap();
+        let bound = ["tenant:acme", "tag:rut:*"].map(|text| Selector::parse(text).unwrap());
+        let (text, token) = create("ci", Role::Purge, bound.to_vec()).unwrap();
         assert_eq!(text.len(), BEGINNING.len() + 2 * RANDOM_BYTES);
         write(&path, std::slice::from_ref(&token)).unwrap();
         assert_eq!(read(&path).unwrap(), [token]);
@@ -152,7 +160,8 @@ mod tests {
             (row("a", "read", "abc"), "not a digest"),
             (row("a b", "read", &good), "a name is"),
             (row("a", "read", &good).repeat(2), "`a` stands there twice"),
-            (format!("{}tenant = 'x'\n", row("a", "read", &good)), "unknown field `tenant`"),
+            (format!("{}tenants = 'x'\n", row("a", "read", &good)), "unknown field `tenants`"),
+            (format!("{}tenant = 'x*'\n", row("a", "read", &good)), "takes one name"),
             (format!("{}selectors = ['tag:']\n", row("a", "read", &good)), "names nothing"),
             ("token = 1".to_owned(), "invalid type"),
         ] {

@@ -25,6 +25,7 @@ mod support;
 mod a_admin;
 mod a_aliases;
 mod a_basic;
+mod a_bounds;
 mod a_bypass;
 mod a_config;
 mod a_doctor;

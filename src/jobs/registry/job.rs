@@ -108,6 +108,11 @@ impl Job {
         }
     }
 
+    /// Who began it.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+
     /// What it is called by.
     pub fn id(&self) -> &str {
         &self.id
