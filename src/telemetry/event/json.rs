@@ -169,6 +169,7 @@ mod tests {
             Event::Ignored { field: "f", target: "t", why: "w" },
             Event::Refresh { count: 1, left_out: 2, rule },
             Event::Job { what: "done", detail: "d" },
+            Event::Sync { what: "done", entries: 3, changed: 2, failed: 1, ms: 4, job: "j" },
         ]
     }
 

@@ -156,7 +156,7 @@ impl Asking<'_> {
         match against {
             // A copy that lags may say what was stored before, but not that it is current.
             Against::Same if is_older(&answer.fields, stored) => Synced::Unchanged,
-            Against::Same => match self.store(self.flight, errand, answer).await {
+            Against::Same => match self.store(self.flight, errand, answer) {
                 Ok(None) => Synced::Unchanged,
                 Ok(Some(reason)) => Synced::Skipped(reason.text().into()),
                 Err(reason) => {
@@ -209,7 +209,7 @@ mod tests {
         let fields = answer
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
-        is_older(&HeaderMap::from_iter(fields), &entry)
+        is_older(&fields.collect(), &entry)
     }
 
     #[tokio::test]

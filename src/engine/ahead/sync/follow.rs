@@ -74,7 +74,7 @@ impl Asking<'_> {
         // Where another node has put something since then, that is newer. Where the entry was
         // ordered to go again, the fences refuse it.
         if fresh.stale.is_none() {
-            let _ = self.store(&ending.flight, errand, answer).await;
+            let _ = self.store(&ending.flight, errand, answer);
         }
         engine.flights.unlist(&ending.flight);
         ending.flight.land(Landing::Stored);
@@ -84,7 +84,7 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// Where the answer may not be kept at all.
-    pub(super) async fn store(
+    pub(super) fn store(
         &self,
         flight: &Arc<Flight>,
         errand: &Errand,
