@@ -279,6 +279,17 @@ fn limits_are_what_the_program_holds_to() {
         ("a TLS handshake", span(l::TLS_HANDSHAKE_TIMEOUT)),
         ("TLS handshakes under way on one listener", l::TLS_HANDSHAKES_MAX.to_string()),
         ("certificates of one listener", l::CERTIFICATES_MAX.to_string()),
+        ("streams at once on one connection of HTTP/2", l::HTTP2_STREAMS_MAX.to_string()),
+        (
+            "requests broken off on one such connection, beyond those that came to an end",
+            l::HTTP2_BROKEN_MAX.to_string(),
+        ),
+        (
+            "a request's body that waits to be read, of one such stream, and of all of a connection",
+            [l::HTTP2_STREAM_WINDOW, l::HTTP2_CONNECTION_WINDOW]
+                .map(|n| kib(n as usize))
+                .join(", "),
+        ),
         ("chunk extensions and trailers of one request body", kib(l::CHUNK_BALLAST_BYTES_MAX)),
         ("origin's answer head", kib(l::ORIGIN_HEAD_BYTES_MAX)),
         ("field lines in an origin's answer", l::ORIGIN_HEAD_LINES_MAX.to_string()),

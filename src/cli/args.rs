@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod certs;
 mod entries;
 mod jobs;
 mod operate;
@@ -12,6 +13,7 @@ mod operate;
 use crate::base::names::{CISTERN_ADMIN_URL, CISTERN_CONFIG};
 use crate::engine::explain::LOOPBACK;
 
+pub use certs::{CertsDev, CertsVerb};
 pub use entries::{Get, Keys, Level, Put};
 pub use jobs::{CacheVerb, CacheWarm, Jobs, JobsVerb, Pace, Sync, Verify, Warm};
 pub use operate::{Bypass, Completion, Log, Man, RulesVerb, Top, TopBy, Turn, Undo};
@@ -78,6 +80,9 @@ pub enum Verb {
     /// Make, list and revoke tokens of the admin API.
     #[command(subcommand)]
     Tokens(TokensVerb),
+    /// Certificates for listeners that speak TLS.
+    #[command(subcommand)]
+    Certs(CertsVerb),
     /// What was changed through the admin API, newest first.
     Audit(Node),
     /// Look at the servers of the shared level, and say what to change.

@@ -5,6 +5,7 @@
 mod alerts;
 pub mod args;
 mod bypass;
+mod certs;
 mod check;
 mod client;
 mod config;
@@ -99,6 +100,7 @@ pub fn main() -> ExitCode {
         Verb::Log(asked) => log::log(&asked),
         Verb::Audit(node) => client::audit(&node),
         Verb::Tokens(verb) => tokens::tokens(&verb),
+        Verb::Certs(verb) => certs::certs(&verb),
         Verb::Schema => {
             println!("{}", crate::rules::schema::text());
             Exit::Done

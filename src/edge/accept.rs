@@ -24,6 +24,8 @@ use crate::base::{limits, tasks};
 pub struct Speech {
     /// TLS comes first.
     pub tls: Option<Arc<Tls>>,
+    /// HTTP/2 in clear too, for clients that begin with its preface. Under TLS it is agreed there.
+    pub http2: bool,
 }
 
 /// A bound address that nobody accepts from yet; connections wait in the kernel.

@@ -27,9 +27,11 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::accept::Speech;
 use super::greet;
 use super::head_guard::{HeadGuard, Outgoing, Shared};
 use super::head_scan::Sound;
+use super::http2;
 use super::request_head::{self, Plain};
 use super::serve::{AtOnce, BoxError, Offer, Peer, Serve, Watch};
 use super::switch::{Course, Switch};
@@ -38,9 +40,10 @@ use crate::base::{fields, limits};
 
 /// What all connections of one worker share.
 pub(super) struct Line<S> {
-    serve: Arc<S>,
+    pub(super) serve: Arc<S>,
     pub(super) house: Arc<House>,
     pub(super) watch: Arc<dyn Watch>,
+    pub(super) http2: Arc<http2::Builder>,
     http: http1::Builder,
 }
 
@@ -50,6 +53,7 @@ impl<S> Clone for Line<S> {
             serve: Arc::clone(&self.serve),
             house: Arc::clone(&self.house),
             watch: Arc::clone(&self.watch),
+            http2: Arc::clone(&self.http2),
             http: self.http.clone(),
         }
     }
@@ -65,7 +69,7 @@ impl<S: Serve> Line<S> {
             .header_read_timeout(None)
             .max_buf_size(2 * limits::HEAD_BYTES_MAX)
             .auto_date_header(false);
-        Self { serve: Arc::new(serve), house, watch, http }
+        Self { serve: Arc::new(serve), house, watch, http2: Arc::new(http2::builder()), http }
     }
 }
 
@@ -112,10 +116,15 @@ pub(super) async fn run<S: Serve>(arrival: Arrival, line: Line<S>) {
     let Arrival { stream, peer, speech, seat } = arrival;
     // A socket that cannot be registered is closed; the client sees that.
     let Ok(stream) = register(stream) else { return };
-    match speech.tls {
-        None => serve_on(stream, Some(seat), peer, line).await,
+    match speech {
+        Speech { tls: None, http2: false } => serve_on(stream, Some(seat), peer, line).await,
         // Boxed, so that the others have no room for what they never use.
-        Some(tls) => Box::pin(greet::secure(stream, &tls, seat, peer, line)).await,
+        Speech { tls: Some(tls), .. } => {
+            Box::pin(greet::secure(stream, &tls, seat, peer, line)).await;
+        }
+        Speech { tls: None, http2: true } => {
+            Box::pin(greet::either(stream, seat, peer, line)).await;
+        }
     }
 }
 
@@ -313,9 +322,11 @@ async fn close_after_refused_upgrade<T: Socket>(switch: &Switch) {
     poll_fn(|cx| Pin::new(&mut guard).poll_shutdown(cx)).await.unwrap_or_default();
 }
 
-type Panic = Box<dyn Any + Send>;
+/// What a panic leaves behind.
+pub(super) type Panic = Box<dyn Any + Send>;
 
-fn unless_panicked<R>(work: impl FnOnce() -> Poll<R>) -> Poll<Result<R, Panic>> {
+/// Polls something; a panic is what comes of it.
+pub(super) fn unless_panicked<R>(work: impl FnOnce() -> Poll<R>) -> Poll<Result<R, Panic>> {
     // What was under way is dropped, never polled again: nobody sees it half changed.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Poll::Pending) => Poll::Pending,
@@ -324,7 +335,8 @@ fn unless_panicked<R>(work: impl FnOnce() -> Poll<R>) -> Poll<Result<R, Panic>> 
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> &str {
+/// What a panic says.
+pub(super) fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
 }

@@ -255,7 +255,7 @@ fn trim_end(mut value: &[u8]) -> &[u8] {
 }
 
 /// `1*DIGIT` within what signed 64-bit readers behind us can hold.
-fn decimal(value: &[u8]) -> Option<u64> {
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

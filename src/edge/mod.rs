@@ -11,6 +11,7 @@ mod deadline;
 mod greet;
 mod head_guard;
 mod head_scan;
+mod http2;
 mod refusal;
 mod request_head;
 mod serve;

@@ -2,7 +2,10 @@
 //! edge writes these answers itself: what it refuses never becomes a request, so nobody else could
 //! answer it. No byte that the client sent may appear in them.
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::Full;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::names;
@@ -10,7 +13,7 @@ use crate::policy::date;
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident: $status:ident, $text:literal;)*) => {
-        /// What is wrong with a request head (RFC 9112).
+        /// What is wrong with a request head (RFC 9112; RFC 9113, 8).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Refusal {
             $($(#[$doc])* $name,)*
@@ -67,6 +70,8 @@ refusals! {
     HostMissing: BAD_REQUEST, "the Host field is missing";
     /// Several Host lines.
     HostRepeated: BAD_REQUEST, "there are several Host fields";
+    /// Host and `:authority` name two hosts (RFC 9113, 8.3.1).
+    HostDiffers: BAD_REQUEST, "the Host field and :authority differ";
     /// Not a host with an optional port.
     HostInvalid: BAD_REQUEST, "the host is not a name or address with an optional port";
     /// Credentials before the host (RFC 9110, 4.2.4).
@@ -85,6 +90,10 @@ refusals! {
     CodingInHttp10: BAD_REQUEST, "Transfer-Encoding is used with HTTP/1.0";
     /// CONNECT has no content (RFC 9110, 9.3.6).
     ConnectBody: BAD_REQUEST, "CONNECT carries content";
+    /// A field that only HTTP/1.1 has (RFC 9113, 8.2.2).
+    OfConnection: BAD_REQUEST, "a field speaks of the connection, which HTTP/2 does not know";
+    /// A value that begins or ends with white space (RFC 9113, 8.2.1).
+    Padded: BAD_REQUEST, "a field value begins or ends with white space";
     /// The head was begun and not finished in time.
     TooSlow: REQUEST_TIMEOUT, "the head was not finished in time";
 }
@@ -92,9 +101,28 @@ refusals! {
 impl Refusal {
     /// The whole answer: status line, fields, and a problem document (RFC 9457).
     pub(super) fn answer(self) -> Vec<u8> {
-        problem(self.status(), "bad-request", self.text(), "", Clock::system().now())
+        problem(self.status(), CODE, self.text(), "", Clock::system().now())
+    }
+
+    /// The same for a stream of HTTP/2.
+    pub(super) fn response(self) -> Response<Full<Bytes>> {
+        let body = document(self.status(), CODE, self.text());
+        let length = HeaderValue::from(body.len());
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = self.status();
+        let fields = response.headers_mut();
+        fields.insert(header::DATE, date::write(Clock::system().now()));
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(names::PROBLEM_JSON));
+        fields.insert(header::CONTENT_LENGTH, length);
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let status = HeaderValue::from_str(&format!("{}; detail=\"{CODE}\"", names::SELF));
+        fields.extend(status.ok().map(|status| (names::CACHE_STATUS, status)));
+        response
     }
 }
+
+/// The stable code of what is refused here.
+const CODE: &str = "bad-request";
 
 /// The answer to a connection above the limit.
 pub(super) fn overload() -> Vec<u8> {
@@ -103,13 +131,19 @@ pub(super) fn overload() -> Vec<u8> {
     problem(status, "overload", text, "retry-after: 1\r\n", Clock::system().now())
 }
 
-fn problem(status: StatusCode, code: &str, text: &str, more: &str, now: Timestamp) -> Vec<u8> {
+/// A problem document (RFC 9457).
+fn document(status: StatusCode, code: &str, text: &str) -> String {
     let title = status.canonical_reason().unwrap_or_default();
-    let body = format!(
+    format!(
         "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\"code\":\"{code}\",\
          \"detail\":\"{text}\"}}\n",
         status.as_u16()
-    );
+    )
+}
+
+fn problem(status: StatusCode, code: &str, text: &str, more: &str, now: Timestamp) -> Vec<u8> {
+    let title = status.canonical_reason().unwrap_or_default();
+    let body = document(status, code, text);
     let head = format!(
         "HTTP/1.1 {} {title}\r\ndate: {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\
          cache-control: no-store\r\n{}: {}; detail=\"{code}\"\r\n{more}connection: close\r\n\r\n",

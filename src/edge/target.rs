@@ -83,7 +83,8 @@ fn absolute(target: &[u8]) -> Result<(), Refusal> {
     path_and_query(path)
 }
 
-fn path_and_query(target: &[u8]) -> Result<(), Refusal> {
+/// Checks path and query of a target.
+pub(super) fn path_and_query(target: &[u8]) -> Result<(), Refusal> {
     let query_at = memchr::memchr(b'?', target).unwrap_or(target.len());
     let (path, query) = target.split_at_checked(query_at).unwrap_or_default();
     // Letters beyond ASCII are no part of the grammar, but clients send them and origins take them:

@@ -271,6 +271,11 @@ fn write_line(
         at: transit.at,
         id: transit.id,
         client,
+        http: match transit.parts.version {
+            http::Version::HTTP_2 => "2",
+            http::Version::HTTP_10 => "1.0",
+            _ => "1.1",
+        },
         method: transit.parts.method.as_str(),
         host: &transit.authority,
         path: transit.parts.uri.path(),

@@ -55,8 +55,8 @@ const MEMORY: &str = "`memory` is too small for l1.size and the answers on their
 const HIT_RATIO: &str = "lifetimes are short, purges are wide, keys are too fine, or answers may \
                          not be stored; the reasons are in cistern_not_stored_total";
 
-const CERTIFICATE: &str = "a certificate of a listener is not renewed, or the new files are not where \
-                           the settings name them";
+const CERTIFICATE: &str = "a certificate of a listener is not renewed, or the new files are not \
+                           where the settings name them";
 
 /// All bounds, the worst first.
 const BOUNDS: [Bound; 11] = [

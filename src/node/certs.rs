@@ -42,7 +42,7 @@ impl Certs {
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
-    pub fn open(&mut self, files: &TlsFiles) -> Result<Arc<Tls>, String> {
+    pub fn open(&mut self, files: &TlsFiles, http2: bool) -> Result<Arc<Tls>, String> {
         let wrong = |problem: String| format!("{}: {problem}", files.place);
         let found = read(&files.files).map_err(wrong)?;
         let pairs: Result<Vec<Pair>, String> = found.into_iter().map(|(_, pair)| pair).collect();
@@ -52,7 +52,8 @@ impl Certs {
         {
             return Err(wrong(format!("no pair in the folder is called `{default}`")));
         }
-        let tls = Tls::new(pairs, files.default.clone()).map_err(|why| wrong(why.to_string()))?;
+        let tls =
+            Tls::new(pairs, files.default.clone(), http2).map_err(|why| wrong(why.to_string()))?;
         let tls = Arc::new(tls);
         self.kept.push(Kept { files: files.clone(), tls: Arc::clone(&tls) });
         self.seen().digest = Some(self.digest());

@@ -127,6 +127,7 @@ section! {
     Listen {
         address: String = "127.0.0.1:8080".into(),
         tls: Option<ListenTls> = None,
+        http2: Option<bool> = None,
     }
 }
 section! {

@@ -1,5 +1,5 @@
-//! Reads rules and certificates again when something suggests that they have changed, on a thread of
-//! its own: compiling rules stalls no request.
+//! Reads rules and certificates again when something suggests that they have changed, on a thread
+//! of its own: compiling rules stalls no request.
 
 use std::sync::Arc;
 

@@ -22,8 +22,8 @@ pub fn speeches(settings: &Settings) -> Result<(Certs, Vec<Speech>), StartError>
     let mut certs = Certs::default();
     let mut all = Vec::with_capacity(settings.listen.len());
     for listen in &settings.listen {
-        let tls = listen.tls.as_ref().map(|files| certs.open(files)).transpose();
-        all.push(Speech { tls: tls.map_err(StartError::Certificates)? });
+        let tls = listen.tls.as_ref().map(|files| certs.open(files, listen.http2)).transpose();
+        all.push(Speech { tls: tls.map_err(StartError::Certificates)?, http2: listen.http2 });
     }
     Ok((certs, all))
 }

@@ -1,6 +1,7 @@
 //! Notices that rules or certificates have changed: file events on the parent directories (editors
 //! and Kubernetes replace files by rename or by swapping a symlink, which kills watches on the file
-//! itself), and a poll, because some file systems tell nothing. Content decides: the same bytes are no change.
+//! itself), and a poll, because some file systems tell nothing. Content decides: the same bytes are
+//! no change.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

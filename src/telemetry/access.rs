@@ -19,6 +19,8 @@ pub struct Access<'a> {
     pub id: u64,
     /// The client's address.
     pub client: IpAddr,
+    /// The version of HTTP that the client speaks.
+    pub http: &'static str,
     /// The method.
     pub method: &'a str,
     /// The authority the client asked for.
@@ -65,6 +67,8 @@ impl Access<'_> {
         hex(self.id, out);
         out.extend_from_slice(b"\",\"client\":\"");
         address(out, self.client);
+        out.extend_from_slice(b"\",\"http\":\"");
+        out.extend_from_slice(self.http.as_bytes());
         out.extend_from_slice(b"\",\"method\":\"");
         escape(self.method, out);
         out.extend_from_slice(b"\",\"host\":\"");
@@ -197,6 +201,7 @@ mod tests {
             at: Timestamp::from_millis(1_767_607_200_123),
             id: 255,
             client: std::net::IpAddr::from([10, 0, 0, 9]),
+            http: "1.1",
             method: "GET",
             host: "api",
             path: "/api/v1/stats/user/2",

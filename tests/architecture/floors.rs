@@ -23,7 +23,7 @@ const SIDEWAYS: [(&str, &str); 1] = [
 
 /// Where a third-party crate may be named, as beginnings of module paths. What is not listed may be
 /// used anywhere.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 23] = [
     ("moka", &["store/l1"]),
     ("hyper", &["edge", "origin", "engine", "admin"]),
     ("hyper_util", &["edge", "origin", "engine", "admin"]),
@@ -49,6 +49,7 @@ const CRATES: [(&str, &[&str]); 22] = [
         &["base/tasks", "store", "origin", "engine", "edge", "jobs", "admin", "node", "cli", ""],
     ),
     ("axum", &["admin"]),
+    ("rcgen", &["cli/certs", "edge/tls"]),
     ("redis", &["store/redis"]),
     ("rustls", &["edge/tls", "store/redis"]),
     ("rustls_native_certs", &["store/redis"]),

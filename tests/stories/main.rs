@@ -91,4 +91,5 @@ mod l_tls;
 mod l_values;
 mod l_wide;
 mod l_writes;
+mod t_http2;
 mod t_tls;

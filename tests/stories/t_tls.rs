@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -30,7 +30,8 @@ fn secure(origin: &Origin, more: &str) -> (Authority, Setup, Curl) {
     authority.issues(&["shop.example"]).write(setup.folder(), "site");
     let ca = setup.folder().join("ca.pem");
     authority.write(&ca);
-    (authority, setup, Curl::believing(&ca))
+    // What HTTP/2 does there stands in `t_http2`.
+    (authority, setup, Curl::believing(&ca).with(&["--http1.1"]))
 }
 
 fn url(node: &Cistern, name: &str, target: &str) -> String {
@@ -297,7 +298,7 @@ fn what_is_refused_in_clear_is_refused_under_tls() {
 #[test]
 fn bodies_of_any_size_come_through_both_ways() {
     let origin = Origin::start();
-    let large: String = (0..400_000).map(|n| format!("{n:06x}")).collect();
+    let large = (0..400_000).map(|n| format!("{n:06x}")).collect::<Vec<_>>().concat();
     origin.answers("GET /large", text(&large).for_a_minute());
     origin.answers("POST /form", text("taken"));
     let (_authority, setup, curl) = secure(&origin, "");
@@ -339,4 +340,38 @@ fn a_drain_lets_answers_under_tls_come_to_their_end() {
     let answer = waiting.join().unwrap();
     assert!(answer.ends_with("at last"), "{answer}");
     assert!(node.ended().success());
+}
+
+#[test]
+fn a_certificate_to_throw_away_is_made_and_believed() {
+    let origin = Origin::start();
+    origin.answers("GET /a", text("hello"));
+    let settings = "[[listen]]\naddress = \"127.0.0.1:0\"\ntls = { folder = \"certs\" }\n";
+    let setup = in_front_of(origin.address()).listening(settings);
+    let make = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cistern"));
+        command.args(["certs", "dev"]).args(words).current_dir(setup.folder());
+        let output = command.output().expect("the program runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (code, said) = make(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("tls = { cert = \"certs/dev.pem\", key = \"certs/dev.key\" }"), "{said}");
+    let (code, said) = make(&[]);
+    assert!(code == Some(1) && said.contains("certs/dev.pem is there; --force"), "{said}");
+    assert_eq!(make(&["--force"]).0, Some(0));
+    assert_eq!(make(&["\u{f1}.example"]).0, Some(2));
+    assert_eq!(make(&["--name", "../x"]).0, Some(2));
+    let folder = setup.folder().join("certs");
+    let mode = fs::metadata(folder.join("dev.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // The authority's key is nowhere.
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+    let curl = Curl::believing(&folder.join("dev-ca.crt"));
+    let node = setup.start();
+    for name in ["localhost", "127.0.0.1"] {
+        curl.says(&[&url(&node, name, "/a")]).with_status(200);
+    }
+    assert_eq!(curl.says(&[&url(&node, "other.example", "/a")]).code, 60);
 }

@@ -194,6 +194,11 @@ impl Cistern {
         words.nth(1).expect("the address behind the word").to_owned()
     }
 
+    /// All that it has said on its streams.
+    pub(crate) fn said(&self) -> String {
+        self.program.as_ref().expect("it runs").said()
+    }
+
     /// What it has written into its event log up to now.
     pub(crate) fn log_so_far(&self) -> String {
         fs::read_to_string(self.file("logs/cache.log")).unwrap_or_default()

@@ -10,6 +10,7 @@ pub(crate) mod clock;
 pub(crate) mod curl;
 pub(crate) mod exposition;
 pub(crate) mod fleet;
+pub(crate) mod frames;
 pub(crate) mod history;
 pub(crate) mod operator;
 pub(crate) mod origin;

@@ -4,6 +4,7 @@ mod bodies;
 mod client;
 mod drains;
 mod heads;
+mod http2;
 mod lane;
 mod lives;
 mod reference;

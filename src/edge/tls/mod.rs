@@ -23,7 +23,8 @@ use shown::Shown;
 
 pub use pair::{Pair, PairFault};
 
-/// The protocols of ALPN, the best first (RFC 7301).
+/// The protocols of ALPN, the best first (RFC 7301; RFC 9113, 3.2).
+const HTTP_2: &[u8] = b"h2";
 const HTTP_1: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// How handshakes ended, counted since the start.
@@ -60,11 +61,11 @@ impl fmt::Debug for Tls {
 
 impl Tls {
     /// TLS 1.2 and 1.3 with these pairs. `default` names the one for clients that ask for no name
-    /// or for an unknown one.
+    /// or for an unknown one; `http2` offers HTTP/2 too.
     ///
     /// # Errors
     /// Where the system has no randomness for session tickets.
-    pub fn new(pairs: Vec<Pair>, default: Option<String>) -> io::Result<Self> {
+    pub fn new(pairs: Vec<Pair>, default: Option<String>, http2: bool) -> io::Result<Self> {
         let pairs = pairs.into_iter().map(Arc::new).collect();
         let shown = Arc::new(Shown::new(pairs, default));
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -74,7 +75,8 @@ impl Tls {
             .map_err(io::Error::other)?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
-        config.alpn_protocols = HTTP_1.map(<[u8]>::to_vec).to_vec();
+        config.alpn_protocols =
+            http2.then_some(HTTP_2).into_iter().chain(HTTP_1).map(<[u8]>::to_vec).collect();
         // Tickets keep nothing here; their keys change by themselves. The cache is for clients of
         // TLS 1.2 without tickets.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
@@ -134,6 +136,11 @@ impl Tls {
     }
 }
 
+/// Whether both sides agreed on HTTP/2.
+pub(super) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
+}
+
 /// A handshake's place among those under way.
 struct Place<'a>(&'a AtomicUsize);
 
@@ -148,5 +155,52 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn tls() -> Tls {
+        let key = KeyPair::generate().unwrap();
+        let made = CertificateParams::new(vec!["a".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let (chain, key) = (made.pem(), key.serialize_pem());
+        let pair = Pair::read("a", chain.as_bytes(), key.as_bytes()).unwrap();
+        Tls::new(vec![pair], None, true).unwrap()
+    }
+
+    async fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_that_does_not_end_is_given_up() {
+        let (tls, (_client, server)) = (tls(), connected().await);
+        let begun = Instant::now();
+        assert!(tls.greet(server).await.is_none());
+        assert_eq!(begun.elapsed().as_secs(), 10);
+        assert_eq!(tls.handshakes(), [0, 0, 0, 1, 0]);
+        assert_eq!(tls.under_way.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn beyond_the_most_at_once_connections_are_closed() {
+        let (tls, (mut client, server)) = (tls(), connected().await);
+        let take = |_| Place::taken(&tls.under_way);
+        let places: Option<Vec<_>> = (0..limits::TLS_HANDSHAKES_MAX).map(take).collect();
+        assert!(places.is_some());
+        assert!(tls.greet(server).await.is_none());
+        assert_eq!(tls.handshakes(), [0, 0, 0, 0, 1]);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        drop(places);
+        assert_eq!(tls.under_way.load(Ordering::Relaxed), 0);
     }
 }

@@ -15,6 +15,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// TLS, if it is spoken there.
     pub tls: Option<TlsFiles>,
+    /// Whether HTTP/2 is spoken there too.
+    pub http2: bool,
 }
 
 /// What a listener needs for TLS.
@@ -55,7 +57,9 @@ pub(super) fn resolve(read: &Read, base: &Path) -> Result<Vec<Listen>, SettingsE
         }
         let tls = listen.tls.as_ref().map(|tls| files(tls, base, place("tls"))).transpose()?;
         let addresses = addresses(&listen.address, &place("address"))?;
-        all.extend(addresses.into_iter().map(|address| Listen { address, tls: tls.clone() }));
+        let http2 = listen.http2.unwrap_or(tls.is_some());
+        let each = |address| Listen { address, tls: tls.clone(), http2 };
+        all.extend(addresses.into_iter().map(each));
     }
     Ok(all)
 }

@@ -124,7 +124,10 @@ impl L1 {
                     let mut few: Vec<Arc<str>> = Vec::new();
                     // Each comes once for every shard that it occurs in.
                     let most = self.at_once.saturating_mul(SHARDS);
-                    for tag in self.tags_from(glob.prefix()).filter(|tag| !resource::is_tag(tag) && glob.matches(tag)) {
+                    for tag in self
+                        .tags_from(glob.prefix())
+                        .filter(|tag| !resource::is_tag(tag) && glob.matches(tag))
+                    {
                         few.push(tag);
                         if few.len() > most {
                             break;
