@@ -1,5 +1,6 @@
-//! A purge of all keys that fit a pattern or have a tag, beside what caches that are written by hand
-//! do for it: how long it takes, and how long it keeps other clients of the same Redis waiting.
+//! A purge of all keys that fit a pattern or have a tag, beside what caches that are written by
+//! hand do for it: how long it takes, and how long it keeps other clients of the same Redis
+//! waiting.
 
 use std::process::Command;
 use std::time::Duration;

@@ -7,9 +7,9 @@ use crate::admin::Rules as _;
 use crate::engine::Engine;
 use crate::jobs::watch::Watchman;
 use crate::node::certs::Certs;
-use crate::node::manager::Manager;
 use crate::node::reload::Reloader;
 use crate::node::sockets;
+use crate::node::supervisor;
 use crate::node::watch::{Nudge, Watch};
 use crate::telemetry::event::Event;
 
@@ -19,7 +19,6 @@ pub(super) struct Follower {
     pub(super) certs: Arc<Certs>,
     pub(super) engine: Arc<Engine>,
     pub(super) watchman: Arc<Watchman>,
-    pub(super) manager: Arc<Manager>,
 }
 
 impl Follower {
@@ -39,9 +38,9 @@ impl Follower {
 
     /// Reads everything, because somebody asked, and tells whoever that was.
     fn reload(&self) {
-        self.manager.reloads();
+        supervisor::reloads();
         let (rules, certs) = (self.reloader.reload().ok, self.renew(true));
-        self.manager.serves(match (rules, certs) {
+        supervisor::serves(match (rules, certs) {
             (true, true) => "rules in force",
             (false, _) => "rules wrong, old ones kept",
             (true, false) => "a certificate wrong, the old one kept",

@@ -5,9 +5,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::tokens::Tokens;
 use crate::admin::{Admin, Health, OnProxy};
@@ -24,10 +21,11 @@ use crate::node::certs::Certs;
 use crate::node::follow::Follower;
 use crate::node::front::Front;
 use crate::node::load;
-use crate::node::manager::Manager;
 use crate::node::reload::{Read, Reloader};
 use crate::node::settings::Settings;
+use crate::node::signals::Signals;
 use crate::node::sockets;
+use crate::node::supervisor::{self, Pulses};
 use crate::node::tend::{reclaim, tend};
 use crate::node::tokens;
 use crate::node::watch::{Nudge, Watch};
@@ -141,24 +139,13 @@ async fn live(
         jobs: &jobs,
     };
     let admin = make_admin(&settings, proxy, &engine, &doors)?;
-    let manager = Arc::new(Manager::new());
-    let edge = start_edge(&settings, listeners, &engine, admin.on_proxy(), &manager)?;
+    let pulses = Arc::new(Pulses::new());
+    let edge = start_edge(&settings, listeners, &engine, admin.on_proxy(), &pulses)?;
     let admin = start_admin(&settings, &engine, admin)?;
     let own = admin.as_ref().and_then(|admin| admin.addresses().first().copied());
-    let banner = build::banner(&settings, &engine.book.load(), edge.addresses(), own);
-    let mut stdout = std::io::stdout();
-    // A closed standard output is no reason not to serve.
-    drop(writeln!(stdout, "{banner}").and_then(|()| stdout.flush()));
-    let first = banner.lines().next().unwrap_or_default();
-    engine.telemetry.tell(engine.clock.now(), &Event::Start { detail: first });
+    let first = announce(&settings, &engine, &edge, own);
     health.ready.store(true, Ordering::Release);
-    let follower = Follower {
-        reloader,
-        certs,
-        engine: Arc::clone(&engine),
-        watchman,
-        manager: Arc::clone(&manager),
-    };
+    let follower = Follower { reloader, certs, engine: Arc::clone(&engine), watchman };
     let watchman = Arc::clone(&follower.watchman);
     let watching = std::thread::Builder::new()
         .name("cistern-rules".to_owned())
@@ -167,11 +154,11 @@ async fn live(
     tend(&engine, &watchman);
     let fleet = join_fleet(&engine)?;
     let working = work(&engine, &jobs, settings.sync)?;
-    manager.serves(first);
-    manager.watch();
+    supervisor::serves(&first);
+    pulses.watch();
     signals.serve(&engine, &nudge).await;
     health.ready.store(false, Ordering::Release);
-    manager.stops();
+    supervisor::stops();
     drain(&settings, &engine, &edge, &mut signals).await;
     // The watcher may be gone already when the channel has closed.
     {
@@ -189,21 +176,37 @@ async fn live(
     Ok(())
 }
 
+/// Says where it serves; the first line of that.
+fn announce(
+    settings: &Settings,
+    engine: &Engine,
+    edge: &Edge,
+    admin: Option<SocketAddr>,
+) -> String {
+    let banner = build::banner(settings, &engine.book.load(), edge.addresses(), admin);
+    let mut stdout = std::io::stdout();
+    // A closed standard output is no reason not to serve.
+    drop(writeln!(stdout, "{banner}").and_then(|()| stdout.flush()));
+    let first = banner.lines().next().unwrap_or_default();
+    engine.telemetry.tell(engine.clock.now(), &Event::Start { detail: first });
+    first.to_owned()
+}
+
 fn start_edge(
     settings: &Settings,
     listeners: Vec<Listener>,
     engine: &Arc<Engine>,
     calls: Option<OnProxy>,
-    manager: &Arc<Manager>,
+    pulses: &Arc<Pulses>,
 ) -> Result<Edge, StartError> {
     let watch = Arc::new(Told(Arc::clone(engine)));
     let options = edge::Settings {
         workers: NonZeroUsize::new(settings.workers),
         ..edge::Settings::new(watch)
     };
-    let (engine, manager) = (Arc::clone(engine), Arc::clone(manager));
+    let (engine, pulses) = (Arc::clone(engine), Arc::clone(pulses));
     let make = move |_| {
-        manager.pulse();
+        pulses.pulse();
         Front {
             worker: Worker { engine: Arc::clone(&engine), upstreams: Arc::new(Upstreams::new()) },
             calls: calls.clone(),
@@ -354,48 +357,5 @@ async fn background(patience: Span) {
     let until = tokio::time::Instant::now() + patience.to_duration();
     while tasks::running() > 0 && tokio::time::Instant::now() < until {
         tokio::time::sleep(crate::base::limits::DRAIN_POLL.to_duration()).await;
-    }
-}
-
-struct Signals {
-    term: Signal,
-    int: Signal,
-    quit: Signal,
-    hup: Signal,
-    usr1: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            term: signal(SignalKind::terminate())?,
-            int: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            hup: signal(SignalKind::hangup())?,
-            usr1: signal(SignalKind::user_defined1())?,
-        })
-    }
-
-    /// Obeys signals until one asks for the end.
-    async fn serve(&mut self, engine: &Engine, nudge: &Sender<Nudge>) {
-        loop {
-            tokio::select! {
-                _ = self.term.recv() => return,
-                _ = self.int.recv() => return,
-                _ = self.quit.recv() => return,
-                // The watcher is gone only when the node is.
-                _ = self.hup.recv() => drop(nudge.send(Nudge::Asked)),
-                _ = self.usr1.recv() => engine.telemetry.reopen(),
-            }
-        }
-    }
-
-    /// Waits for another signal to end.
-    async fn second(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
-            _ = self.quit.recv() => {}
-        }
     }
 }

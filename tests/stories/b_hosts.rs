@@ -96,8 +96,8 @@ fn an_order_through_one_host_takes_what_all_hosts_share() {
 #[test]
 fn what_another_route_made_of_the_path_goes_too() {
     let origin = Versions::start();
-    let rules = rules(origin.address())
-        + "[[route]]\nname = \"plain\"\nmatch = \"GET /plain/{id}\"\norigin = \"app\"\nttl = \"5m\"\n";
+    let plain = "[[route]]\nname = \"plain\"\nmatch = \"GET /plain/{id}\"\norigin = \"app\"\n";
+    let rules = rules(origin.address()) + plain + "ttl = \"5m\"\n";
     let (setup, token) = in_front_of(origin.address()).rules(&rules).token(Role::Operate);
     let node = setup.config(PURGE).start();
     for path in ["/things/1", "/plain/1"] {
