@@ -3,6 +3,7 @@
 //! down and nobody else.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -73,7 +74,7 @@ where
     let mut is_over = false;
     loop {
         if queue.is_empty() && !is_over {
-            match source.page(engine, job).await? {
+            match beside(&mut running, source.page(engine, job)).await? {
                 Some(page) => queue.extend(page),
                 None => is_over = true,
             }
@@ -86,12 +87,27 @@ where
         if running.len() < pace.at_once
             && let Some(one) = queue.pop_front()
         {
-            stand_still(engine, job).await;
+            beside(&mut running, stand_still(engine, job)).await;
             running.push(each(one));
             continue;
         }
         if running.next().await.is_none() && is_over && queue.is_empty() {
             return Ok(());
+        }
+    }
+}
+
+/// Waits for something, while what is under way goes on: others may wait for what it brings.
+async fn beside<F, T>(running: &mut FuturesUnordered<F>, wait: impl Future<Output = T>) -> T
+where
+    F: Future<Output = ()>,
+{
+    let mut wait = pin!(wait);
+    loop {
+        tokio::select! {
+            biased;
+            out = &mut wait => return out,
+            Some(()) = running.next(), if !running.is_empty() => {}
         }
     }
 }
@@ -117,6 +133,19 @@ pub(super) async fn stand_still(engine: &Engine, job: &Job) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_goes_on_while_a_job_waits() {
+        let mut running = FuturesUnordered::new();
+        let (done, came) = tokio::sync::oneshot::channel();
+        running.push(async move {
+            sleep(Duration::from_secs(1)).await;
+            let _ = done.send(());
+        });
+        beside(&mut running, async { came.await.expect("it goes on") }).await;
+        beside(&mut running, sleep(Duration::from_secs(1))).await;
+        assert!(running.is_empty());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn so_many_begin_in_a_second() {
