@@ -47,6 +47,24 @@ impl Caller {
         }
     }
 
+    /// Refuses who may not change all that stands under the keys of what is named: of tenants,
+    /// tags, rules and URLs a key tells nothing, and another's may be the same.
+    pub(super) fn must_reach_keys(&self, named: &[Selector]) -> Result<(), Box<Response>> {
+        let tells = |one: &Selector| {
+            use Selector::{All, Key, Pattern, Prefix, Type};
+            matches!(one, All | Key(_) | Pattern(_) | Prefix(_) | Type(_))
+        };
+        for one in named {
+            self.must_reach(one)?;
+            if let Some(token) = self.token.as_ref().filter(|token| token.is_bound() && !tells(one))
+            {
+                let what = format!("purge the keys of `{one}`, which may be others' as well");
+                return Err(Box::new(beyond(token, &what)));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses who may not see this.
     pub(super) fn must_see(&self, selector: &Selector) -> Result<(), Box<Response>> {
         match self.token.as_ref().filter(|token| !token.reaches(selector)) {

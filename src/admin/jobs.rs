@@ -220,6 +220,9 @@ fn verifying(
     for one in &selectors {
         caller.must_reach(one)?;
     }
+    if asked.repair {
+        caller.must_reach_keys(&selectors)?;
+    }
     let names: Vec<String> = selectors.iter().map(ToString::to_string).collect();
     let repair = if asked.repair { ", repairing" } else { "" };
     let what = format!("{}, at most {sample} entries{repair}", names.join(" "));
@@ -283,9 +286,7 @@ fn syncing(
     asked: &SyncAsked,
 ) -> Result<std::sync::Arc<Job>, Refused> {
     let selectors = named(&asked.selectors)?;
-    for one in &selectors {
-        caller.must_reach(one)?;
-    }
+    caller.must_reach_keys(&selectors)?;
     let names: Vec<String> = selectors.iter().map(ToString::to_string).collect();
     let task = Sync {
         selectors: purge::resolved(&admin.engine, Order::of(selectors)).selectors,

@@ -298,6 +298,7 @@ fn a_token_that_is_bound_reaches_no_further() {
     let made = cistern::node::tokens::create("bound", Role::Operate, bound).expect("randomness");
     cistern::node::tokens::write(&node.file("tokens.toml"), std::slice::from_ref(&made.1))
         .expect("a file");
+    let url = "url:http://api.example/docs/1";
     let asks = |path: &str, body: Value| {
         operator::call(&node, Some(&made.0), "POST", path, Some(&body)).status
     };
@@ -308,6 +309,11 @@ fn a_token_that_is_bound_reaches_no_further() {
         ("warm", json!({ "hot": true }), 403),
         ("verify", json!({ "selectors": ["type:doc"], "repair": true }), 202),
         ("verify", json!({ "repair": true }), 403),
+        // It purges by key, and another host's may be the same.
+        ("verify", json!({ "selectors": [url], "repair": true }), 403),
+        ("verify", json!({ "selectors": [url] }), 202),
+        ("sync", json!({ "selectors": [url] }), 403),
+        ("sync", json!({ "selectors": ["type:doc"] }), 202),
         // What it may not change it may not look at either.
         ("verify", json!({}), 403),
         ("verify", json!({ "selectors": ["type:doc"] }), 202),
