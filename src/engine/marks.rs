@@ -85,6 +85,12 @@ fn kind(name: &HeaderName) -> Marks {
         Some(b'r') if name == "range" => Marks::CONDITIONS,
         Some(b'i') if name.starts_with("if-") => Marks::CONDITIONS,
         Some(b'b' | b'f') if OVERRIDES.contains(&name) => Marks::OVERRIDE,
+        // Many applications read `_` in a name as `-`.
+        Some(b'x') if name.contains('_') => match extension(&name.replace('_', "-")) {
+            Marks::NONE => Marks::NONE,
+            Marks::METHOD_OVERRIDE => Marks::METHOD_OVERRIDE,
+            _ => Marks::OVERRIDE,
+        },
         Some(b'x') => extension(name),
         _ => Marks::NONE,
     }
@@ -115,6 +121,9 @@ mod tests {
     fn each_name_has_its_kind_and_most_have_none() {
         for (names, kind) in [
             (&["connection"][..], Marks::CONNECTION),
+            (&["x_original_url"], Marks::OVERRIDE),
+            (&["x_forwarded_host"], Marks::OVERRIDE),
+            (&["x_request_id"], Marks::NONE),
             (&["upgrade"], Marks::UPGRADE),
             (&["via"], Marks::VIA),
             (&["cache-control", "pragma"], Marks::DIRECTIVES),

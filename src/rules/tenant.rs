@@ -133,6 +133,12 @@ impl Tenancy {
                 said.hear(value, &source.written, asked.trusted || !source.from_peers);
                 false
             });
+            // Many applications read `_` in a name as `-`.
+            if let ValueOf::Header(name) = &source.of {
+                for (_, value) in asked.fields.iter().filter(|(other, _)| is_alike(other, name)) {
+                    said.hear(value.as_bytes(), &source.written, false);
+                }
+            }
         }
         match self.judge(said) {
             Ok(name) => Tenant::Of(name.into()),
@@ -202,6 +208,14 @@ impl<'s> Said<'s> {
             Some((_, first)) => self.conflict = Some((first, by)),
         }
     }
+}
+
+/// Whether a name differs from another by `_` in place of `-` alone.
+fn is_alike(other: &HeaderName, name: &HeaderName) -> bool {
+    let (other, name) = (other.as_str().as_bytes(), name.as_str().as_bytes());
+    other.len() == name.len()
+        && other != name
+        && other.iter().zip(name).all(|(a, b)| a == b || (*a == b'_' && *b == b'-'))
 }
 
 #[cfg(test)]

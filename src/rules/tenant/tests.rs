@@ -50,6 +50,9 @@ fn a_field_counts_only_from_peers() {
     let ask = || Request::new("GET /a/1").host("Acme.example:81");
     assert_eq!(told(&rules, &ask(), false), "acme.example");
     assert_eq!(told(&rules, &ask().with("x-tenant", "acme.example"), false), "acme.example");
+    // An application that reads it as the other would take this for the tenant.
+    let said = told(&rules, &ask().with("x_tenant", "b"), false);
+    assert!(said.starts_with('!') && said.contains("counts only from trust.peers"), "{said}");
     for (name, value) in [("x-tenant", "b"), ("cookie", "org=b"), ("x-tenant", "")] {
         let said = told(&rules, &ask().with(name, value), false);
         assert!(said.starts_with('!') && said.contains("counts only from trust.peers"), "{said}");
