@@ -36,7 +36,7 @@ pub(super) async fn secure<S: Serve>(
 ) {
     let greeted = tokio::select! {
         biased;
-        () = line.house.reached(Stage::Abort) => None,
+        () = line.house.reached(Stage::Drain) => None,
         greeted = tls.greet(stream) => greeted,
     };
     match greeted {

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use crate::base::limits;
 use crate::edge::closing::{Closing, Rest};
@@ -19,6 +20,9 @@ use crate::edge::workers::Seat;
 /// What is gathered at most before the client must take some of it: four records of TLS.
 const GATHERED_BYTES_MAX: usize = 64 * 1_024;
 
+/// A PING frame (RFC 9113, 6.7).
+const PING_BYTES: usize = 17;
+
 /// The socket, with what waits to be written.
 #[derive(Debug)]
 pub(super) struct Merged<T> {
@@ -27,6 +31,8 @@ pub(super) struct Merged<T> {
     stall: Deadline,
     /// Bytes taken since that wait began.
     taken: usize,
+    /// When some of an answer were taken last.
+    took: Option<Instant>,
     closing: Closing,
     /// Given back when the socket goes.
     _seat: Option<Seat>,
@@ -52,9 +58,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Merged<T> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
+    /// When the client took something of an answer last.
+    pub(super) const fn took(&self) -> Option<Instant> {
+        self.took
+    }
+
     fn advance(&mut self, written: usize) {
         self.out.advance(written);
         self.taken = self.taken.saturating_add(written);
+        // A PING of ours is no answer.
+        if written > PING_BYTES {
+            self.took = Some(Instant::now());
+        }
         // Trickling is no progress.
         if self.out.is_empty() || self.taken >= limits::WRITE_BYTES_MIN {
             self.taken = 0;
@@ -93,6 +108,7 @@ impl<T> Shared<T> {
             out: BytesMut::new(),
             stall: Deadline::new(limits::WRITE_TIMEOUT.to_duration()),
             taken: 0,
+            took: None,
             closing: Closing::default(),
             _seat: seat,
         })))

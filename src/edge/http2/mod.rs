@@ -109,7 +109,12 @@ where
                 if matches!(out, Poll::Ready(Err(_))) || streams.is_hostile() {
                     return Poll::Ready(Ok(None));
                 }
+                let took = shared.merged().took();
                 match silence(&streams, &mut pulse, cx) {
+                    // All is in the library's hands, and the client still takes it.
+                    Some(Standing::Idle) if took.is_some_and(|at| at > streams.moved()) => {
+                        streams.touch_at(took);
+                    }
                     Some(Standing::Idle) if !leaves => {
                         leaves = true;
                         streams.touch();

@@ -62,6 +62,12 @@ impl Streams {
         self.counts().moved = Instant::now();
     }
 
+    /// Something moved at this moment.
+    pub(super) fn touch_at(&self, at: Option<Instant>) {
+        let mut counts = self.counts();
+        counts.moved = at.map_or(counts.moved, |at| at.max(counts.moved));
+    }
+
     /// What the silence means.
     pub(super) fn standing(&self) -> Standing {
         let counts = self.counts();
