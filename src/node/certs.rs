@@ -160,6 +160,13 @@ impl Kept {
                 },
             }
         }
+        // Clients that name no site would find nothing.
+        if let Some(default) = &self.files.default
+            && !pairs.iter().any(|pair| pair.name == *default)
+        {
+            wrong.push(format!("the default `{default}` is gone; kept the old one"));
+            pairs.extend(before.iter().find(|pair| pair.name == *default).cloned());
+        }
         if pairs.is_empty() {
             return (before.len(), wrong);
         }
