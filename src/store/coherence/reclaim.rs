@@ -60,6 +60,9 @@ struct Heard {
 pub struct Reclaims {
     own: VecDeque<Reclaim>,
     heard: VecDeque<Heard>,
+    /// The greatest number among those of others that were forgotten before their time.
+    forgotten: Option<Number>,
+    is_told: bool,
 }
 
 impl Reclaims {
@@ -94,24 +97,47 @@ impl Reclaims {
 
     /// An order of another node, which may have its frames counted there. Beyond the bound the
     /// oldest is forgotten: what goes for it from now on it will not be told.
-    pub fn hear(
-        &mut self,
-        id: OrderId,
-        number: Number,
-        order: &Order,
-        now_ms: u64,
-    ) -> Option<OrderId> {
+    pub fn hear(&mut self, id: OrderId, number: Number, order: &Order, now_ms: u64) {
+        self.age(now_ms);
+        self.heard.push_back(Heard { id, number, order: Arc::new(order.clone()), at_ms: now_ms });
+        if self.heard.len() > limits::RECLAIMS_HEARD_MAX {
+            let over = self.heard.pop_front().map(|one| one.number);
+            self.forgotten = self.forgotten.max(over);
+            self.is_told = false;
+        }
+    }
+
+    /// Up to which number orders were forgotten that others may have counted, where that is news.
+    pub fn forgotten(&mut self) -> Option<Number> {
+        let news = self.forgotten.filter(|_| !self.is_told);
+        self.is_told = true;
+        news
+    }
+
+    /// What was forgotten could not be told.
+    pub const fn is_untold(&mut self) {
+        self.is_told = false;
+    }
+
+    /// Another node has forgotten orders up to this number: what went for them there was told
+    /// to nobody.
+    pub fn blur_up_to(&mut self, number: Number) {
+        let known = |one: &&mut Reclaim| one.number.is_some_and(|own| own <= number);
+        for one in self.own.iter_mut().filter(|one| one.is_open()).filter(known) {
+            one.exact = false;
+        }
+    }
+
+    fn age(&mut self, now_ms: u64) {
         let kept = limits::ORDER_MEMORY.as_millis();
         while self.heard.front().is_some_and(|one| one.at_ms + kept < now_ms) {
             self.heard.pop_front();
         }
-        self.heard.push_back(Heard { id, number, order: Arc::new(order.clone()), at_ms: now_ms });
-        let is_over = self.heard.len() > limits::RECLAIMS_HEARD_MAX;
-        if is_over { self.heard.pop_front().map(|one| one.id) } else { None }
     }
 
     /// Whether nobody has anything counted here.
-    pub fn is_idle(&self) -> bool {
+    pub fn is_idle(&mut self, now_ms: u64) -> bool {
+        self.age(now_ms);
         self.heard.is_empty() && !self.own.iter().any(Reclaim::is_open)
     }
 
@@ -186,7 +212,8 @@ impl Reclaims {
 }
 
 impl Reclaim {
-    const fn is_open(&self) -> bool {
+    /// Whether frames may still go for it.
+    pub const fn is_open(&self) -> bool {
         matches!(self.state, Reclaimed::Waiting | Reclaimed::Running)
     }
 }
@@ -270,16 +297,32 @@ mod tests {
             reclaims.watch(count, Arc::new(order(&["all"])), now(1));
         }
         assert_eq!(reclaims.all().len(), limits::RECLAIMS_KEPT_MAX);
-        let mut forgotten = Vec::new();
-        for count in 0..limits::RECLAIMS_HEARD_MAX as u64 + 5 {
-            let id = OrderId { life: 9, count };
-            forgotten.extend(reclaims.hear(id, at(9), &order(&["all"]), count));
+        for count in 0..limits::RECLAIMS_HEARD_MAX as u32 + 5 {
+            let id = OrderId { life: 9, count: count.into() };
+            reclaims.hear(id, at(count), &order(&["all"]), count.into());
         }
-        let counts: Vec<u64> = forgotten.iter().map(|id| id.count).collect();
-        assert_eq!(counts, [0, 1, 2, 3, 4], "those are told that they are not counted to the end");
         assert_eq!(reclaims.heard.len(), limits::RECLAIMS_HEARD_MAX);
-        let last = reclaims.hear(OrderId::default(), at(9), &order(&["all"]), 10_000_000);
-        assert_eq!(last, None, "nobody waits for those");
+        assert_eq!(reclaims.forgotten(), Some(at(4)), "others learn up to where");
+        assert_eq!(reclaims.forgotten(), None, "and once");
+        assert!(!reclaims.is_idle(10_000));
+        reclaims.hear(OrderId::default(), at(9), &order(&["all"]), 10_000_000);
         assert_eq!(reclaims.heard.len(), 1, "what is long ago nobody waits for");
+        assert_eq!(reclaims.forgotten(), None, "nor for its count");
+    }
+
+    #[test]
+    fn what_another_node_forgot_makes_a_count_inexact() {
+        let mut reclaims = Reclaims::default();
+        for count in [5, 6] {
+            reclaims.watch(count, Arc::new(order(&["tag:a"])), now(1));
+        }
+        reclaims.settle((5, 6), |count| Some(at(count as u32)));
+        reclaims.blur_up_to(at(5));
+        for count in [5, 6] {
+            reclaims.end(count, 0, now(2));
+        }
+        let exact: Vec<bool> = reclaims.all().iter().map(|one| one.exact).collect();
+        assert_eq!(exact, [true, false]);
+        assert!(reclaims.is_idle(0));
     }
 }

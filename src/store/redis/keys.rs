@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `P{c}:head`, `:log`, `:fences`, `:done`, `:open` | the order of things |
 //! | `P{c}:members`, `:expect`, `:runs` | who belongs to the fleet; its servers |
+//! | `P{c}:forgotten` | up to which order a node can count nothing for others any more |
 //! | `P{c}:sync` | which node syncs for all, until the next time |
 //! | `P{c}:swept:ID`, `:open:ID` | frames that others took out for an order; perhaps more |
 //! | `Pe:{tag}rest` | the frame of an identity; of a variant with `\2` and its id behind |

@@ -189,7 +189,7 @@ impl Fleet {
             number(NUMBER_AT.start as u64),
             number(limits::VARIANTS_PER_KEY_MAX as u64),
             // What it replaces is of interest only where orders count what went for them.
-            number(if self.reclaiming().is_idle() { 0 } else { OVER as u64 }),
+            number(if self.reclaiming().is_idle(self.steady_ms()) { 0 } else { OVER as u64 }),
         ];
         let mut args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let server = self.servers.master(Slot::of(&frame_name))?;
