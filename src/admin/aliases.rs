@@ -21,6 +21,7 @@ use crate::base::limits;
 use crate::engine::Engine;
 use crate::engine::ordering::Patience;
 use crate::engine::purge::How;
+use crate::engine::reclaim;
 use crate::engine::tried::tried;
 use crate::entry::order::{Glob, Order, Selector};
 use crate::rules::Kind;
@@ -122,7 +123,7 @@ async fn pattern(
 ) -> Told {
     let pattern = sent(path, &query)?;
     let named = format!("{}{}", gad_prefix(&admin)?, globbed(&pattern)?);
-    let (status, gone) = purged(&admin, &caller, fitting(&named)?).await?;
+    let (status, gone) = counted(&admin, &caller, fitting(&named)?).await?;
     Ok((status, Json(json!({ "pattern": pattern, "deleted_keys": gone }))))
 }
 
@@ -137,7 +138,7 @@ async fn user(
     let id: u64 = id.parse().map_err(|_| wrong("the user is named by a whole number"))?;
     let pattern = format!("stats:user:{id}:*");
     let named = format!("{}{pattern}", gad_prefix(&admin)?);
-    let (status, gone) = purged(&admin, &caller, fitting(&named)?).await?;
+    let (status, gone) = counted(&admin, &caller, fitting(&named)?).await?;
     Ok((status, Json(json!({ "user_id": id, "deleted_keys": gone, "pattern": pattern }))))
 }
 
@@ -316,16 +317,39 @@ fn bounded(selector: Selector) -> Result<Selector, Refused> {
     Ok(selector)
 }
 
-/// Purges on all nodes; how many went.
+/// Purges on all nodes; how many went that were met at once.
 async fn purged(
     admin: &Admin,
     caller: &Caller,
     selector: Selector,
 ) -> Result<(StatusCode, u64), Refused> {
-    caller.must_reach(&selector)?;
-    let (status, told) =
-        purge::done(admin, caller, Order::of([selector]), How::Delete, patience()).await;
+    let (status, told) = ordered(admin, caller, selector).await?;
     Ok((status, told["purged"]["entries"].as_u64().unwrap_or_default()))
+}
+
+/// Purges on all nodes; how many went, also of those that leave Redis by and by. What stood in
+/// memory stands there too, as a rule, so the larger count is that of all.
+async fn counted(
+    admin: &Admin,
+    caller: &Caller,
+    selector: Selector,
+) -> Result<(StatusCode, u64), Refused> {
+    let (status, told) = ordered(admin, caller, selector).await?;
+    let at_once = told["purged"]["entries"].as_u64().unwrap_or_default();
+    let later = match told["job"].as_str() {
+        Some(name) if status == StatusCode::OK => reclaim::counted(&admin.engine, name).await,
+        _ => None,
+    };
+    Ok((status, at_once.max(later.unwrap_or_default())))
+}
+
+async fn ordered(
+    admin: &Admin,
+    caller: &Caller,
+    selector: Selector,
+) -> Result<(StatusCode, Value), Refused> {
+    caller.must_reach(&selector)?;
+    Ok(purge::done(admin, caller, Order::of([selector]), How::Delete, patience()).await)
 }
 
 const fn patience() -> Patience {

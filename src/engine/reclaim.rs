@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::base::limits;
 use crate::engine::Engine;
 use crate::store::coherence::{Reclaim, Reclaimed};
 use crate::telemetry::access::redacted;
@@ -24,6 +25,13 @@ pub fn all(engine: &Engine) -> Vec<Value> {
 pub fn one(engine: &Engine, name: &str) -> Option<Value> {
     let count = name.strip_prefix(BEGINS)?.parse().ok()?;
     engine.fleet.as_ref()?.reclaim(count).map(|one| told(&one))
+}
+
+/// How many frames have gone for the one of this name, when all have, or after a while.
+pub async fn counted(engine: &Engine, name: &str) -> Option<u64> {
+    let count = name.strip_prefix(BEGINS)?.parse().ok()?;
+    let within = limits::COUNT_WAIT.to_duration();
+    engine.fleet.as_ref()?.reclaimed(count, within).await.map(|one| one.gone)
 }
 
 fn told(one: &Reclaim) -> Value {

@@ -225,6 +225,16 @@ fn what_goes_is_counted_once_over_two_nodes_and_redis() {
     assert_eq!(told["deleted_keys"], 2, "{told}");
     fleet.nodes[1].get("/api/v1/stats/user/2").served_by_origin();
     fleet.nodes[1].get("/api/v1/stats/user/3").served_from_store();
+    // What no node has in memory counts as well.
+    let new = Fleet::start([shared(&stage, &redis)]);
+    let user = |id: &str| new.nodes[0].get(&format!("/api/v1/stats/user/{id}"));
+    for id in ["4", "4?days=7", "4?days=90"] {
+        user(id).with_status(200);
+    }
+    stored(&redis, "gad:stats:user:4:", 3);
+    drop(new);
+    let told = post(first, &token, "/cache/invalidate-pattern/stats:user:4:*");
+    assert_eq!(told["deleted_keys"], 3, "{told}");
     redis.cli(&["SET", "gad:theirs", "kept"]);
     assert_eq!(post(first, &token, "/cache/clear")["cleared"], true);
     fleet.nodes[1].get("/api/v1/stats/user/3").served_by_origin();

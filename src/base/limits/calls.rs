@@ -106,6 +106,9 @@ pub const SITES_NAMED_MAX: usize = 16;
 /// Each time a fetch must have begun within the moment between an order and a look.
 pub const PUT_TRIES_MAX: usize = 5;
 
+/// How long a call that can tell a count only at once waits for what leaves Redis by and by.
+pub const COUNT_WAIT: Span = Span::from_secs(2);
+
 /// The longest a call may wait for the confirmations of other nodes.
 pub const CONFIRM_WAIT_MAX: Span = Span::from_secs(30);
 

@@ -234,6 +234,10 @@ pub const CONFIRM_WAIT: Span = Span::from_millis(50);
 /// another node orders it.
 pub const INTENT_PATIENCE: Span = Span::from_secs(5);
 
+/// How long a node remembers a note of its own that does not stand in Redis: beyond any call that
+/// is still on its way there.
+pub const NOTES_LEFT_FOR: Span = Span::from_secs(60);
+
 /// How much later each further member does so, should those before it be dead as well.
 pub const TAKE_OVER_STEP: Span = Span::from_secs(2);
 

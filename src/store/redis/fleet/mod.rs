@@ -95,6 +95,10 @@ pub struct Fleet {
     page: AtomicUsize,
     /// Somebody purged what a sweep could take out.
     sweep: Notify,
+    /// Somebody waits for what a sweep counts.
+    hurry: Notify,
+    /// A sweep has ended on every server.
+    swept: Notify,
     /// Which orders the frames go for that a sweep takes out.
     reclaims: Arc<Mutex<Reclaims>>,
     /// Notes of writes that are over.
@@ -181,6 +185,8 @@ impl Fleet {
             doubt: AtomicBool::new(false),
             page: AtomicUsize::new(limits::RECORDS_PER_PAGE),
             sweep: Notify::new(),
+            hurry: Notify::new(),
+            swept: Notify::new(),
             reclaims: Arc::default(),
             left: Arc::default(),
             sharded: AtomicBool::new(false),

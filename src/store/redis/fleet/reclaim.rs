@@ -5,15 +5,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redis::{Pipeline, Value};
+use tokio::time::{Instant, timeout_at};
 
+use super::follow::fields;
 use super::sweep::{facts_of, tags_of};
 use super::{Effects, Fleet};
 use crate::base::clock::Timestamp;
 use crate::base::ids::Number;
 use crate::base::limits;
-use crate::base::tasks;
 use crate::entry::order::Order;
 use crate::entry::{Key, frame};
 use crate::store::coherence::{OrderId, Reclaim, Reclaims, Record};
@@ -107,6 +109,19 @@ impl Fleet {
         self.reclaims().into_iter().find(|one| one.count == count)
     }
 
+    /// The same, when its frames are counted; as far as they are, where that takes longer.
+    pub async fn reclaimed(&self, count: u64, within: Duration) -> Option<Reclaim> {
+        let until = Instant::now() + within;
+        self.hurry.notify_one();
+        loop {
+            let swept = self.swept.notified();
+            let one = self.reclaim(count)?;
+            if !one.is_open() || timeout_at(until, swept).await.is_err() {
+                return Some(one);
+            }
+        }
+    }
+
     pub(super) fn reclaiming(&self) -> MutexGuard<'_, Reclaims> {
         self.reclaims.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,11 +131,24 @@ impl Fleet {
         let is_wide = record.order.deletes() && !self.is_all_keys(&record.order);
         if record.id.life != 0 && is_wide {
             let now = self.steady_ms();
-            let over = self.reclaiming().hear(record.id, record.number, &record.order, now);
-            if let Some(id) = over {
-                let credit = Credit { frames: 0, is_open: true };
-                tasks::tend(self.booking().book(Credits::from([(id, credit)])));
-            }
+            self.reclaiming().hear(record.id, record.number, &record.order, now);
+        }
+    }
+
+    /// Tells the others up to which of their orders this node can count nothing any more.
+    pub(super) async fn tell_forgotten(&self) {
+        let Some(number) = self.reclaiming().forgotten() else { return };
+        let name = self.names.order("forgotten");
+        let (life, _) = self.said();
+        let mut say = Pipeline::with_capacity(2);
+        say.cmd("HSET").arg(&name).arg(&life).arg(number.to_string()).ignore();
+        say.cmd("PEXPIRE").arg(&name).arg(limits::ORDER_MEMORY.as_millis()).ignore();
+        let told = match self.head_server() {
+            Ok(server) => server.pipe::<()>(&say, limits::L2_BACKGROUND_DEADLINE).await,
+            Err(fault) => Err(fault),
+        };
+        if told.is_err() {
+            self.reclaiming().is_untold();
         }
     }
 
@@ -168,6 +196,13 @@ impl Fleet {
         effects: &dyn Effects,
     ) -> Result<(), TierFault> {
         let (life, server) = (self.member().life(), self.head_server()?);
+        let mut ask = redis::cmd("HGETALL");
+        ask.arg(self.names.order("forgotten"));
+        let forgotten: Value = server.call(&ask, limits::L2_BACKGROUND_DEADLINE).await?;
+        let numbers = fields(&forgotten).into_iter().filter_map(|(_, said)| said.parse().ok());
+        if let Some(number) = numbers.max() {
+            self.reclaiming().blur_up_to(number);
+        }
         for count in counts {
             let id = OrderId { life, count: *count };
             let name = self.names.order(&format!("swept:{id}"));
@@ -185,6 +220,7 @@ impl Fleet {
             }
             reclaims.end(*count, others.unwrap_or_default(), effects.now());
         }
+        self.swept.notify_waiters();
         Ok(())
     }
 

@@ -43,8 +43,8 @@ impl Fleet {
             let every = if waits { limits::RECLAIM_RETRY } else { limits::SWEEP_EVERY };
             let asked = timeout(every.to_duration(), self.sweep.notified()).await.is_ok();
             if asked {
-                // Orders come in bursts.
-                sleep(limits::SWEEP_PAUSE.to_duration()).await;
+                // Orders come in bursts. Where somebody waits for its count it begins at once.
+                let _ = timeout(limits::SWEEP_PAUSE.to_duration(), self.hurry.notified()).await;
             }
             // What fails is tried again when the next order comes, or by the clock.
             let _ = self.sweep_once(&mut known, effects).await;
@@ -123,7 +123,9 @@ impl Fleet {
         let ends = u64::try_from(left).is_ok_and(|left| left <= limits::BROOM_FOR.as_millis());
         match who {
             Err(fault) if fault.code() != Some("WRONGTYPE") => return Err(fault),
-            Ok(who) if ends || who.is_none() => return Ok(who.as_deref() == Some(&life)),
+            Ok(who) if ends || left == -2 || who.is_none() => {
+                return Ok(who.as_deref() == Some(&life));
+            }
             // No node holds it so, and nobody would ever give it back: the next look takes it.
             _ => {}
         }
