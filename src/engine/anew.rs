@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 
 use crate::base::limits;
 use crate::engine::ahead::{Target, nobody};
@@ -140,9 +140,9 @@ pub(super) async fn wanted_of_all(engine: &Engine, order: &Order) -> Wanted {
     let mut seen = HashSet::new();
     let mut after = None;
     whole &= loop {
-        let page = fleet.named(&order.selectors, after.as_deref(), limits::COUNTED_AT_ONCE).await;
+        let page = fleet.named(&order.selectors, after.as_deref(), limits::COUNTED_AT_ONCE);
         // Where a server does not answer, what it holds is asked for when somebody wants it.
-        let Ok(page) = page else { break false };
+        let Ok(Ok(page)) = timeout_at(until, page).await else { break false };
         for kept in page.found {
             if is_known(&kept.key) || !seen.insert((kept.key.clone(), kept.variant.clone())) {
                 continue;

@@ -15,7 +15,7 @@ use crate::jobs::sync::{Reach, Sync};
 use crate::store::redis::fleet::Lease;
 
 /// Who begins such jobs, as they are told of.
-pub const BY: &str = "interval";
+pub const BY: &str = "the interval";
 
 /// How often, and how fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -285,7 +285,7 @@ fn at_an_interval_it_happens_by_itself() {
     until("it comes again", || stats()["at_ms"].as_u64() > first);
     let jobs = told(&node, &token, "GET", "jobs", &Value::Null);
     let jobs = jobs["jobs"].as_array().unwrap();
-    assert!(jobs.iter().all(|job| job["by"] == "interval"), "{jobs:?}");
+    assert!(jobs.iter().all(|job| job["by"] == "the interval"), "{jobs:?}");
     assert!(jobs.len() <= 2, "they push no other job out: {jobs:?}");
     assert!(!node.log().contains("REDIS_SYNC_INTERVAL"), "it has its effect");
 }

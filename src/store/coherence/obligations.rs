@@ -53,6 +53,12 @@ impl Obligations {
         oldest
     }
 
+    /// This node puts a message with this digest into the log at once.
+    pub fn give(&mut self, event: &str, now_ms: u64) {
+        let due = Due { event: event.to_owned(), order: Arc::default(), at_ms: now_ms };
+        self.note(std::iter::once(&due), now_ms);
+    }
+
     /// This node puts these into the log itself.
     fn note<'a>(&mut self, given: impl Iterator<Item = &'a Due>, now_ms: u64) {
         for due in given {

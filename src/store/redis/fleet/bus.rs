@@ -166,6 +166,7 @@ impl Fleet {
         if lowest {
             // Its frames are refused first, and then it has its effect here: what was found in
             // between is gone as well.
+            self.obligations().give(&event, self.steady_ms());
             self.give_event(given, event);
             return self.carry_out_anew(order, anew, effects).await;
         }

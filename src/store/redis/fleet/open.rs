@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
+
 use super::follow::fields;
 use super::{Effects, Fleet, lives};
 use crate::base::limits;
@@ -27,11 +29,21 @@ pub struct Intent {
 /// Notes of this node whose writes are over, and that stand in Redis all the same: whether what
 /// they name has been ordered.
 #[derive(Debug, Default)]
-pub(super) struct Left(Mutex<HashMap<String, bool>>);
+pub(super) struct Left(Mutex<HashMap<String, (bool, Instant)>>);
 
 impl Left {
-    fn all(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, (bool, Instant)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, name: String, is_ordered: bool) {
+        self.all().insert(name, (is_ordered, Instant::now()));
+    }
+
+    /// What does not stand in Redis, and cannot come to stand there any more, is forgotten.
+    fn only(&self, standing: &HashSet<&str>) {
+        let kept = limits::NOTES_LEFT_FOR.to_duration();
+        self.all().retain(|name, (_, at)| standing.contains(name.as_str()) || at.elapsed() < kept);
     }
 }
 
@@ -39,7 +51,7 @@ impl Drop for Intent {
     fn drop(&mut self) {
         // The write was cut off in the middle, and nobody knows its outcome.
         if !self.is_ordered {
-            self.left.all().insert(std::mem::take(&mut self.name), false);
+            self.left.add(std::mem::take(&mut self.name), false);
         }
     }
 }
@@ -55,6 +67,7 @@ impl Fleet {
         // Another time will do as well.
         let _ = self.order_script(&scripts::LEAVE, &keys, &args, limits::POLL_DEADLINE).await;
         let _ = self.take_over(effects).await;
+        self.tell_forgotten().await;
     }
 
     /// Carries out what stands open for longer than its node should have needed.
@@ -77,13 +90,15 @@ impl Fleet {
         // One does it for all, and others after it only if it is dead as well.
         let rank = members.iter().position(|one| *one == own).unwrap_or(members.len());
         let patience = limits::TAKE_OVER_STEP.as_millis().saturating_mul(rank as u64);
-        for (name, said) in fields(&open) {
+        let open = fields(&open);
+        self.left.only(&open.iter().map(|(name, _)| name.as_str()).collect());
+        for (name, said) in open {
             let Some((due, order)) = said.split_once(' ') else { continue };
             let due: u64 = due.parse().unwrap_or_default();
             let Some(order) = decode_order(order.as_bytes()) else { continue };
             let owner = name.trim_start_matches("i:").split('-').next().unwrap_or_default();
             let is_note = name.starts_with("i:");
-            let left = self.left.all().get(&name).copied();
+            let left = self.left.all().get(&name).map(|(is_ordered, _)| *is_ordered);
             let overdue = if is_note && owner == own {
                 left == Some(false) && now > due
             } else if due > 0 {
@@ -149,7 +164,7 @@ impl Fleet {
         intent.is_ordered = true;
         let (name, left) = (std::mem::take(&mut intent.name), Arc::clone(&self.left));
         let Ok(server) = self.head_server() else {
-            left.all().insert(name, true);
+            left.add(name, true);
             return;
         };
         let mut delete = redis::cmd("HDEL");
@@ -158,7 +173,7 @@ impl Fleet {
             let gone = server.call::<redis::Value>(&delete, limits::L2_BACKGROUND_DEADLINE).await;
             // What stays is taken out when this node looks what stands open.
             if gone.is_err() {
-                left.all().insert(name, true);
+                left.add(name, true);
             }
         });
     }
