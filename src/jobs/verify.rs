@@ -174,12 +174,12 @@ struct Sample<T> {
     kept: Vec<T>,
     most: usize,
     seen: u64,
-    chance: foldhash::fast::RandomState,
+    chance: foldhash::quality::RandomState,
 }
 
 impl<T> Sample<T> {
     fn new(most: usize) -> Self {
-        Self { kept: Vec::new(), most, seen: 0, chance: foldhash::fast::RandomState::default() }
+        Self { kept: Vec::new(), most, seen: 0, chance: foldhash::quality::RandomState::default() }
     }
 
     fn take(&mut self, one: T) {

@@ -284,7 +284,7 @@ fn nodes_that_put_at_once_end_with_one_entry() {
     let (first, one) = node().token(Role::Operate);
     let (second, other) = node().token(Role::Operate);
     let (fleet, tokens) = (Fleet::start([first, second, node()]), [one, other]);
-    for round in 0..12 {
+    for round in 0..4 {
         let begin = |at: usize| {
             let admin = fleet.nodes[at].admin();
             let path = "/api/v1/admin/entry?url=http://api.example/docs/1";
