@@ -51,7 +51,7 @@ mod tests {
         let mb = 1_000_000;
         assert_eq!(transit(256 * mb, 64 * mb), 50_250_000);
         assert_eq!(transit(32 * mb, 16 * mb), 2 * mb, "small machines serve too");
-        for memory in [64, 128, 256, 1_024, 65_536] {
+        for memory in [96, 128, 256, 1_024, 65_536] {
             let (memory, l1) = (memory * mb, memory * mb / 4);
             let most = l1 + 2 * transit(memory, l1);
             assert!(most / 4 * 5 + BASE_BYTES <= memory, "{memory}");
